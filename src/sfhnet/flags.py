@@ -1,0 +1,69 @@
+"""Quality flags: one bit each, set per spectrum and kept through every product."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import numpy as np
+
+__all__ = ["Flag", "MEANING", "UNUSABLE", "describe"]
+
+
+class Flag(IntFlag):
+    """Bits of the ``flags`` column (uint32) of spectra, posteriors and maps."""
+
+    NONE = 0
+    LOW_SNR = 1 << 0
+    OUT_OF_DISTRIBUTION = 1 << 1
+    MISSING_BANDS = 1 << 2
+    MASKED_PIXELS = 1 << 3
+    BAD_FIT = 1 << 4
+    EDGE_OF_PRIOR = 1 << 5
+    KINEMATICS_FIXED = 1 << 6
+    NO_VALID_PIXELS = 1 << 7
+    BAD_SIGMA = 1 << 8
+    NOT_FINITE = 1 << 9
+    NEGATIVE_FLUX = 1 << 10
+    HIGH_SNR = 1 << 11
+    WRONG_UNITS = 1 << 12
+    OTHER_WINDOW = 1 << 13
+    NO_BANDS = 1 << 14
+
+
+MEANING: dict[Flag, str] = {
+    Flag.LOW_SNR: "median S/N per pixel below the range the network was trained on",
+    Flag.OUT_OF_DISTRIBUTION: "spectrum or colours unlike any mock: do not trust the numbers",
+    Flag.MISSING_BANDS: "at least one band is absent",
+    Flag.MASKED_PIXELS: "more than a tenth of the pixels are masked",
+    Flag.BAD_FIT: "the network's linear basis does not describe this spectrum within its errors",
+    Flag.EDGE_OF_PRIOR: "a point estimate lies in the outer half per cent of the training labels",
+    Flag.KINEMATICS_FIXED: "velocity or dispersion was assumed, not fitted",
+    Flag.NO_VALID_PIXELS: "no pixel is usable: no result",
+    Flag.BAD_SIGMA: "errors that were zero, negative or not finite; those pixels were masked",
+    Flag.NOT_FINITE: "fluxes that were not finite; those pixels were masked",
+    Flag.NEGATIVE_FLUX: "the median flux is not positive: no result",
+    Flag.HIGH_SNR: "median S/N per pixel above the range the network was trained on",
+    Flag.WRONG_UNITS: "bands and spectrum differ by a factor beyond any galaxy: check their units; bands ignored",
+    Flag.OTHER_WINDOW: "the preferred normalisation window was masked, another one was used",
+    Flag.NO_BANDS: "no band at all: the result rests on the spectrum alone",
+}
+
+# A spectrum with one of these gets no numbers (NaN in every output).
+UNUSABLE = Flag.NO_VALID_PIXELS | Flag.NEGATIVE_FLUX
+
+
+def describe(flags: int | np.integer) -> list[str]:
+    """Say in words which flags are set.
+
+    Parameters
+    ----------
+    flags : int
+        One value of a ``flags`` column.
+
+    Returns
+    -------
+    list of str
+        ``NAME: meaning`` for each bit that is set.
+    """
+    value = int(flags)
+    return [f"{flag.name}: {meaning}" for flag, meaning in MEANING.items() if value & int(flag)]
