@@ -204,7 +204,9 @@ class SSPLibrary:
         """
         n_age = int(np.searchsorted(self.age_yr, age_max_yr, side="right"))
         if n_age == 0:
-            raise ValueError(f"SSP library {self.name!r} starts at {self.age_yr[0]:.4g} yr, above {age_max_yr:.4g}")
+            raise ValueError(
+                f"SSP library {self.name!r} starts at {self.age_yr[0]:.4g} yr, above {age_max_yr:.4g}"
+            )
         return replace(
             self,
             age_yr=self.age_yr[:n_age],
@@ -214,7 +216,7 @@ class SSPLibrary:
         )
 
     @classmethod
-    def read(cls, path: str | os.PathLike, format: str | None = None, **options: Any) -> SSPLibrary:  # noqa: A002
+    def read(cls, path: str | os.PathLike, format: str | None = None, **options: Any) -> SSPLibrary:
         """Read a library; the format is recognised from what is there.
 
         Parameters
