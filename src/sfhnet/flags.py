@@ -6,7 +6,7 @@ from enum import IntFlag
 
 import numpy as np
 
-__all__ = ["Flag", "MEANING", "UNUSABLE", "describe"]
+__all__ = ["Flag", "MEANING", "UNUSABLE", "count", "describe"]
 
 
 class Flag(IntFlag):
@@ -28,6 +28,10 @@ class Flag(IntFlag):
     WRONG_UNITS = 1 << 12
     OTHER_WINDOW = 1 << 13
     NO_BANDS = 1 << 14
+    RESOLUTION = 1 << 15
+    NOISE_RESCALED = 1 << 16
+    MUSE_HST_DISAGREE = 1 << 17
+    FOREGROUND = 1 << 18
 
 
 MEANING: dict[Flag, str] = {
@@ -46,6 +50,10 @@ MEANING: dict[Flag, str] = {
     Flag.WRONG_UNITS: "bands and spectrum differ by a factor beyond any galaxy: check their units; bands ignored",
     Flag.OTHER_WINDOW: "the preferred normalisation window was masked, another one was used",
     Flag.NO_BANDS: "no band at all: the result rests on the spectrum alone",
+    Flag.RESOLUTION: "lines broader than the training resolution; they could not be matched",
+    Flag.NOISE_RESCALED: "the errors in the file were too small and were scaled up by more than two",
+    Flag.MUSE_HST_DISAGREE: "MUSE and HST fluxes disagree beyond their errors",
+    Flag.FOREGROUND: "a foreground star or a masked region lies inside the bin",
 }
 
 # A spectrum with one of these gets no numbers (NaN in every output).
@@ -67,3 +75,21 @@ def describe(flags: int | np.integer) -> list[str]:
     """
     value = int(flags)
     return [f"{flag.name}: {meaning}" for flag, meaning in MEANING.items() if value & int(flag)]
+
+
+def count(flags: np.ndarray) -> dict[str, int]:
+    """Count in how many spectra each flag is set.
+
+    Parameters
+    ----------
+    flags : ndarray of int, shape (n,)
+        A ``flags`` column.
+
+    Returns
+    -------
+    dict
+        Flag name -> number of spectra; zero counts left out.
+    """
+    values = np.asarray(flags, dtype=np.uint32)
+    counts = {flag.name: int(((values & np.uint32(int(flag))) != 0).sum()) for flag in MEANING}
+    return {name: number for name, number in counts.items() if number}

@@ -1,0 +1,327 @@
+"""MUSE cubes: read whatever their size, in blocks of rows, with the checks that save hours."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.wcs import WCS
+
+FLUX_UNIT = u.erg / u.s / u.cm**2 / u.AA
+_BYTES_PER_VALUE = 16  # DATA, STAT as float32, DQ, and the working copies made of them
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of whole rows of a cube.
+
+    Parameters
+    ----------
+    rows : slice
+        Rows of the map.
+    flux, variance : ndarray of float32, shape (n_wave, n_rows, nx)
+        In units of the cube's ``flux_unit_cgs``; 0 where bad.
+    good : ndarray of bool, same shape
+        Finite flux, no DQ bit, not masked by the galaxy's rules.
+    """
+
+    rows: slice
+    flux: np.ndarray
+    variance: np.ndarray
+    good: np.ndarray
+
+
+@dataclass(frozen=True)
+class Cube:
+    """What is known about a cube before its pixels are read.
+
+    Parameters
+    ----------
+    path : Path
+        FITS file.
+    galaxy : str
+        Name for messages.
+    wave_aa : ndarray, shape (n_wave,)
+        Observed AIR wavelengths in Angstrom, from the header of DATA.
+    shape : (int, int, int)
+        (n_wave, ny, nx).
+    flux_unit_cgs : float
+        erg/s/cm2/Angstrom per unit of DATA.
+    wcs : astropy.wcs.WCS
+        Celestial WCS of a spaxel map.
+    pixel_arcsec2 : float
+        Area of a spaxel.
+    has_dq : bool
+        Whether there is a DQ extension.
+    """
+
+    path: Path
+    galaxy: str
+    wave_aa: np.ndarray
+    shape: tuple[int, int, int]
+    flux_unit_cgs: float
+    wcs: WCS
+    pixel_arcsec2: float
+    has_dq: bool
+
+    def blocks(self, memory_bytes: float) -> Iterator[Block]:
+        """Read the cube in blocks of whole rows.
+
+        Parameters
+        ----------
+        memory_bytes : float
+            Memory that one block may take, working copies included.
+
+        Yields
+        ------
+        Block
+
+        Raises
+        ------
+        ValueError
+            If the file is truncated.
+        """
+        n_wave, ny, nx = self.shape
+        rows = max(1, int(memory_bytes // (n_wave * nx * _BYTES_PER_VALUE)))
+        with open_fits(self.path, self.galaxy) as hdus:
+            for start in range(0, ny, rows):
+                chosen = slice(start, min(start + rows, ny))
+                try:
+                    flux = np.asarray(hdus["DATA"].section[:, chosen, :], dtype=np.float32)
+                    variance = np.asarray(hdus["STAT"].section[:, chosen, :], dtype=np.float32)
+                    dq = hdus["DQ"].section[:, chosen, :] if self.has_dq else None
+                except (OSError, TypeError, ValueError, EOFError) as error:
+                    raise ValueError(
+                        f"{self.galaxy}: {self.path} is truncated, rows {chosen.start}..{chosen.stop - 1} of DATA, STAT "
+                        f"or DQ cannot be read ({error}); fetch the file again"
+                    ) from error
+                yield _clean(chosen, flux, variance, dq)
+
+
+def _clean(rows: slice, flux: np.ndarray, variance: np.ndarray, dq: np.ndarray | None) -> Block:
+    good = np.isfinite(flux)
+    if dq is not None:
+        good &= np.asarray(dq) == 0
+    # A flux of exactly zero with zero variance is how MUSE cubes fill the sodium gap and the edge of the field.
+    zero_variance = ~np.isfinite(variance) | (variance <= 0)
+    good &= ~((flux == 0) & zero_variance)
+    # Elsewhere a zero in STAT is a known fault of public cubes; the median variance of the channel stands in.
+    repair = good & zero_variance
+    if repair.any():
+        for channel in np.flatnonzero(repair.any(axis=(1, 2))):
+            usable = good[channel] & ~zero_variance[channel]
+            if usable.any():
+                variance[channel][repair[channel]] = np.median(variance[channel][usable])
+            else:
+                good[channel][repair[channel]] = False
+    flux[~good] = 0.0
+    variance[~good] = 0.0
+    return Block(rows, flux, variance, good)
+
+
+def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
+    """Open a FITS file for reading; errors name galaxy, file and remedy.
+
+    Parameters
+    ----------
+    path : path
+        File to open.
+    galaxy : str
+        Name for messages.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no FITS file, or cut short.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file")
+    try:
+        hdus = fits.open(path, memmap=True, lazy_load_hdus=True)
+    except OSError as error:
+        raise ValueError(f"{galaxy}: {path} cannot be read as FITS ({error}); is it whole?") from error
+    if path.suffix != ".gz":
+        _check_size(hdus, path, galaxy)
+    return hdus
+
+
+def _check_size(hdus: fits.HDUList, path: Path, galaxy: str) -> None:
+    size = path.stat().st_size
+    for index, hdu in enumerate(hdus):
+        info = hdu.fileinfo()
+        if info is None:
+            continue
+        needed = info["datLoc"] + hdu.size
+        if needed > size:
+            hdus.close()
+            raise ValueError(
+                f"{galaxy}: {path} is truncated: extension {index} [{hdu.name or 'PRIMARY'}] ends at byte {needed}, the "
+                f"file has {size}; fetch it again"
+            )
+
+
+def open_cube(path: str | os.PathLike, galaxy: str) -> Cube:
+    """Read the headers of a MUSE cube and check that it is one.
+
+    Parameters
+    ----------
+    path : path
+        FITS file with extensions DATA and STAT, and optionally DQ.
+    galaxy : str
+        Name for messages.
+
+    Returns
+    -------
+    Cube
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If it is truncated, lacks an extension, or has shapes, units, wavelengths or a WCS that are not understood.
+    """
+    path = Path(path)
+    with open_fits(path, galaxy) as hdus:
+        names = [hdu.name for hdu in hdus]
+        for needed in ("DATA", "STAT"):
+            if needed not in names:
+                raise ValueError(
+                    f"{galaxy}: {path} has no extension {needed} (found {names}); a MUSE cube has DATA and STAT "
+                    "(flux and variance)"
+                )
+        header = hdus["DATA"].header
+        primary = hdus[0].header
+        shape = hdus["DATA"].shape
+        if len(shape) != 3:
+            raise ValueError(f"{galaxy}: {path} [DATA] has shape {shape}; a cube has (wavelength, y, x)")
+        for other in ("STAT", "DQ"):
+            if other in names and hdus[other].shape != shape:
+                raise ValueError(f"{galaxy}: {path} [{other}] has shape {hdus[other].shape}, DATA has {shape}")
+        unit_text = header.get("BUNIT") or primary.get("BUNIT")
+        flux_unit_cgs = parse_flux_unit(unit_text, f"{galaxy}: {path} [DATA]")
+        stat_unit = hdus["STAT"].header.get("BUNIT")
+        if stat_unit is not None:
+            _check_variance_unit(stat_unit, flux_unit_cgs, f"{galaxy}: {path} [STAT]")
+        wave_aa = wavelength_axis(header, shape[0], f"{galaxy}: {path} [DATA]")
+        wcs = WCS(header).celestial
+        if wcs.naxis != 2 or not wcs.has_celestial:
+            raise ValueError(f"{galaxy}: {path} [DATA] has no celestial WCS (CTYPE1 = {header.get('CTYPE1')!r})")
+        area = float(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))
+        return Cube(path, galaxy, wave_aa, shape, flux_unit_cgs, wcs, area, "DQ" in names)
+
+
+def parse_flux_unit(text: str | None, where: str) -> float:
+    """Read a unit of flux density as written in MUSE and SDSS headers.
+
+    Parameters
+    ----------
+    text : str or None
+        E.g. ``10**(-20)*erg/s/cm**2/Angstrom``, ``1E-17 erg/cm^2/s/Ang``.
+    where : str
+        Galaxy, file and extension for the error message.
+
+    Returns
+    -------
+    float
+        erg/s/cm2/Angstrom per unit.
+
+    Raises
+    ------
+    ValueError
+        If the text is missing or no flux density per wavelength.
+    """
+    if not text:
+        raise ValueError(f"{where} has no BUNIT; expected a flux density such as '10**(-20)*erg/s/cm**2/Angstrom'")
+    plain = str(text).strip()
+    scale = 1.0
+    power = re.match(r"^10\s*(?:\*\*|\^)\s*\(?\s*([-+]?\d+)\s*\)?\s*\*?\s*(.*)$", plain)
+    number = re.match(r"^([-+]?\d*\.?\d+[eE][-+]?\d+)\s*\*?\s*(.*)$", plain)
+    if power:
+        scale, plain = 10.0 ** int(power.group(1)), power.group(2)
+    elif number:
+        scale, plain = float(number.group(1)), number.group(2)
+    plain = re.sub(r"\b(A|Ang|angstroms?|Angstroms)\b", "Angstrom", plain).replace("^", "**")
+    try:
+        # A unit with several slashes is read left to right: erg/s/cm**2/Angstrom.
+        head, *below = [u.Unit(part.strip("()* ")) for part in plain.split("/")]
+        for part in below:
+            head = head / part
+        return scale * float(head.to(FLUX_UNIT))
+    except (ValueError, TypeError, u.UnitConversionError) as error:
+        raise ValueError(
+            f"{where} has BUNIT {text!r}, which is no flux density per wavelength; expected for example "
+            "'10**(-20)*erg/s/cm**2/Angstrom'. Correct the header or convert the cube"
+        ) from error
+
+
+def _check_variance_unit(text: str, flux_unit_cgs: float, where: str) -> None:
+    inner = re.match(r"^\((.*)\)\s*\*\*\s*2$", text.strip())
+    if inner is None:
+        return
+    scale = parse_flux_unit(inner.group(1), where)
+    if not np.isclose(scale, flux_unit_cgs, rtol=1e-6):
+        raise ValueError(f"{where} is in ({scale:g} cgs)**2 but DATA in {flux_unit_cgs:g} cgs; make them agree")
+
+
+def wavelength_axis(header: fits.Header, n_wave: int, where: str) -> np.ndarray:
+    """Make the wavelength axis of a cube from its header, as air wavelengths in Angstrom.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Header of DATA: CRVAL3, CRPIX3, CD3_3 or CDELT3, CUNIT3, CTYPE3.
+    n_wave : int
+        Number of channels.
+    where : str
+        Galaxy, file and extension for the error message.
+
+    Returns
+    -------
+    ndarray, shape (n_wave,)
+
+    Raises
+    ------
+    ValueError
+        If keywords are missing, the axis is not linear in wavelength, or not optical.
+    """
+    step = header.get("CD3_3", header.get("CDELT3"))
+    start, pixel = header.get("CRVAL3"), header.get("CRPIX3", 1.0)
+    kind = str(header.get("CTYPE3", "AWAV")).strip().upper()
+    if step is None or start is None:
+        raise ValueError(f"{where} lacks CRVAL3 or CD3_3; the wavelength axis cannot be made")
+    if kind not in ("AWAV", "WAVE"):
+        raise ValueError(f"{where} has CTYPE3 {kind!r}; expected AWAV (air) or WAVE (vacuum), linear in wavelength")
+    unit = u.Unit(str(header.get("CUNIT3", "Angstrom")).strip())
+    wave_aa = (start + (np.arange(n_wave) + 1.0 - pixel) * step) * unit.to(u.AA)
+    if not (step > 0 and 1000 < wave_aa[0] < wave_aa[-1] < 30000):
+        raise ValueError(f"{where} has wavelengths {wave_aa[0]:.1f} .. {wave_aa[-1]:.1f} Angstrom; check CUNIT3, CD3_3")
+    return vacuum_to_air(wave_aa) if kind == "WAVE" else wave_aa
+
+
+def vacuum_to_air(wave_aa: np.ndarray) -> np.ndarray:
+    """Convert vacuum to air wavelengths (Morton 2000, ApJS 130, 403, eq. 8; IAU standard air).
+
+    Parameters
+    ----------
+    wave_aa : array_like
+        Vacuum wavelengths in Angstrom, above 2000.
+
+    Returns
+    -------
+    ndarray
+        Air wavelengths in Angstrom.
+    """
+    wave_aa = np.asarray(wave_aa, dtype=float)
+    inverse_square = (1e4 / wave_aa) ** 2
+    index = 1 + 8.34254e-5 + 2.406147e-2 / (130 - inverse_square) + 1.5998e-4 / (38.9 - inverse_square)
+    return wave_aa / index
