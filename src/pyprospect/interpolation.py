@@ -1,0 +1,172 @@
+"""Interpolation as ProSpect does it: between table nodes, and through the nodes of a history."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["InterpParam", "InterpQuick", "MonotoneSpline", "interp_param", "interp_quick"]
+
+
+class InterpParam(NamedTuple):
+    """Where values lie between the nodes of a table; every field has the shape of the values.
+
+    Indices are 0-based (ProSpect's ``ID_lo``, ``ID_hi`` and ``ID_mode`` are these plus 1).
+    """
+
+    x: np.ndarray
+    """The values, clipped to the range of the nodes."""
+    param_lo: np.ndarray
+    param_hi: np.ndarray
+    id_lo: np.ndarray
+    id_hi: np.ndarray
+    id_mode: np.ndarray
+    """The nearer node; the lower one at half way."""
+    wt_lo: np.ndarray
+    wt_hi: np.ndarray
+    flag: np.ndarray
+    """1 below the nodes, 3 above them, 0 exactly on a node, 2 between two nodes."""
+
+
+class InterpQuick(NamedTuple):
+    """Scalar form of `InterpParam`: two 0-based indices and their weights."""
+
+    id_lo: int
+    id_hi: int
+    wt_lo: float
+    wt_hi: float
+
+
+def _nodes(params: ArrayLike) -> np.ndarray:
+    nodes = np.asarray(params, dtype=float)
+    if nodes.ndim != 1 or nodes.size < 1:
+        raise ValueError(f"interpolation nodes must be a vector, not an array of shape {nodes.shape}")
+    if not np.all(np.diff(nodes) > 0):
+        raise ValueError("interpolation nodes must ascend strictly; sort the table first")
+    return nodes
+
+
+def interp_param(x: ArrayLike, params: ArrayLike, log: bool = False) -> InterpParam:
+    """Lower and upper node of each value and the linear weights between them.
+
+    Parameters
+    ----------
+    x : array_like
+        Values; those outside the nodes get the end node (`flag` tells).
+    params : (n,) array_like
+        Nodes, ascending.
+    log : bool
+        Interpolate in log10 of values and nodes instead of linearly.
+
+    Returns
+    -------
+    InterpParam
+
+    Raises
+    ------
+    ValueError
+        Nodes that do not ascend, NaN among the values, or values and nodes that have no logarithm.
+
+    Notes
+    -----
+    ProSpect 1.11.0, ``interp_param``.
+    """
+    nodes = _nodes(params)
+    values = np.atleast_1d(np.asarray(x, dtype=float))
+    if np.isnan(values).any():
+        raise ValueError(f"{np.isnan(values).sum()} of {values.size} values to interpolate are NaN")
+    clipped = np.clip(values, nodes[0], nodes[-1])
+    if log and nodes[0] <= 0:
+        raise ValueError(f"log interpolation needs positive nodes; the first is {nodes[0]}")
+    index = np.arange(nodes.size, dtype=float)
+    if log:
+        t = np.interp(np.log10(clipped), np.log10(nodes), index)
+    else:
+        t = np.interp(clipped, nodes, index)
+    lo = np.floor(t).astype(int)
+    hi = np.ceil(t).astype(int)
+    frac = t - lo
+    flag = np.where(values < nodes[0], 1, np.where(values > nodes[-1], 3, np.where(frac == 0, 0, 2)))
+    return InterpParam(
+        clipped, nodes[lo], nodes[hi], lo, hi, np.where(frac > 0.5, hi, lo), 1.0 - frac, frac, flag
+    )
+
+
+def interp_quick(x: float, params: ArrayLike, log: bool = False) -> InterpQuick:
+    """`interp_param` for one value: (id_lo, id_hi, wt_lo, wt_hi), indices 0-based.
+
+    Below the nodes (0, 0, 1, 0), above them (n-1, n-1, 0, 1).
+
+    Raises
+    ------
+    ValueError
+        As `interp_param`.
+    """
+    nodes = _nodes(params)
+    value = float(x)
+    if value < nodes[0]:
+        return InterpQuick(0, 0, 1.0, 0.0)
+    if value > nodes[-1]:
+        return InterpQuick(nodes.size - 1, nodes.size - 1, 0.0, 1.0)
+    found = interp_param(value, nodes, log)
+    return InterpQuick(int(found.id_lo[0]), int(found.id_hi[0]), float(found.wt_lo[0]), float(found.wt_hi[0]))
+
+
+class MonotoneSpline:
+    """Monotone piecewise cubic through nodes, straight lines beyond the end nodes.
+
+    Fritsch & Carlson (1980, SIAM J. Numer. Anal. 17, 238) in the variant of R's
+    ``splinefun(method="monoH.FC")``: inner slopes are the means of the adjacent secants, end slopes the end
+    secants, and slopes are shortened where they would overshoot.
+
+    Parameters
+    ----------
+    x : (n,) array_like
+        Nodes, n >= 2, ascending strictly.
+    y : (n,) array_like
+        Values.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, fewer than two nodes, or nodes that do not ascend.
+    """
+
+    def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
+        self.x = np.asarray(x, dtype=float)
+        self.y = np.asarray(y, dtype=float)
+        if self.x.ndim != 1 or self.x.shape != self.y.shape or self.x.size < 2:
+            raise ValueError(f"spline nodes {self.x.shape} and values {self.y.shape}: need two equal vectors")
+        if not np.all(np.diff(self.x) > 0):
+            raise ValueError(f"spline nodes must ascend strictly, got {self.x.tolist()}")
+        secant = np.diff(self.y) / np.diff(self.x)
+        slope = np.concatenate([secant[:1], (secant[1:] + secant[:-1]) / 2, secant[-1:]])
+        for k, s in enumerate(secant):
+            if s == 0:
+                slope[k] = slope[k + 1] = 0.0
+                continue
+            a, b = slope[k] / s, slope[k + 1] / s
+            left, right = 2 * a + b - 3, a + 2 * b - 3
+            if left > 0 and right > 0 and a * (left + right) < left**2:
+                shrink = 3 * s / np.hypot(a, b)
+                slope[k], slope[k + 1] = shrink * a, shrink * b
+        self.slope = slope
+
+    def __call__(self, u: ArrayLike) -> np.ndarray:
+        """Values at `u` (any shape)."""
+        u = np.asarray(u, dtype=float)
+        x, y, m = self.x, self.y, self.slope
+        k = np.clip(np.searchsorted(x, u, side="right") - 1, 0, x.size - 2)
+        h = x[k + 1] - x[k]
+        t = (u - x[k]) / h
+        back = t - 1.0
+        rise = t * t * (3.0 - 2.0 * t)
+        inside = (
+            y[k] * (1.0 - rise)
+            + h * m[k] * (t * back * back)
+            + y[k + 1] * rise
+            + h * m[k + 1] * (t * back * t)
+        )
+        below = y[0] + m[0] * (u - x[0])
+        above = y[-1] + m[-1] * (u - x[-1])
+        return np.where(u < x[0], below, np.where(u >= x[-1], above, inside))
