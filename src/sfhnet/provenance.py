@@ -35,7 +35,7 @@ SRC = Path(__file__).resolve().parents[1]
 _PACKAGES = ("numpy", "scipy", "astropy", "h5py", "torch", "safetensors", "pydantic", "zuko")
 
 
-def fingerprint(modules: Iterable[str], src: Path = SRC) -> str:
+def fingerprint(modules: Iterable[str], src: Path = SRC, without: Iterable[str] = ()) -> str:
     """Hash the code of modules and of everything under `src` that they import, directly or not.
 
     A name imported from a package (``from pyprospect import SSPLibrary``) is followed to the module that
@@ -47,6 +47,8 @@ def fingerprint(modules: Iterable[str], src: Path = SRC) -> str:
         Dotted names, ``"pyprospect.synthesis"``, or paths of scripts, ``"scripts/train.py"``.
     src : Path
         Folder that holds the packages.
+    without : iterable of str
+        Dotted names of modules to leave out, with what only they import.
 
     Returns
     -------
@@ -59,13 +61,16 @@ def fingerprint(modules: Iterable[str], src: Path = SRC) -> str:
         If a module is not under `src` or does not parse.
     """
     digest = hashlib.sha256()
-    for name, path in sorted(code_modules(modules, src).items()):
+    for name, path in sorted(code_modules(modules, src, without).items()):
         digest.update(f"{name}\n{_meaning(path, path.stat().st_mtime_ns)}\n".encode())
     return digest.hexdigest()
 
 
-def code_modules(modules: Iterable[str], src: Path = SRC) -> dict[str, Path]:
+def code_modules(
+    modules: Iterable[str], src: Path = SRC, without: Iterable[str] = ()
+) -> dict[str, Path]:
     """List the modules that `fingerprint` covers, by dotted name, with their files."""
+    left_out = frozenset(without)
     found: dict[str, Path] = {}
     waiting: list[tuple[str, Path]] = []
     for name in modules:
@@ -76,7 +81,7 @@ def code_modules(modules: Iterable[str], src: Path = SRC) -> dict[str, Path]:
         waiting.append((script.name if script.suffix == ".py" else name, path))
     while waiting:
         name, path = waiting.pop()
-        if name in found:
+        if name in found or name in left_out:
             continue
         found[name] = path
         waiting.extend(_imports(name, path, src))
