@@ -243,6 +243,13 @@ class SSPLibrary:
 
         return read_library(path, format=format, **options)
 
+    @classmethod
+    def merge(cls, young: SSPLibrary, old: SSPLibrary, seam_age_yr: float, **options: Any) -> SSPLibrary:
+        """Join a young and an old library at a seam age; see `pyprospect.ssp_merge.merge`."""
+        from .ssp_merge import merge
+
+        return merge(young, old, seam_age_yr, **options)
+
     def write(
         self,
         path: str | os.PathLike,
@@ -283,8 +290,9 @@ class SSPLibrary:
             "Zspec": (self.spectra.astype(dtype), "Lsol / Angstrom per Msol formed", "Z, Age, Wave"),
             "Zevo": (self.evolution, "Msol per Msol formed (SFR: Msol/yr)", "Z, Age, column"),
         }
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, partial_name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
+        partial = Path(partial_name)
         try:
             with h5py.File(partial, "w") as file:
                 file.attrs["schema_version"] = SCHEMA_VERSION
@@ -296,10 +304,10 @@ class SSPLibrary:
                     dataset.attrs["unit"] = unit
                     dataset.attrs["axes"] = axes
                 file["Zevo"].attrs["columns"] = list(EVOLUTION_COLUMNS)
-            os.chmod(partial, 0o666 & ~_umask())
-            os.replace(partial, path)
+            partial.chmod(0o666 & ~_umask())
+            partial.replace(path)
         except BaseException:
-            Path(partial).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             raise
         return path
 

@@ -256,6 +256,7 @@ def read_ppxf_npz(
             f"{(wave_aa.size, ages.size, metals.size)}"
         )
     age_yr = np.round(ages.astype(float) * 1e9)
+    thin = np.unique(np.linspace(0, wave_aa.size - 1, 200).astype(int))  # a smooth curve needs no more
     evolution = unknown_evolution(metals.size, ages.size)
     if masses is not None:
         # ASSUME: pPXF's "masses" are stars with remnants; without a split they stand for SMstar.
@@ -274,8 +275,8 @@ def read_ppxf_npz(
             "medium": "air",
             "metallicities": metals.astype(float).tolist(),
             "resolution": {
-                "wave_aa": wave_aa.astype(float).tolist(),
-                "fwhm_aa": np.broadcast_to(fwhm, wave_aa.shape).astype(float).tolist(),
+                "wave_aa": wave_aa[thin].astype(float).tolist(),
+                "fwhm_aa": np.broadcast_to(fwhm, wave_aa.shape)[thin].astype(float).tolist(),
             },
         },
     )

