@@ -7,7 +7,7 @@ better sentence in the forward model does not resynthesise a million galaxies.
 from __future__ import annotations
 
 import ast
-import datetime
+import datetime as dt
 import functools
 import hashlib
 import importlib.metadata
@@ -66,9 +66,7 @@ def fingerprint(modules: Iterable[str], src: Path = SRC, without: Iterable[str] 
     return digest.hexdigest()
 
 
-def code_modules(
-    modules: Iterable[str], src: Path = SRC, without: Iterable[str] = ()
-) -> dict[str, Path]:
+def code_modules(modules: Iterable[str], src: Path = SRC, without: Iterable[str] = ()) -> dict[str, Path]:
     """List the modules that `fingerprint` covers, by dotted name, with their files."""
     left_out = frozenset(without)
     found: dict[str, Path] = {}
@@ -147,7 +145,7 @@ def provenance(
     named = inputs if isinstance(inputs, Mapping) else {Path(path).name: path for path in inputs}
     modules = list(modules)
     result: dict[str, Any] = {
-        "made_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "made_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "program": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "git_commit": git_commit(),
         "interpreter": sys.prefix,

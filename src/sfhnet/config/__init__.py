@@ -1,0 +1,35 @@
+"""The one schema of the configuration, a module for each section, and its reader.
+
+Library modules take their own section (``from sfhnet.config import NoiseConfig``), so that the fingerprint
+of their code does not change with the other sections.
+"""
+
+from sfhnet.config.figures import FiguresConfig
+from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
+from sfhnet.config.library import PriorConfig, SynthesisConfig
+from sfhnet.config.load import ConfigError, config_from_dict, load_config
+from sfhnet.config.noise import NoiseConfig, NoiseEffect
+from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
+from sfhnet.config.root import Config
+from sfhnet.config.training import CalibrationConfig, ModelConfig, TrainingConfig, ValidationConfig
+
+__all__ = [
+    "CalibrationConfig",
+    "Config",
+    "ConfigError",
+    "FiguresConfig",
+    "GalaxiesConfig",
+    "GridConfig",
+    "ModelConfig",
+    "NoiseConfig",
+    "NoiseEffect",
+    "PriorConfig",
+    "SimulatedGalaxyConfig",
+    "SourcesConfig",
+    "SspConfig",
+    "SynthesisConfig",
+    "TrainingConfig",
+    "ValidationConfig",
+    "config_from_dict",
+    "load_config",
+]

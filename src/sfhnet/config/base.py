@@ -1,0 +1,50 @@
+"""What every section of the configuration has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Section", "check_ascending", "check_range"]
+
+
+class Section(BaseModel):
+    """One section: closed (an unknown key is an error), immutable, fields described by their docstrings."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
+
+
+def check_range(values: tuple[float, float], name: str) -> tuple[float, float]:
+    """Check that a (low, high) pair is not reversed.
+
+    Raises
+    ------
+    ValueError
+        If low is above high.
+    """
+    if values[0] > values[1]:
+        raise ValueError(f"{name} is [{values[0]:g}, {values[1]:g}], low above high; swap them")
+    return values
+
+
+def check_ascending(values: Sequence[float], name: str) -> Sequence[float]:
+    """Check that values strictly ascend.
+
+    Raises
+    ------
+    ValueError
+        If they do not; names the first pair that is out of order.
+    """
+    for low, high in pairwise(values):
+        if not low < high:
+            raise ValueError(f"{name} must ascend, but {low:g} is followed by {high:g}")
+    return values

@@ -1,0 +1,42 @@
+"""Sections on the simulated galaxies: prior over histories and synthesis of shards."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sfhnet.config.base import Section
+
+__all__ = ["PriorConfig", "SynthesisConfig"]
+
+
+class PriorConfig(Section):
+    """Prior over star-formation, metallicity and dust histories."""
+
+
+class SynthesisConfig(Section):
+    """How many galaxies are simulated, in which shards, and how they are stored."""
+
+    n_shards: int = Field(24, ge=4)
+    """Number of shards (files)."""
+    galaxies_per_shard: int = Field(1000, ge=1)
+    """Galaxies in each shard."""
+    n_validation_shards: int = Field(1, ge=1)
+    """Shards held out of training for early stopping."""
+    n_calibration_shards: int = Field(2, ge=1)
+    """Shards held out for conformal calibration."""
+    n_test_shards: int = Field(1, ge=1)
+    """Shards held out for the metrics."""
+    storage: Literal["float32", "float16"] = "float32"
+    """Number format of the stored spectra; float16 is scaled per galaxy."""
+
+    @model_validator(mode="after")
+    def _check(self) -> SynthesisConfig:
+        held_out = self.n_validation_shards + self.n_calibration_shards + self.n_test_shards
+        if held_out >= self.n_shards:
+            raise ValueError(
+                f"{held_out} shards are held out (n_validation_shards + n_calibration_shards + n_test_shards) "
+                f"of n_shards = {self.n_shards}: none is left to train on; raise n_shards"
+            )
+        return self

@@ -1,0 +1,63 @@
+"""The whole configuration."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from sfhnet.config.base import Section, check_ascending
+from sfhnet.config.figures import FiguresConfig
+from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
+from sfhnet.config.library import PriorConfig, SynthesisConfig
+from sfhnet.config.noise import NoiseConfig
+from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
+from sfhnet.config.training import CalibrationConfig, ModelConfig, TrainingConfig, ValidationConfig
+
+__all__ = ["AGE_BINS_MYR", "Config"]
+
+AGE_BINS_MYR = (
+    0.0, 10.0, 20.0, 40.0, 63.0, 100.0, 180.0, 320.0, 560.0, 1000.0, 1800.0, 3200.0, 5000.0, 7100.0, 9000.0,
+    11200.0, 13800.0,
+)  # fmt: skip
+
+
+class Config(Section):
+    """Everything that can be chosen, in one place."""
+
+    seed: int = Field(1, ge=0)
+    """Seed of all random numbers; a shard, a training run and a mock galaxy derive theirs from it."""
+    sources: SourcesConfig = SourcesConfig()
+    ssp: SspConfig = SspConfig()
+    grid: GridConfig = GridConfig()
+    bands: tuple[str, ...] = ("F275W", "F336W", "F438W", "F555W", "F814W")
+    """Photometric bands given to the networks beside the spectrum (WFC3/UVIS)."""
+    age_bins_myr: tuple[float, ...] = AGE_BINS_MYR
+    """Edges of the look-back age bins of labels and results, ascending from 0 [Myr]."""
+    prior: PriorConfig = PriorConfig()
+    synthesis: SynthesisConfig = SynthesisConfig()
+    noise: NoiseConfig = NoiseConfig()
+    training: TrainingConfig = TrainingConfig()
+    models: dict[str, ModelConfig] = Field(default_factory=lambda: {"flow": ModelConfig(kind="flow")})
+    """Networks to train, by name."""
+    calibration: CalibrationConfig = CalibrationConfig()
+    validation: ValidationConfig = ValidationConfig()
+    galaxies: GalaxiesConfig = GalaxiesConfig()
+    simulated_galaxy: SimulatedGalaxyConfig = SimulatedGalaxyConfig()
+    figures: FiguresConfig = FiguresConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Config:
+        if len(set(self.bands)) != len(self.bands):
+            raise ValueError(f"bands lists a band twice: {', '.join(self.bands)}")
+        if len(self.age_bins_myr) < 3 or self.age_bins_myr[0] != 0.0:
+            raise ValueError(
+                f"age_bins_myr must start at 0 and have at least 3 edges, found {list(self.age_bins_myr)}"
+            )
+        check_ascending(self.age_bins_myr, "age_bins_myr")
+        for name in self.models:
+            if not name.replace("_", "").isalnum() or not name.islower():
+                raise ValueError(f"models has the name {name!r}; use lower-case letters, digits and _")
+        if self.models and self.galaxies.model not in self.models:
+            raise ValueError(
+                f"galaxies.model is {self.galaxies.model!r}, which is not among models: {', '.join(self.models)}"
+            )
+        return self
