@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import astropy.units as u
 import numpy as np
-from dust_extinction.parameter_averages import CCM89, F99, O94, G23
+from dust_extinction.parameter_averages import CCM89, F99, G23, O94
 
 # O94 is Cardelli, Clayton & Mathis (1989) with the optical part of O'Donnell (1994): what PHANGS uses.
 LAWS: dict[str, Callable] = {"O94": O94, "CCM89": CCM89, "F99": F99, "G23": G23}

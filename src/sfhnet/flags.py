@@ -6,7 +6,7 @@ from enum import IntFlag
 
 import numpy as np
 
-__all__ = ["Flag", "MEANING", "UNUSABLE", "count", "describe"]
+__all__ = ["MEANING", "UNUSABLE", "Flag", "count", "describe"]
 
 
 class Flag(IntFlag):

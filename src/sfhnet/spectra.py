@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from .io import atomic_write
+from .io import create_h5, open_h5, put, read_dataset
 
-SCHEMA_VERSION = "sfhnet-spectra/1"
+SCHEMA, VERSION = "sfhnet.spectra", 1
 
 # name -> (dtype, axes, unit); everything with one value a bin.
 _PER_BIN = {
@@ -190,25 +189,22 @@ class Spectra:
         provenance : mapping, optional
             Stored as the JSON attribute ``provenance``.
         """
-        path = Path(path)
-        with atomic_write(path) as partial, h5py.File(partial, "w") as file:
-            file.attrs["schema_version"] = SCHEMA_VERSION
-            file.attrs["provenance"] = json.dumps(dict(provenance or {}))
+        unit = f"{self.flux_unit_cgs:g} erg/s/cm2/Angstrom"
+        with create_h5(path, SCHEMA, VERSION, provenance) as file:
             file.attrs["galaxy"] = self.galaxy
             file.attrs["band_names"] = list(self.band_names)
             file.attrs["flux_unit_cgs"] = float(self.flux_unit_cgs)
             file.attrs["distance_mpc"] = float(self.distance_mpc)
             file.attrs["wcs_header"] = self.wcs_header
             file.attrs["meta"] = json.dumps(self.meta)
-            unit = f"{self.flux_unit_cgs:g} erg/s/cm2/Angstrom"
-            _put(file, "wave_aa", self.wave_aa, "Angstrom", "wave")
-            _put(file, "bin_map", self.bin_map, "", "y, x")
-            _put(file, "white", np.asarray(self.white, dtype=np.float32), unit, "y, x")
+            put(file, "wave_aa", self.wave_aa, "Angstrom", "wave")
+            put(file, "bin_map", self.bin_map, "", "y, x")
+            put(file, "white", np.asarray(self.white, dtype=np.float32), unit, "y, x")
             for name, (_, axes, kind) in (_GRIDS | _PER_BIN).items():
-                _put(file, name, getattr(self, name), unit if kind == "flux_unit" else kind, axes)
+                put(file, name, getattr(self, name), unit if kind == "flux_unit" else kind, axes)
             for name, values in self.truth.items():
-                _put(file, f"truth/{name}", values, "", "bin" if values.ndim == 1 else "bin, age")
-        return path
+                put(file, f"truth/{name}", values, "", "bin" if values.ndim == 1 else "bin, age")
+        return Path(path)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Spectra:
@@ -219,34 +215,17 @@ class Spectra:
         ValueError
             If the file is damaged, of another kind or of another schema version.
         """
-        path = Path(path)
-        try:
-            with h5py.File(path, "r") as file:
-                version = file.attrs.get("schema_version", "none")
-                if version != SCHEMA_VERSION:
-                    raise ValueError(
-                        f"{path} has schema {version!r}, expected {SCHEMA_VERSION!r}; run prepare_galaxy again"
-                    )
-                values = {name: file[name][()] for name in ("wave_aa", "bin_map", "white", *_GRIDS, *_PER_BIN)}
-                truth = {name: dataset[()] for name, dataset in file["truth"].items()} if "truth" in file else {}
-                return cls(
-                    galaxy=str(file.attrs["galaxy"]),
-                    band_names=tuple(str(name) for name in file.attrs["band_names"]),
-                    flux_unit_cgs=float(file.attrs["flux_unit_cgs"]),
-                    distance_mpc=float(file.attrs["distance_mpc"]),
-                    wcs_header=str(file.attrs["wcs_header"]),
-                    meta=json.loads(file.attrs["meta"]),
-                    truth=truth,
-                    **values,
-                )
-        except FileNotFoundError:
-            raise
-        except (OSError, KeyError) as error:
-            raise ValueError(f"{path} is damaged or no spectra file ({error}); run prepare_galaxy again") from error
-
-
-def _put(file: h5py.File, name: str, values: np.ndarray, unit: str, axes: str) -> None:
-    options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if values.size > 4096 else {}
-    dataset = file.create_dataset(name, data=values, **options)
-    dataset.attrs["unit"] = unit
-    dataset.attrs["axes"] = axes
+        with open_h5(path, SCHEMA, VERSION) as file:
+            names = ("wave_aa", "bin_map", "white", *_GRIDS, *_PER_BIN)
+            values = {name: read_dataset(file, name) for name in names}
+            truth = {name: dataset[()] for name, dataset in file["truth"].items()} if "truth" in file else {}
+            return cls(
+                galaxy=str(file.attrs["galaxy"]),
+                band_names=tuple(str(name) for name in file.attrs["band_names"]),
+                flux_unit_cgs=float(file.attrs["flux_unit_cgs"]),
+                distance_mpc=float(file.attrs["distance_mpc"]),
+                wcs_header=str(file.attrs["wcs_header"]),
+                meta=json.loads(file.attrs["meta"]),
+                truth=truth,
+                **values,
+            )

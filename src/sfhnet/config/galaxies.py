@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from sfhnet.config.base import Section
+from sfhnet.config.base import Section, check_range
 
 __all__ = ["GalaxiesConfig", "SimulatedGalaxyConfig"]
 
@@ -20,7 +21,102 @@ class GalaxiesConfig(Section):
     """Which of the models is applied."""
     target_snr: float = Field(50.0, gt=0)
     """Median S/N per pixel that binning aims at."""
+    min_spaxel_snr: float = Field(0.5, ge=0)
+    """Spaxels below this S/N per pixel by themselves join no bin."""
+    snr_window_aa: tuple[float, float] = (5300.0, 5500.0)
+    """Rest-frame window in which the S/N for binning is measured [Angstrom]."""
+    memory_gb: float = Field(2.0, ge=0.2)
+    """Memory that reading a cube may take, whatever the cube's size [GB]."""
+    extinction_law: Literal["O94", "CCM89", "F99", "G23"] = "O94"
+    """Milky-Way extinction law: O'Donnell (1994), Cardelli+ (1989), Fitzpatrick (1999), Gordon+ (2023); R_V = 3.1."""
+    ebv_scale: Literal["sf11", "sfd98"] = "sf11"
+    """Scale of the E(B-V) in the sample sheet: Schlafly & Finkbeiner (2011) or Schlegel+ (1998, 0.86 times less)."""
+    kinematics: Literal["fit", "fixed"] = "fit"
+    """Fit velocity and dispersion per bin, or take the sheet's redshift and dispersion for all bins."""
+    fixed_sigma_kms: float = Field(60.0, ge=0, le=500)
+    """Stellar velocity dispersion where none is fitted [km/s]."""
+    kinematics_window_aa: tuple[float, float] = (4800.0, 7000.0)
+    """Rest-frame window of the kinematic fit [Angstrom]."""
+    min_snr_kinematics: float = Field(10.0, ge=0)
+    """Bins below this S/N per pixel take the kinematics of the whole galaxy."""
+    line_mask_kms: float = Field(500.0, gt=0)
+    """Half width of the mask around emission lines in the kinematic fit [km/s]."""
+    rescale_errors: bool = True
+    """Scale the errors in the file up to the scatter of the residuals (covariance); never down."""
+    mask_windows_aa: list[tuple[float, float]] = [
+        (5565.0, 5590.0),
+        (6295.0, 6306.0),
+        (6359.0, 6369.0),
+        (6864.0, 6920.0),
+        (7590.0, 7710.0),
+    ]
+    """Observed air wavelengths masked for sky lines and telluric absorption [Angstrom]."""
+    sky_variance_ratio: float = Field(4.0, gt=1)
+    """Pixels whose variance exceeds this multiple of its running median are sky lines, and masked."""
+    max_masked_fraction: float = Field(0.25, gt=0, le=1)
+    """Bins with more of the training grid masked are flagged MASKED_PIXELS."""
+    min_coverage: float = Field(0.95, gt=0, le=1)
+    """A band is dropped for a bin of which less than this share lies on the HST image."""
+    hst_fwhm_arcsec: dict[str, float] = {
+        "F275W": 0.08,
+        "F336W": 0.08,
+        "F438W": 0.08,
+        "F555W": 0.08,
+        "F814W": 0.09,
+    }
+    """FWHM of HST's point-spread function per band [arcsec] (WFC3 Instrument Handbook, table 6.7)."""
+    band_error_floor: float = Field(0.03, ge=0, le=1)
+    """Relative error added in quadrature to HST fluxes: zero points, PSF matching, background."""
+
+    @field_validator("snr_window_aa", "kinematics_window_aa")
+    @classmethod
+    def _window(cls, value: tuple[float, float]) -> tuple[float, float]:
+        return check_range(value, "the window")
+
+    @field_validator("mask_windows_aa")
+    @classmethod
+    def _windows(cls, value: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        return [check_range(window, "a window of mask_windows_aa") for window in value]
 
 
 class SimulatedGalaxyConfig(Section):
-    """The mock PHANGS-like galaxy (cube and HST images) whose true maps are known."""
+    """The mock PHANGS-like galaxy (cube and HST images) whose true maps are known.
+
+    Geometry of NGC 628 (Lang et al. 2020; Leroy et al. 2021, PHANGS sample table v1.6), sampled more coarsely than MUSE
+    and HST do so that the files stay small: the sky area of PHANGS, fewer and larger pixels.
+    """
+
+    n_spaxels: int = Field(48, ge=8, le=400)
+    """Spaxels along each side of the cube."""
+    spaxel_arcsec: float = Field(4.0, gt=0)
+    """Side of a spaxel [arcsec]; MUSE has 0.2."""
+    psf_fwhm_arcsec: float = Field(6.0, gt=0)
+    """FWHM of the cube's Gaussian point-spread function [arcsec]; PHANGS has 0.5 to 1.25."""
+    hst_pixel_arcsec: float = Field(1.3, gt=0)
+    """Pixel of the HST images [arcsec]; WFC3/UVIS has 0.04."""
+    hst_fwhm_arcsec: float = Field(2.6, gt=0)
+    """FWHM of the HST images [arcsec]."""
+    distance_mpc: float = Field(9.84, gt=0)
+    """Distance [Mpc]; NGC 628: 9.84."""
+    redshift: float = Field(0.00219, ge=0, le=0.1)
+    """Systemic redshift; NGC 628: 0.00219 (657 km/s)."""
+    inclination_deg: float = Field(8.9, ge=0, lt=85)
+    """Inclination [degrees]; NGC 628: 8.9."""
+    position_angle_deg: float = Field(20.7, ge=0, le=360)
+    """Position angle of the receding half of the major axis, north through east [degrees]; NGC 628: 20.7."""
+    r25_arcsec: float = Field(296.6, gt=0)
+    """Isophotal radius [arcsec]; NGC 628: 296.6."""
+    effective_radius_arcsec: float = Field(75.7, gt=0)
+    """Half-mass radius of the exponential disc [arcsec]; NGC 628: 75.7."""
+    log_mass_msun: float = Field(10.5, ge=7, le=12)
+    """log10 of the mass formed [Msun]; NGC 628 has 10^10.27 left in stars."""
+    velocity_amplitude_kms: float = Field(200.0, ge=0)
+    """Rotation speed of the disc, before projection [km/s]."""
+    sigma_kms: float = Field(50.0, ge=0, le=140)
+    """Stellar velocity dispersion [km/s]."""
+    snr_centre: float = Field(120.0, gt=0)
+    """Median S/N per pixel of the central spaxel; the noise is that of the sky, so it falls outward with the light."""
+    ebv_mw: float = Field(0.0607, ge=0)
+    """Foreground E(B-V) put in front of the galaxy [mag], SF11 scale; NGC 628: 0.0607."""
+    hst_snr_centre: float = Field(60.0, gt=0)
+    """S/N of the central HST pixel in the bluest band; photon and sky noise elsewhere."""
