@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from .constants import C_KMS, FWHM_PER_SIGMA
+from .fits_files import whole_fits
 from .ssp import SSPLibrary, age_edges_from_ages
 
 # Name convention: spectral range, IMF, slope, [M/H], age in Gyr, isochrones with [alpha/Fe], mixture, rest, as in
@@ -174,19 +172,11 @@ def read_miles_spectrum(path: Path) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If the file is truncated or has no linear wavelength axis.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", AstropyUserWarning)
-            with fits.open(path, memmap=False) as hdus:
-                header = hdus[0].header
-                flux = np.asarray(hdus[0].data, dtype=np.float64)
-                start, step = header["CRVAL1"], header["CDELT1"]
-                first = header.get("CRPIX1", 1)
-    except (OSError, TypeError, ValueError, KeyError, AstropyUserWarning) as error:
-        raise ValueError(
-            f"{path} is not a whole MILES spectrum ({type(error).__name__}: {error}); expected a FITS file with a "
-            "1-D array and CRVAL1, CDELT1. Fetch it again"
-        ) from error
+    with whole_fits(path, "a MILES spectrum: a 1-D array with CRVAL1 and CDELT1") as hdus:
+        header = hdus[0].header
+        flux = np.asarray(hdus[0].data, dtype=np.float64)
+        start, step = header["CRVAL1"], header["CDELT1"]
+        first = header.get("CRPIX1", 1)
     if flux.ndim != 1:
         raise ValueError(f"{path} has data of shape {flux.shape}; expected a 1-D MILES spectrum")
     return start + step * (np.arange(flux.size) + 1 - first), flux

