@@ -7,6 +7,9 @@ import h5py
 import pytest
 from parity import ParityTable
 
+from pyprospect.messages import forget_warnings
+from pyprospect.tables import find_table
+
 TABLE = pytest.StashKey[ParityTable]()
 
 
@@ -28,16 +31,28 @@ def parity(request):
     return request.config.stash[TABLE]
 
 
+def _absent(reason):
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def reference_dir():
     """Folder with the outputs of R ProSpect; absent: skipped with the reason, in CI a failure."""
     folder = Path(__file__).resolve().parents[3] / "shared" / "reference"
     if not (folder / "prospect_reference.h5").is_file():
-        reason = f"the outputs of R ProSpect (prospect_reference.h5) are not at {folder}"
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _absent(f"the outputs of R ProSpect (prospect_reference.h5) are not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def prospect_tables():
+    """Folder with ProSpect's tables; absent: skipped with the reason, in CI a failure."""
+    try:
+        return find_table("LKL10_NormHalpha.rda").parent
+    except FileNotFoundError as error:
+        return _absent(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +65,4 @@ def reference(reference_dir):
 @pytest.fixture(autouse=True)
 def _warnings_talk_again():
     """Every test hears every warning, whatever ran before it."""
-    from pyprospect.messages import forget_warnings
-
     forget_warnings()

@@ -1,0 +1,259 @@
+"""Line-spread functions and velocity dispersion.
+
+A line-spread function (LSF) is given as the Gaussian sigma in km/s at OBSERVED wavelengths. Everywhere an
+argument ``LSF`` is taken it may be None (no broadening), a number, a callable of the wavelength in Angstrom, a
+table of two columns (Angstrom, km/s), a pair of vectors, or the name ``"muse"``.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
+
+__all__ = [
+    "LSFLike",
+    "disp_stars",
+    "effective_lsf",
+    "lsf_sigma_kms",
+    "muse_udf10_fwhm_aa",
+    "muse_udf10_sigma_kms",
+]
+
+LSFLike = float | ArrayLike | Callable[[np.ndarray], np.ndarray] | str | None
+
+MUSE_RANGE_AA = (4750.0, 9350.0)
+"""Wavelengths over which the LSF of MUSE was measured."""
+
+
+def muse_udf10_fwhm_aa(wave_aa: ArrayLike, extrapolate: bool = False) -> np.ndarray:
+    """FWHM of MUSE's LSF in Angstrom: 5.866e-8 w^2 - 9.187e-4 w + 6.040.
+
+    Parameters
+    ----------
+    wave_aa : array_like
+        Observed wavelengths, air, Angstrom.
+    extrapolate : bool
+        Follow the polynomial outside 4750-9350 Angstrom too (5 Angstrom at 1200 Angstrom) instead of holding
+        the end values.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `wave_aa`.
+
+    Notes
+    -----
+    Hubble Ultra Deep Field, UDF-10: Bacon et al. (2017, A&A 608, A1), Equation 8.
+    """
+    wave = np.asarray(wave_aa, dtype=float)
+    if not extrapolate:
+        wave = np.clip(wave, *MUSE_RANGE_AA)
+    return 5.866e-8 * wave**2 - 9.187e-4 * wave + 6.040
+
+
+def muse_udf10_sigma_kms(wave_aa: ArrayLike, extrapolate: bool = False) -> np.ndarray:
+    """Sigma of MUSE's LSF in km/s at observed wavelengths; see `muse_udf10_fwhm_aa`."""
+    wave = np.asarray(wave_aa, dtype=float)
+    return muse_udf10_fwhm_aa(wave, extrapolate) / FWHM_PER_SIGMA / wave * C_KMS
+
+
+def _table(LSF) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(LSF, dict):
+        columns = list(LSF.values())
+        if len(columns) != 2:
+            raise ValueError(f"LSF has the columns {list(LSF)}; give wavelength (Angstrom) and sigma (km/s)")
+        wave, sigma = columns
+    else:
+        table = np.asarray(LSF, dtype=float)
+        if table.ndim == 2 and table.shape[1] == 2:
+            wave, sigma = table.T
+        elif table.ndim == 2 and table.shape[0] == 2:
+            wave, sigma = table
+        else:
+            raise ValueError(
+                f"LSF of shape {table.shape}; give a number, a callable of the observed wavelength, or a table of "
+                "two columns (Angstrom, sigma in km/s)"
+            )
+    wave, sigma = np.asarray(wave, dtype=float), np.asarray(sigma, dtype=float)
+    order = np.argsort(wave, kind="stable")
+    if wave.shape != sigma.shape or not np.all(wave > 0) or not np.all(np.diff(wave[order]) > 0):
+        raise ValueError("the LSF table needs as many sigmas as wavelengths, positive and none twice")
+    return wave[order], sigma[order]
+
+
+def lsf_sigma_kms(LSF: LSFLike, wave_observed_aa: ArrayLike, compat: bool = False) -> np.ndarray:
+    """Evaluate any form of LSF.
+
+    Parameters
+    ----------
+    LSF : None, float, callable, table or "muse"
+        See the module. A table is interpolated linearly in log wavelength, with its end values held.
+    wave_observed_aa : (n,) array_like
+        Observed wavelengths, Angstrom.
+    compat : bool
+        ``"muse"`` follows its polynomial outside 4750-9350 Angstrom, as the formula given to R did.
+
+    Returns
+    -------
+    (n,) ndarray
+        Sigma in km/s.
+
+    Raises
+    ------
+    ValueError
+        Another form, or values that are negative or not finite.
+    """
+    wave = np.asarray(wave_observed_aa, dtype=float)
+    if LSF is None:
+        return np.zeros(wave.shape)
+    if isinstance(LSF, str):
+        if LSF.lower() not in ("muse", "muse_udf10"):
+            raise ValueError(f"no LSF is named {LSF!r}; there is 'muse', or give a callable, table or number")
+        sigma = muse_udf10_sigma_kms(wave, extrapolate=compat)
+    elif callable(LSF):
+        sigma = np.broadcast_to(np.asarray(LSF(wave), dtype=float), wave.shape)
+    elif np.size(LSF) == 1 and not isinstance(LSF, dict):
+        sigma = np.full(wave.shape, float(np.ravel(LSF)[0]))
+    else:
+        nodes, values = _table(LSF)
+        sigma = np.interp(np.log10(wave), np.log10(nodes), values)
+    if not np.all(sigma >= 0) or not np.all(np.isfinite(sigma)):
+        bad = np.flatnonzero(~(np.isfinite(sigma) & (sigma >= 0)))[0]
+        raise ValueError(
+            f"the LSF is {sigma[bad]} km/s at {wave[bad]:.1f} Angstrom; sigma must be finite and >= 0 (clamp it to "
+            "the range of the instrument)"
+        )
+    return sigma
+
+
+def effective_lsf(
+    LSF: LSFLike, library_fwhm_aa: float | Callable[[np.ndarray], np.ndarray], z: float = 0.0
+) -> Callable[[np.ndarray], np.ndarray]:
+    """LSF that brings a library of its own finite resolution to the instrument's.
+
+    sigma^2 = sigma_LSF^2 - sigma_library^2, zero where the library is the coarser one (nothing can be done
+    there but to accept the library's resolution).
+
+    Parameters
+    ----------
+    LSF : None, float, callable, table or "muse"
+        The instrument's.
+    library_fwhm_aa : float or callable
+        FWHM of the library in Angstrom at rest wavelengths, such as ``library.fwhm_aa``.
+    z : float
+        Redshift at which the library is seen.
+
+    Returns
+    -------
+    callable
+        Sigma in km/s at observed wavelengths, to be given as ``LSF``.
+
+    Raises
+    ------
+    ValueError
+        A library without a stated resolution, or an LSF as `lsf_sigma_kms` refuses.
+    """
+
+    def sigma_kms(wave_aa: ArrayLike) -> np.ndarray:
+        wave = np.asarray(wave_aa, dtype=float)
+        rest = wave / (1.0 + z)
+        fwhm = library_fwhm_aa(rest) if callable(library_fwhm_aa) else library_fwhm_aa
+        if fwhm is None:
+            raise ValueError("the library states no resolution of its own; give its FWHM in Angstrom")
+        own = np.asarray(fwhm, dtype=float) / FWHM_PER_SIGMA / rest * C_KMS
+        return np.sqrt(np.clip(lsf_sigma_kms(LSF, wave) ** 2 - own**2, 0.0, None))
+
+    return sigma_kms
+
+
+def disp_stars(
+    wave: ArrayLike,
+    lum: ArrayLike,
+    veldisp: float = 50,
+    LSF: LSFLike = None,
+    z: float = 0,
+    range: float = 5,
+    res: float = 0.5,
+    compat: bool = False,
+) -> np.ndarray:
+    """Spectrum broadened by sqrt(veldisp^2 + LSF^2), a Gaussian whose width may change with wavelength.
+
+    Parameters
+    ----------
+    wave : (n,) array_like
+        Rest wavelengths, Angstrom, ascending.
+    lum : (n,) array_like
+        Luminosity density, >= 0.
+    veldisp : float
+        Velocity dispersion, km/s.
+    LSF : None, float, callable, table or "muse"
+        Sigma in km/s at observed wavelengths.
+    z : float
+        Redshift at which the LSF sees the spectrum.
+    range, res : float
+        Extent and step of the sum over the kernel, in sigma.
+    compat : bool
+        True: interpolate the shifted spectra as ProSpect does, linearly in log luminosity against log
+        wavelength, which loses up to 1e-4 of the light in sharp features; and let ``LSF="muse"`` follow its
+        polynomial outside its range. False: interpolate linearly, which keeps the light (1e-6 on grids that
+        resolve the spectrum) and makes the dispersion a linear operator.
+
+    Returns
+    -------
+    (n,) ndarray
+
+    Raises
+    ------
+    ValueError
+        Mismatched or unsorted vectors, negative fluxes, or a dispersion too large for this kernel.
+
+    Notes
+    -----
+    ProSpect 1.11.0, ``.disp_stars_cpp``: the spectrum is shifted by each velocity of the kernel and the shifted
+    spectra are added with the kernel's weights; end values are held beyond the ends. The library's own
+    resolution is not taken off; see `effective_lsf`. Beside a pixel of exactly zero, where ProSpect gives NaN,
+    the interpolation is always linear.
+    """
+    wave = np.asarray(wave, dtype=float)
+    lum = np.asarray(lum, dtype=float)
+    if wave.ndim != 1 or wave.shape != lum.shape:
+        raise ValueError(f"{wave.shape} wavelengths and {lum.shape} luminosities; give equal vectors")
+    if not np.all(np.diff(wave) > 0) or not wave[0] > 0:
+        raise ValueError("dispersion needs positive wavelengths that ascend strictly")
+    if not np.all(lum >= 0):
+        raise ValueError(
+            "dispersion works on log luminosity: negative or NaN luminosities must be removed first"
+        )
+    if not veldisp >= 0 or not range > 0 or not res > 0:
+        raise ValueError(
+            f"veldisp={veldisp}, range={range}, res={res}: dispersion >= 0 and a kernel > 0 needed"
+        )
+    sigma = np.sqrt(veldisp**2 + lsf_sigma_kms(LSF, wave * (1.0 + z), compat) ** 2) / C_KMS
+    if sigma.max() * range >= 1:
+        raise ValueError(f"a dispersion of {sigma.max() * C_KMS:.0f} km/s times {range} reaches light speed")
+    steps = np.arange(int(2 * range / res + 1e-10) + 1) * res - range
+    weights = np.exp(-(steps**2) / 2) / np.sqrt(2 * np.pi) * res
+    shifted = _shift_log if compat else _shift
+    out = np.zeros(lum.shape)
+    for step, weight in zip(steps, weights, strict=True):
+        out += weight * shifted(wave, lum, step * sigma)
+    return out
+
+
+def _shift(wave, lum, doppler):
+    return np.interp(wave, wave * (1.0 + doppler), lum / (1.0 + doppler))
+
+
+def _shift_log(wave, lum, doppler):
+    log_wave, shift = np.log(wave), np.log1p(doppler)
+    moved = log_wave + shift
+    if lum.min() > 0:
+        return np.exp(np.interp(log_wave, moved, np.log(lum) - shift))
+    positive = lum > 0
+    with np.errstate(divide="ignore"):
+        curved = np.exp(np.interp(log_wave, moved, np.where(positive, np.log(lum), 0.0) - shift))
+    # A pixel may be interpolated in the logarithm only if both of its neighbours have one.
+    k = np.clip(np.searchsorted(moved, log_wave) - 1, 0, lum.size - 2)
+    return np.where(positive[k] & positive[k + 1], curved, _shift(wave, lum, doppler))
