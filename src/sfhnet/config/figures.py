@@ -10,7 +10,11 @@ __all__ = ["FiguresConfig"]
 
 
 class FiguresConfig(Section):
-    """Appearance of the figures."""
+    """Look of the figures."""
 
-    dpi: int = Field(150, ge=50, le=1200)
-    """Resolution of the PNG files [dots per inch]."""
+    width_inch: float = Field(7.1, gt=0)
+    """Width of a full-page figure."""
+    dpi: int = Field(160, ge=50, le=1200)
+    """Resolution of the PNG."""
+    font_size: float = Field(8.5, gt=0)
+    """Points."""

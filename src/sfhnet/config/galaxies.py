@@ -17,7 +17,7 @@ class GalaxiesConfig(Section):
 
     sheet: Path = Path("galaxies.tsv")
     """Sample sheet: one row a galaxy (docs/galaxies.md)."""
-    model: str = "flow"
+    model: str = "attention"
     """Which of the models is applied."""
     target_snr: float = Field(50.0, gt=0)
     """Median S/N per pixel that binning aims at."""

@@ -36,7 +36,11 @@ class Config(Section):
     synthesis: SynthesisConfig = SynthesisConfig()
     noise: NoiseConfig = NoiseConfig()
     training: TrainingConfig = TrainingConfig()
-    models: dict[str, ModelConfig] = Field(default_factory=lambda: {"flow": ModelConfig(kind="flow")})
+    models: dict[str, ModelConfig] = Field(
+        default_factory=lambda: {
+            kind: ModelConfig(kind=kind) for kind in ("prior_mean", "pca_mlp", "attention")
+        }
+    )
     """Networks to train, by name."""
     calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()

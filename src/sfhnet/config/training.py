@@ -2,27 +2,116 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from sfhnet.config.base import Section
 
-__all__ = ["CalibrationConfig", "ModelConfig", "TrainingConfig", "ValidationConfig"]
+__all__ = ["CalibrationConfig", "LossWeights", "ModelConfig", "TrainingConfig", "ValidationConfig"]
 
 
 class TrainingConfig(Section):
-    """How networks are trained."""
+    """How networks are trained; `models.{name}.training` overrides single keys."""
+
+    epochs: int = Field(30, ge=1)
+    """Passes through the mocks; each pass has new noise."""
+    batch: int = Field(256, ge=2)
+    """Mocks in a step, per process."""
+    learning_rate: float = Field(2e-3, gt=0)
+    """Peak of the learning rate."""
+    warmup_share: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps spent warming up."""
+    weight_decay: float = Field(0.01, ge=0)
+    """AdamW weight decay."""
+    clip_norm: float = Field(1.0, gt=0)
+    """Largest gradient norm."""
+    ema_decay: float = Field(0.995, ge=0, lt=1)
+    """Decay of the averaged weights, per step."""
+    patience: int = Field(15, ge=1)
+    """Epochs without a better held-out loss before stopping."""
+    checkpoint_minutes: float = Field(5.0, gt=0)
+    """Minutes between checkpoints."""
+    validation_galaxies: int = Field(1500, ge=1)
+    """Held-out mocks for the loss after each epoch."""
+    fit_galaxies: int = Field(6000, ge=10)
+    """Mocks that set scales and principal components."""
+    cache_gb: float = Field(4.0, ge=0)
+    """Keep mocks in memory up to this size, read shards in pieces beyond."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Auto = a GPU if there is one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Bfloat16 = mixed precision, GPU only."""
+
+
+class LossWeights(Section):
+    """Weights of the loss terms."""
+
+    cum: float = Field(2.0, ge=0)
+    """Wasserstein-1 distance of cumulative mass, dex of age."""
+    mh: float = Field(1.0, ge=0)
+    """Mass-weighted error of [M/H] per age bin."""
+    cum_q: float = Field(2.0, ge=0)
+    """Pinball loss of cumulative-mass quantiles."""
+    mass_fraction_q: float = Field(1.0, ge=0)
+    """Pinball loss of mass-fraction quantiles."""
+    mh_q: float = Field(0.3, ge=0)
+    """Pinball loss of [M/H] quantiles."""
+    scalars: float = Field(2.0, ge=0)
+    """Pinball loss of scalar quantiles."""
 
 
 class ModelConfig(Section):
-    """One network; its name is the key under models."""
+    """One network; models of several names are trained side by side."""
 
-    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    """Architecture."""
+    kind: Literal["prior_mean", "pca_mlp", "attention"]
+    """Which network."""
+    n_component: int = Field(64, ge=4, le=512)
+    """Principal components."""
+    width: int = Field(256, ge=8)
+    """Length of the latent vector."""
+    depth: int = Field(3, ge=0, le=20)
+    """Residual blocks of the decoder."""
+    token_width: int = Field(64, ge=8)
+    """Length of an attention token."""
+    n_head: int = Field(4, ge=1)
+    """Attention heads."""
+    n_layer: int = Field(2, ge=1, le=20)
+    """Attention layers."""
+    n_spectral_token: int = Field(6, ge=1)
+    """Tokens made of the principal components."""
+    patch: int = Field(48, ge=4)
+    """Pixels of a patch."""
+    stride: int = Field(32, ge=1)
+    """Pixels between patches."""
+    loss_weights: LossWeights = LossWeights()
+    training: dict[str, float | int | str] = Field(default_factory=dict)
+    """Keys of `training` to override."""
 
 
 class CalibrationConfig(Section):
-    """Conformal calibration of the posterior widths on held-out mocks."""
+    """Split-conformal calibration of the intervals, on mocks used for nothing else."""
+
+    snr_edges: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0)
+    """Inner edges of the S/N strata."""
+    a_v_edges: tuple[float, ...] = (0.3, 1.0)
+    """Inner edges of the A_V strata, mag (estimated A_V)."""
+    realisations: int = Field(3, ge=1)
+    """Noise realisations of each calibration mock."""
+    min_stratum: int = Field(100, ge=20)
+    """Mocks a stratum needs; smaller ones use the overall factors."""
+    ood_quantile: float = Field(0.995, gt=0.5, lt=1)
+    """Share of mocks within the out-of-distribution limit."""
 
 
 class ValidationConfig(Section):
-    """Benchmarks and metrics on held-out mocks."""
+    """What validation measures."""
+
+    galaxies: int = Field(2000, ge=10)
+    """Test mocks used at most."""
+    snr: tuple[float, ...] = (15.0, 30.0, 50.0, 100.0)
+    """Median S/N per pixel of the benchmark sets."""
+    baselines: tuple[str, ...] = ("prior_mean", "pca_mlp")
+    """Models shown beside every model."""
+    n_examples: int = Field(3, ge=1, le=12)
+    """Held-out galaxies drawn in the figure of examples."""

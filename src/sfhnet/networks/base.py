@@ -1,0 +1,128 @@
+"""What all networks share: a batch in, outputs and a loss out, and a spec that rebuilds them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sfhnet.batch import Batch
+from sfhnet.networks.heads import Head
+from sfhnet.posterior import LEVELS, SCALARS
+
+__all__ = ["Network", "Spec", "StandardNetwork"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that rebuilds an empty network.
+
+    kind: registry name; options: the model's own settings; n_wave, band_names, age_edges_myr: its interface.
+    """
+
+    kind: str
+    n_wave: int
+    band_names: tuple[str, ...]
+    age_edges_myr: tuple[float, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types for JSON."""
+        return {
+            **asdict(self),
+            "band_names": list(self.band_names),
+            "age_edges_myr": list(self.age_edges_myr),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Spec:
+        """Invert `to_json`."""
+        return cls(
+            kind=value["kind"],
+            n_wave=int(value["n_wave"]),
+            band_names=tuple(value["band_names"]),
+            age_edges_myr=tuple(float(edge) for edge in value["age_edges_myr"]),
+            options=dict(value["options"]),
+        )
+
+
+class Network(nn.Module, ABC):
+    """One interface for all models: ``network(batch)`` gives outputs, ``network.loss(batch)`` the loss terms."""
+
+    trains = True
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    @abstractmethod
+    def fit(self, clean: Batch, noisy: Batch) -> None:
+        """Set buffers (scales, components) from mocks before training.
+
+        Parameters
+        ----------
+        clean : Batch
+            Mocks with nuisances but no white noise and nothing missing.
+        noisy : Batch
+            The same mocks as training will see them.
+        """
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the outputs named in `sfhnet.networks.heads.Head.forward`."""
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss terms and their sum under ``total`` for a batch with labels."""
+
+    @abstractmethod
+    def physical(self, scalars_z: Tensor) -> Tensor:
+        """Turn standardised scalars (last axis) into physical ones."""
+
+    def latent_for_ood(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """Return components and reduced chi-square of the linear basis, or None if the network has no basis."""
+        return None
+
+    @torch.no_grad()
+    def answer(self, batch: Batch) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
+        """Return point estimates and quantiles as numpy arrays, fields of `sfhnet.posterior.Posterior`."""
+        out = self(batch)
+        cum_q = out["cum_q"]
+        last = torch.ones_like(cum_q[:, :, :1])
+        scalars_q = self.physical(out["scalars_z"]).double().cpu().numpy()
+        median = LEVELS.index(0.5)
+        return {
+            "mass_fraction": out["mass_fraction"].double().cpu().numpy(),
+            "mh": out["mh"].double().cpu().numpy(),
+            "mass_fraction_q": out["mass_fraction_q"].double().cpu().numpy(),
+            "cum_mass_q": torch.cat([cum_q, last], dim=2).double().cpu().numpy(),
+            "mh_q": out["mh_q"].double().cpu().numpy(),
+            "scalars": {name: scalars_q[:, median, k] for k, name in enumerate(SCALARS)},
+            "scalars_q": {name: scalars_q[:, :, k] for k, name in enumerate(SCALARS)},
+        }
+
+
+class StandardNetwork(Network):
+    """A network that makes a latent vector and decodes it with `Head`. Children set ``head`` and ``encode``."""
+
+    head: Head
+
+    @abstractmethod
+    def encode(self, batch: Batch) -> Tensor:
+        """Return the latent vectors, (n, width)."""
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the outputs; see `Network.forward`."""
+        return self.head(self.encode(batch))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss terms; see `Network.loss`."""
+        return self.head.loss(self(batch), batch.labels)
+
+    def physical(self, scalars_z: Tensor) -> Tensor:
+        """Return physical scalars; see `Network.physical`."""
+        return self.head.physical(scalars_z)

@@ -1,0 +1,140 @@
+"""A global linear view of the spectrum: principal components of noise-free mocks, robust to missing pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sfhnet.batch import WINDOWS_AA, Batch
+
+__all__ = ["Features", "Projection"]
+
+# Band fluxes over s span 1e-3 to 1e2: logarithmic above this, linear (so that negative noise is harmless) below.
+_BAND_SOFTENING = 0.01
+
+_TYPICAL_SNR = 50.0
+
+_CHI2_BLOCK = 16
+
+
+class Projection(nn.Module):
+    """Principal components of ``(flux - mean) / shape``; masked pixels are filled from the components themselves.
+
+    Parameters
+    ----------
+    n_wave, n_component : int
+        Pixels and components.
+    n_fill : int
+        Rounds of filling masked pixels (expectation-maximisation for missing data).
+    """
+
+    def __init__(self, n_wave: int, n_component: int, n_fill: int = 4) -> None:
+        super().__init__()
+        self.n_component, self.n_fill = n_component, n_fill
+        self.register_buffer("mean", torch.ones(n_wave))
+        self.register_buffer("shape", torch.ones(n_wave))
+        self.register_buffer("basis", torch.zeros(n_component, n_wave))
+        self.register_buffer("scale", torch.ones(n_component))
+
+    @torch.no_grad()
+    def fit(self, batch: Batch) -> None:
+        """Set mean, shape, basis and scale from mocks; best without white noise, every pixel present.
+
+        Parameters
+        ----------
+        batch : Batch
+            A few thousand normalised mocks; ``sigma`` gives the relative weight of the pixels.
+        """
+        if len(batch) <= self.n_component:
+            raise ValueError(f"{len(batch)} mocks cannot give {self.n_component} components; use more")
+        self.mean.copy_(batch.flux.mean(0))
+        self.shape.copy_((batch.sigma * 10.0 ** batch.log_snr[:, None]).median(0).values)
+        x = (batch.flux - self.mean) / self.shape
+        # Subspace iteration from a fixed start: the leading components, exact to far below the noise, in seconds.
+        start = torch.Generator().manual_seed(0)
+        subspace = torch.randn(x.shape[1], self.n_component + 24, generator=start).to(x)
+        for _ in range(5):
+            subspace = torch.linalg.qr(x.T @ (x @ subspace)).Q
+        _, _, vectors = torch.linalg.svd(x @ subspace, full_matrices=False)
+        self.basis.copy_((vectors @ subspace.T)[: self.n_component])
+        # Noise of a unit-norm component is 1 / (S/N); the weakest are scaled by it, not by their own tiny spread.
+        spread = (x @ self.basis.T).std(0)
+        self.scale.copy_(torch.sqrt(spread**2 + _TYPICAL_SNR**-2))
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return coefficients (n, n_component) and the filled, standardised spectrum (n, n_wave)."""
+        x = torch.where(batch.mask, (batch.flux - self.mean) / self.shape, 0)
+        coefficients = x @ self.basis.T
+        for _ in range(self.n_fill):
+            x = torch.where(batch.mask, x, coefficients @ self.basis)
+            coefficients = x @ self.basis.T
+        return coefficients, x
+
+    @torch.no_grad()
+    def residual_chi2(self, batch: Batch, coefficients: Tensor) -> Tensor:
+        """Return the reduced chi-square of the basis, (n,).
+
+        Residuals are averaged over 16 pixels first: there ``sigma`` is right whether or not neighbours share noise.
+        """
+        model = (coefficients @ self.basis) * self.shape + self.mean
+        n, n_wave = batch.flux.shape
+        n_block = n_wave // _CHI2_BLOCK
+
+        def block_sum(x: Tensor) -> Tensor:
+            return x[:, : n_block * _CHI2_BLOCK].view(n, n_block, _CHI2_BLOCK).sum(2)
+
+        good = batch.mask.float()
+        count = block_sum(good)
+        residual = block_sum(torch.where(batch.mask, batch.flux - model, 0))
+        variance = block_sum(torch.where(batch.mask, batch.sigma, 0) ** 2)
+        used = count >= _CHI2_BLOCK / 2
+        chi2 = torch.where(used, residual**2 / variance.clamp_min(1e-20), 0).sum(1)
+        return chi2 / (used.sum(1) - self.n_component / 2).clamp_min(1)
+
+
+class Features(nn.Module):
+    """Everything but pixels, as plain numbers: components, bands, errors, S/N, what is missing.
+
+    ``width`` is the number of features.
+    """
+
+    N_BLOCK = 16
+
+    def __init__(self, projection: Projection, n_band: int) -> None:
+        super().__init__()
+        self.projection = projection
+        self.n_band = n_band
+        self.n_context = self.N_BLOCK + len(WINDOWS_AA) + 1 + 1
+        self.width = projection.n_component + 3 * n_band + self.n_context
+        self.register_buffer("band_mean", torch.zeros(n_band))
+        self.register_buffer("band_std", torch.ones(n_band))
+
+    @torch.no_grad()
+    def fit(self, batch: Batch) -> None:
+        """Set the zero points and scales of the band fluxes from mocks with every band."""
+        value = torch.asinh(batch.band_flux / _BAND_SOFTENING)
+        self.band_mean.copy_(value.mean(0))
+        self.band_std.copy_(value.std(0).clamp_min(1e-3))
+
+    def bands(self, batch: Batch) -> Tensor:
+        """Return value, log error and presence of each band, (n, n_band, 3); zeros where absent."""
+        value = (torch.asinh(batch.band_flux / _BAND_SOFTENING) - self.band_mean) / self.band_std
+        error = torch.log10(batch.band_sigma / (batch.band_flux.abs() + _BAND_SOFTENING) + 1e-3) + 1.0
+        present = batch.band_mask.float()
+        return torch.stack([value * present, error * present, present], dim=2)
+
+    def context(self, batch: Batch) -> Tensor:
+        """Return S/N, share of good pixels in 16 wavelength blocks and the window, (n, n_context)."""
+        n, n_wave = batch.mask.shape
+        size = n_wave // self.N_BLOCK
+        share = batch.mask[:, : size * self.N_BLOCK].view(n, self.N_BLOCK, size).float().mean(2)
+        window = functional.one_hot(batch.window, len(WINDOWS_AA) + 1).float()
+        return torch.cat([2.0 * (batch.log_snr[:, None] - 1.5), 2.0 * (share - 1.0), window], dim=1)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return features (n, width) and the filled, standardised spectrum (n, n_wave)."""
+        coefficients, filled = self.projection(batch)
+        # Long tails (bursts, deep dust) would dominate a plain scaling.
+        scaled = torch.asinh(coefficients / self.projection.scale)
+        return torch.cat([scaled, self.bands(batch).flatten(1), self.context(batch)], dim=1), filled
