@@ -75,3 +75,12 @@ CELESTIAL_MPC_KM = 3.08568025e19
 """Megaparsec in km as the R package celestial has it; used for the Hubble time only."""
 CELESTIAL_YEAR_S = 31556926.0
 """Tropical year in s, celestial's; used for the Hubble time only."""
+
+PLANCK_J_S = 6.62606957e-34
+"""Planck constant, J s (NIST 2010, as celestial has it)."""
+BOLTZMANN_J_K = 1.3806488e-23
+"""Boltzmann constant, J/K (NIST 2010, as celestial has it)."""
+HYDROGEN_KG = 1.674e-27
+"""Mass of a hydrogen atom, kg."""
+DUST_TO_HYDROGEN = 0.0073
+"""Dust to hydrogen mass ratio of the Dale et al. (2014) templates."""

@@ -16,6 +16,8 @@ from scipy.integrate import quad
 
 from .constants import C_KMS, CELESTIAL_MPC_KM, CELESTIAL_YEAR_S
 
+Values = float | NDArray[np.float64]
+
 # celestial's `cosref` table: H0 [km/s/Mpc], OmegaM, OmegaL, OmegaR. Where OmegaR is given the three
 # densities exceed one, so those universes are very slightly closed, as in celestial.
 REFERENCES: dict[str, tuple[float, float, float, float]] = {
@@ -75,7 +77,7 @@ class Cosmology:
 
     @property
     def hubble_distance_mpc(self) -> float:
-        """c / H0 [Mpc]."""
+        """Speed of light over H0 [Mpc]."""
         return C_KMS / self.H0
 
     @property
@@ -135,7 +137,7 @@ def _redshift(z: ArrayLike) -> NDArray[np.float64]:
     return z
 
 
-def _apply(func: Callable[[float], float], z: ArrayLike):
+def _apply(func: Callable[[float], float], z: ArrayLike) -> Values:
     z = _redshift(z)
     out = np.array([func(float(v)) for v in z.ravel()]).reshape(z.shape)
     return out if z.ndim else float(out)
@@ -169,7 +171,7 @@ def co_dist_mpc(
     OmegaL: float | None = None,
     OmegaR: float = 0.0,
     ref: str | None = None,
-):
+) -> Values:
     """Line-of-sight comoving distance [Mpc] at redshift `z` (any shape); arguments of `cosmology`."""
     cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
     return _apply(lambda v: cosmo.hubble_distance_mpc * _los_integral(cosmo, v), z)
@@ -182,7 +184,7 @@ def lum_dist_mpc(
     OmegaL: float | None = None,
     OmegaR: float = 0.0,
     ref: str | None = None,
-):
+) -> Values:
     """Luminosity distance.
 
     Parameters
@@ -213,7 +215,7 @@ def ang_dist_mpc(
     OmegaL: float | None = None,
     OmegaR: float = 0.0,
     ref: str | None = None,
-):
+) -> Values:
     """Angular diameter distance [Mpc] at redshift `z` (any shape); arguments of `cosmology`."""
     cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
     return _apply(lambda v: cosmo.hubble_distance_mpc * _transverse(cosmo, v) / (1.0 + v), z)
@@ -226,7 +228,7 @@ def dist_mod(
     OmegaL: float | None = None,
     OmegaR: float = 0.0,
     ref: str | None = None,
-):
+) -> Values:
     """Distance modulus 5 log10(D_L/Mpc) + 25 [mag]; NaN below z = 0 and -inf at z = 0."""
     distance = np.asarray(lum_dist_mpc(z, H0, OmegaM, OmegaL, OmegaR, ref))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -241,7 +243,7 @@ def travel_time_yr(
     OmegaL: float | None = None,
     OmegaR: float = 0.0,
     ref: str | None = None,
-):
+) -> Values:
     """Light travel time [yr] from redshift `z` (any shape), in tropical years as ProSpect has it.
 
     Raises
@@ -260,7 +262,7 @@ def universe_age_yr(
     OmegaL: float | None = None,
     OmegaR: float = 0.0,
     ref: str | None = None,
-):
+) -> Values:
     """Age of the universe [yr] at redshift `z` (any shape); arguments of `cosmology`."""
     cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
 
@@ -281,7 +283,7 @@ def co_vol_gpc3(
     OmegaR: float = 0.0,
     ref: str | None = None,
     area_deg2: float | None = None,
-):
+) -> Values:
     """Comoving volume [Gpc^3] out to redshift `z`, of the whole sky or of `area_deg2` (Hogg 1999, eq. 29)."""
     cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
     k = cosmo.OmegaK

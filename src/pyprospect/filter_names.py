@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import tables
 from .filter_curve import Filter, read_curve
 
 # 1-based records of the EAZY list. "F814W" is the ACS curve because that is the one ProSpect's
@@ -56,11 +56,11 @@ def pivwave(curve: Any) -> float:
     return float(np.sqrt(np.sum(f.response * f.wave_aa) / np.sum(f.response / f.wave_aa)))
 
 
-@lru_cache(maxsize=1)
 def _records() -> list[tuple[str, NDArray[np.float64]]]:
-    from . import tables
-
-    return tables.eazy_filters()
+    table = tables.load("EAZY_filters")
+    return [
+        (str(i), np.asarray(f, dtype=float)) for i, f in zip(table["info"], table["filters"], strict=True)
+    ]
 
 
 def _eazy(index: int, name: str | None = None) -> Filter:
@@ -68,7 +68,8 @@ def _eazy(index: int, name: str | None = None) -> Filter:
     if not 1 <= index <= len(records):
         raise ValueError(f"EAZY filter {index} does not exist; records run from 1 to {len(records)}")
     info, curve = records[index - 1]
-    curve = np.asarray(curve, dtype=float)
+    # some EAZY records end in a row of NA, which R's interpolation leaves out
+    curve = curve[np.isfinite(curve).all(axis=1)]
     return Filter(name or info, curve[:, 0], curve[:, 1])
 
 
@@ -109,6 +110,10 @@ def _is_pair(obj: Any) -> bool:
     )
 
 
+def _is_structured(obj: Any) -> bool:
+    return bool(getattr(getattr(obj, "dtype", None), "names", None))
+
+
 def _array(obj: Any, name: str) -> Filter:
     a = np.asarray(obj)
     if a.dtype.names:
@@ -143,11 +148,7 @@ def _one(obj: Any, name: str) -> list[Filter]:
         return [_renamed(f, str(k)) for k, v in obj.items() for f in _one(v, str(k))]
     if hasattr(obj, "columns") and hasattr(obj, "to_numpy"):
         return [_array(obj.to_numpy()[:, :2].astype(float), name)]
-    if (
-        isinstance(obj, np.ndarray)
-        and obj.dtype.kind in "fiu"
-        or getattr(getattr(obj, "dtype", None), "names", None)
-    ):
+    if (isinstance(obj, np.ndarray) and obj.dtype.kind in "fiu") or _is_structured(obj):
         return [_array(obj, name)]
     if callable(obj):
         return [Filter(getattr(obj, "__name__", name), np.empty(0), np.empty(0), obj)]

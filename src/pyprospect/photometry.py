@@ -11,9 +11,41 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import filters as _filters
-from .constants import C_MPS, CGS_TO_JANSKY, JANSKY_CGS, JANSKY_SI, LSOL_ERG_S, LSOL_TO_ABSOLUTE, MPC_CM, PC_M
-from .cosmology import dist_mod as _dist_mod
+from .constants import LSOL_ERG_S, LSOL_TO_ABSOLUTE, MPC_CM
 from .cosmology import lum_dist_mpc as _lum_dist_mpc
+from .magnitudes import (
+    AbsoluteToWHz,
+    CGS2Jansky,
+    CGS2magAB,
+    Jansky2CGS,
+    Jansky2magAB,
+    WHzToAbsolute,
+    convert_freq2wave,
+    convert_wave2freq,
+    magAB2CGS,
+    magAB2Jansky,
+)
+
+__all__ = [
+    "AbsoluteToWHz",
+    "CGS2Jansky",
+    "CGS2magAB",
+    "FluxSpectrum",
+    "Jansky2CGS",
+    "Jansky2magAB",
+    "LumSpectrum",
+    "WHzToAbsolute",
+    "bandpass",
+    "convert_freq2wave",
+    "convert_wave2freq",
+    "flux2lum",
+    "lum2flux",
+    "lum2flux_factor",
+    "magAB2CGS",
+    "magAB2Jansky",
+    "photom_flux",
+    "photom_lum",
+]
 
 _OUTTYPES = {"mag": "mag", "magab": "mag", "jansky": "jansky", "jy": "jansky", "cgs": "cgs"}
 
@@ -30,90 +62,6 @@ class LumSpectrum(NamedTuple):
 
     wave: NDArray[np.float64]
     lum: NDArray[np.float64]
-
-
-class KCorrection(NamedTuple):
-    """Result of `kcorr`: redshift, distance modulus and, per band, magnitudes and k-correction [mag]."""
-
-    z: float
-    DistMod: float
-    AbsMag: NDArray[np.float64]
-    ApMag: NDArray[np.float64]
-    kcorr: NDArray[np.float64]
-
-
-class DustCorrection(NamedTuple):
-    """Result of `dcorr`: absolute AB magnitudes with and without dust and their difference [mag]."""
-
-    AbsMag_atten: NDArray[np.float64]
-    AbsMag_unatten: NDArray[np.float64]
-    Dcorr: NDArray[np.float64]
-
-
-def magAB2Jansky(mag: ArrayLike) -> NDArray[np.float64]:
-    """AB magnitude to jansky, with ProSpect's zero point of 8.9 mag (3631 Jy to 3e-5)."""
-    return 10.0 ** (-0.4 * (np.asarray(mag, dtype=float) - 8.9))
-
-
-def Jansky2magAB(flux_jy: ArrayLike) -> NDArray[np.float64]:
-    """Jansky to AB magnitude (zero point 8.9 mag); zero flux gives inf, negative flux NaN."""
-    return _minus_2p5_log(flux_jy) + 8.9
-
-
-def magAB2CGS(mag: ArrayLike) -> NDArray[np.float64]:
-    """AB magnitude to erg/s/cm2/Hz (zero point -48.6 mag)."""
-    return 10.0 ** (-0.4 * (np.asarray(mag, dtype=float) + 48.6))
-
-
-def CGS2magAB(flux_nu: ArrayLike) -> NDArray[np.float64]:
-    """erg/s/cm2/Hz to AB magnitude; zero flux gives inf, negative flux NaN."""
-    return _minus_2p5_log(flux_nu) - 48.6
-
-
-def Jansky2CGS(flux_jy: ArrayLike) -> NDArray[np.float64]:
-    """Jansky to erg/s/cm2/Hz."""
-    return np.asarray(flux_jy, dtype=float) * JANSKY_CGS
-
-
-def CGS2Jansky(flux_nu: ArrayLike) -> NDArray[np.float64]:
-    """erg/s/cm2/Hz to jansky."""
-    return np.asarray(flux_nu, dtype=float) * CGS_TO_JANSKY
-
-
-def AbsoluteToWHz(mag: ArrayLike) -> NDArray[np.float64]:
-    """Absolute AB magnitude to luminosity density [W/Hz]."""
-    return 4.0 * np.pi * (10.0 * PC_M) ** 2 * JANSKY_SI * magAB2Jansky(mag)
-
-
-def WHzToAbsolute(lum_w_hz: ArrayLike) -> NDArray[np.float64]:
-    """Luminosity density [W/Hz] to absolute AB magnitude."""
-    return Jansky2magAB(np.asarray(lum_w_hz, dtype=float) / (4.0 * np.pi * (10.0 * PC_M) ** 2 * JANSKY_SI))
-
-
-def _minus_2p5_log(flux: ArrayLike) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return -2.5 * np.log10(np.asarray(flux, dtype=float))
-
-
-def convert_wave2freq(flux_wave: ArrayLike, wave: ArrayLike, wavefac: float = 1e-10, freqfac: float = 1.0):
-    """f_lambda (per Angstrom) to f_nu (per Hz): f_lambda (wavefac/freqfac) wave^2 / c, c in m/s.
-
-    Parameters
-    ----------
-    flux_wave : array_like, shape (..., n)
-    wave : array_like, shape (n,)
-        Wavelengths [Angstrom].
-    wavefac, freqfac : float
-        Metres per unit of `wave` and hertz per unit of frequency.
-    """
-    w = np.asarray(wave, dtype=float)
-    return np.asarray(flux_wave, dtype=float) * ((wavefac / freqfac) * w**2) / C_MPS
-
-
-def convert_freq2wave(flux_freq: ArrayLike, wave: ArrayLike, wavefac: float = 1e-10, freqfac: float = 1.0):
-    """f_nu (per Hz) to f_lambda (per Angstrom); inverse of `convert_wave2freq`."""
-    w = np.asarray(wave, dtype=float)
-    return np.asarray(flux_freq, dtype=float) * C_MPS / ((wavefac / freqfac) * w**2)
 
 
 def lum2flux_factor(
@@ -401,69 +349,6 @@ def photom_lum(
     """
     w, f = lum2flux(wave, lum, z, lum_dist_mpc, H0, OmegaM, OmegaL, ref, LumDist_Mpc=LumDist_Mpc)
     return photom_flux(w, f, outtype, filters, outside=outside, quadrature=quadrature)
-
-
-def kcorr(
-    wave: ArrayLike,
-    lum: ArrayLike,
-    z: float,
-    DistMod: float | None = None,
-    filters: Any = "all",
-    H0: float = 67.8,
-    OmegaM: float = 0.308,
-    OmegaL: float | None = None,
-    *,
-    outside: str = "error",
-    quadrature: str = "sed",
-) -> KCorrection:
-    """k-correction: (m_observed - distance modulus) - M at rest, in the same bands [mag].
-
-    Parameters
-    ----------
-    wave : array_like, shape (n,)
-        Rest wavelengths [Angstrom].
-    lum : array_like, shape (..., n)
-        Lsol/Angstrom.
-    z : float
-        Redshift, > 0.
-    DistMod : float, optional
-        Distance modulus [mag]; default from the cosmology.
-    filters, H0, OmegaM, OmegaL, outside, quadrature
-        As in `photom_lum`.
-
-    Notes
-    -----
-    ProSpect takes the apparent magnitude in its default cosmology whatever `H0` is passed. Here one
-    cosmology is used for both, so a k-correction does not depend on it.
-
-    Raises
-    ------
-    ValueError
-        If ``z <= 0`` or the photometry cannot be done.
-    """
-    if not z > 0:
-        raise ValueError(f"z={z}: a k-correction needs a positive redshift")
-    options = {"filters": filters, "outside": outside, "quadrature": quadrature}
-    absolute = photom_lum(wave, lum, z=0.0, **options)
-    apparent = photom_lum(wave, lum, z=z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, **options)
-    modulus = float(_dist_mod(z, H0, OmegaM, OmegaL)) if DistMod is None else float(DistMod)
-    return KCorrection(float(z), modulus, absolute, apparent, (apparent - modulus) - absolute)
-
-
-def dcorr(
-    wave: ArrayLike,
-    lum_atten: ArrayLike,
-    lum_unatten: ArrayLike,
-    filters: Any = "all",
-    *,
-    outside: str = "error",
-    quadrature: str = "sed",
-) -> DustCorrection:
-    """Attenuation per band [mag]: absolute magnitude with dust minus without (ProSpect's `Dcorr`)."""
-    options = {"filters": filters, "outside": outside, "quadrature": quadrature}
-    with_dust = photom_lum(wave, lum_atten, z=0.0, **options)
-    without = photom_lum(wave, lum_unatten, z=0.0, **options)
-    return DustCorrection(with_dust, without, with_dust - without)
 
 
 def _is_spectrum(obj: Any) -> bool:

@@ -1,0 +1,94 @@
+"""Corrections of magnitudes for redshift and for dust."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .cosmology import dist_mod
+from .photometry import photom_lum
+
+__all__ = ["DustCorrection", "KCorrection", "dcorr", "kcorr"]
+
+
+class KCorrection(NamedTuple):
+    """Result of `kcorr`: redshift, distance modulus and, per band, magnitudes and k-correction [mag]."""
+
+    z: float
+    DistMod: float
+    AbsMag: NDArray[np.float64]
+    ApMag: NDArray[np.float64]
+    kcorr: NDArray[np.float64]
+
+
+class DustCorrection(NamedTuple):
+    """Result of `dcorr`: absolute AB magnitudes with and without dust and their difference [mag]."""
+
+    AbsMag_atten: NDArray[np.float64]
+    AbsMag_unatten: NDArray[np.float64]
+    Dcorr: NDArray[np.float64]
+
+
+def kcorr(
+    wave: ArrayLike,
+    lum: ArrayLike,
+    z: float,
+    DistMod: float | None = None,
+    filters: Any = "all",
+    H0: float = 67.8,
+    OmegaM: float = 0.308,
+    OmegaL: float | None = None,
+    *,
+    outside: str = "error",
+    quadrature: str = "sed",
+) -> KCorrection:
+    """k-correction: (m_observed - distance modulus) - M at rest, in the same bands [mag].
+
+    Parameters
+    ----------
+    wave : array_like, shape (n,)
+        Rest wavelengths [Angstrom].
+    lum : array_like, shape (..., n)
+        Lsol/Angstrom.
+    z : float
+        Redshift, > 0.
+    DistMod : float, optional
+        Distance modulus [mag]; default from the cosmology.
+    filters, H0, OmegaM, OmegaL, outside, quadrature
+        As in `photom_lum`.
+
+    Notes
+    -----
+    ProSpect takes the apparent magnitude in its default cosmology whatever `H0` is passed. Here one
+    cosmology is used for both, so a k-correction does not depend on it.
+
+    Raises
+    ------
+    ValueError
+        If ``z <= 0`` or the photometry cannot be done.
+    """
+    if not z > 0:
+        raise ValueError(f"z={z}: a k-correction needs a positive redshift")
+    options = {"filters": filters, "outside": outside, "quadrature": quadrature}
+    absolute = photom_lum(wave, lum, z=0.0, **options)
+    apparent = photom_lum(wave, lum, z=z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, **options)
+    modulus = float(dist_mod(z, H0, OmegaM, OmegaL)) if DistMod is None else float(DistMod)
+    return KCorrection(float(z), modulus, absolute, apparent, (apparent - modulus) - absolute)
+
+
+def dcorr(
+    wave: ArrayLike,
+    lum_atten: ArrayLike,
+    lum_unatten: ArrayLike,
+    filters: Any = "all",
+    *,
+    outside: str = "error",
+    quadrature: str = "sed",
+) -> DustCorrection:
+    """Attenuation per band [mag]: absolute magnitude with dust minus without (ProSpect's `Dcorr`)."""
+    options = {"filters": filters, "outside": outside, "quadrature": quadrature}
+    with_dust = photom_lum(wave, lum_atten, z=0.0, **options)
+    without = photom_lum(wave, lum_unatten, z=0.0, **options)
+    return DustCorrection(with_dust, without, with_dust - without)
