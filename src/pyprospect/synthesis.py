@@ -674,6 +674,9 @@ class Synthesizer:
 @contextmanager
 def _single_threaded_torch() -> Iterator[None]:
     before = torch.get_num_threads()
+    if before == 1:  # a worker of somebody's pool: leave the process-wide setting of the BLAS alone
+        yield
+        return
     torch.set_num_threads(1)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Sections on the simulated galaxies: prior over histories and synthesis of shards."""
+"""Section on the simulated galaxies: how they are synthesised and stored."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sfhnet.config.base import Section
+from sfhnet.config.prior import PriorConfig
 
 __all__ = ["PriorConfig", "SynthesisConfig"]
-
-
-class PriorConfig(Section):
-    """Prior over star-formation, metallicity and dust histories."""
 
 
 class SynthesisConfig(Section):
@@ -29,7 +26,16 @@ class SynthesisConfig(Section):
     n_test_shards: int = Field(1, ge=1)
     """Shards held out for the metrics."""
     storage: Literal["float32", "float16"] = "float32"
-    """Number format of the stored spectra; float16 is scaled per galaxy."""
+    """Number format of the stored spectra; float16 is scaled per galaxy and rounds by at most 0.05 %."""
+    chunk: int = Field(64, ge=1)
+    """Galaxies in one chunk of a file: the unit in which training reads."""
+    compression: Literal["none", "lzf", "gzip"] = "none"
+    """Lossless compression of the stored spectra; none is fastest."""
+    basis_tolerance: float = Field(1e-3, ge=0, le=0.01)
+    """Bound on the relative error per pixel of the low-rank SSP basis; 0 uses the library whole. The error is
+    typically ten times smaller."""
+    birth_age_myr: float = Field(10.0, gt=0, le=100)
+    """Stars up to this age lie in their birth clouds (Charlot & Fall 2000) [Myr]."""
 
     @model_validator(mode="after")
     def _check(self) -> SynthesisConfig:

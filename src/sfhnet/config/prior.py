@@ -1,0 +1,273 @@
+"""Section `prior`: what galaxies the training set is drawn from."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from sfhnet.config.base import Section
+from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
+
+__all__ = ["Distribution", "FamilyConfig", "FlatteningConfig", "PriorConfig"]
+
+_NEEDED = {
+    "fixed": ("value",),
+    "uniform": ("low", "high"),
+    "log_uniform": ("low", "high"),
+    "normal": ("mean", "sd"),
+}
+_POSITIVE_SUFFIXES = ("_gyr", "_myr")
+
+
+class Distribution(Section):
+    """Distribution of one parameter, in the parameter's own unit."""
+
+    kind: Literal["fixed", "uniform", "log_uniform", "normal"]
+    """fixed: `value`. uniform, log_uniform: `low` to `high`. normal: `mean`, `sd`, cut at `low`, `high` if given."""
+    value: float | None = None
+    """Value of a fixed parameter."""
+    low: float | None = None
+    """Lower end."""
+    high: float | None = None
+    """Upper end."""
+    mean: float | None = None
+    """Mean of a normal distribution before it is cut."""
+    sd: float | None = None
+    """Standard deviation of a normal distribution before it is cut."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Distribution:
+        needed = _NEEDED[self.kind]
+        allowed = {*needed, *(("low", "high") if self.kind == "normal" else ())}
+        given = {name for name in ("value", "low", "high", "mean", "sd") if getattr(self, name) is not None}
+        if not set(needed) <= given or not given <= allowed:
+            raise ValueError(
+                f"a {self.kind} distribution needs {', '.join(needed)} and takes {', '.join(sorted(allowed))}; "
+                f"it has {', '.join(sorted(given)) or 'nothing'}"
+            )
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(
+                f"low = {self.low:g} is not below high = {self.high:g}; for one value use kind: fixed"
+            )
+        if self.kind == "log_uniform" and self.low <= 0:
+            raise ValueError(f"low = {self.low:g} of a log_uniform distribution must be above 0")
+        if self.kind == "normal" and self.sd <= 0:
+            raise ValueError(f"sd = {self.sd:g} must be above 0; for one value use kind: fixed")
+        return self
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        if self.kind == "fixed":
+            return self.value, self.value
+        return (-math.inf if self.low is None else self.low, math.inf if self.high is None else self.high)
+
+
+class FamilyConfig(Section):
+    """One family of histories: how often, and the distributions of its parameters."""
+
+    weight: float = Field(1.0, ge=0)
+    """Relative number of galaxies; 0 leaves the family out."""
+    parameters: dict[str, Distribution] = Field(default_factory=dict)
+    """Distribution of every parameter of the family; the unit is in the name."""
+
+
+class FlatteningConfig(Section):
+    """Thin out crowded regions of the prior, so that no corner of the labels is starved."""
+
+    oversample: int = Field(1, ge=1, le=20)
+    """Candidates drawn for every galaxy kept; 1 is no flattening."""
+    power: float = Field(0.5, gt=0, le=1)
+    """Candidates are kept with probability proportional to density**-power."""
+    n_bins: int = Field(5, ge=2, le=12)
+    """Bins in each of light-weighted age, mass-weighted age, young metallicity and A_V."""
+
+
+def _d(kind: str, *values: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+    if kind == "normal":
+        ends = {key: value for key, value in (("low", low), ("high", high)) if value is not None}
+        return {"kind": kind, "mean": values[0], "sd": values[1], **ends}
+    return {"kind": kind, **dict(zip(_NEEDED[kind], values, strict=True))}
+
+
+_QUENCHED = {
+    "start_gyr": _d("uniform", 3.0, 13.5),
+    "tau_gyr": _d("log_uniform", 0.3, 10.0),
+    "quench_gyr": _d("log_uniform", 0.03, 10.0),
+    "quench_tau_gyr": _d("log_uniform", 0.01, 1.0),
+}
+_DECLINE = {"start_gyr": _d("uniform", 1.0, 13.7), "tau_gyr": _d("log_uniform", 0.3, 20.0)}
+_FAMILIES: dict[str, dict[str, Any]] = {
+    # Robotham+20; ranges wider than the paper's, which configs/paper.yaml has
+    "skewed_normal": {
+        "weight": 0.25,
+        "parameters": {
+            "mpeak_gyr": _d("normal", 7.0, 5.0, low=-2.0, high=14.0),
+            "mperiod_gyr": _d("log_uniform", 0.3, 8.0),
+            "mskew": _d("uniform", -0.5, 1.5),
+            "burst_start_myr": _d("log_uniform", 3.0, 500.0),
+            "burst_duration_myr": _d("log_uniform", 3.0, 200.0),
+            "log_burst_ratio": _d("uniform", -4.0, 1.0),
+        },
+    },
+    # Iyer & Gawiser 17, Iyer+19
+    "dense_basis": {
+        "weight": 0.25,
+        "parameters": {
+            "alpha": _d("fixed", 1.0),
+            "log_ssfr_per_yr": _d("uniform", -13.0, -8.3),
+            **{f"u_tx{i}": _d("uniform", 0.0, 1.0) for i in (1, 2, 3)},
+        },
+    },
+    "exponential": {"weight": 0.06, "parameters": _DECLINE},
+    "delayed": {"weight": 0.08, "parameters": _DECLINE},
+    "quenched": {"weight": 0.08, "parameters": _QUENCHED},
+    "rejuvenated": {
+        "weight": 0.08,
+        "parameters": {
+            **_QUENCHED,
+            "quench_gyr": _d("log_uniform", 1.0, 10.0),
+            "rejuvenation_start_myr": _d("log_uniform", 5.0, 1500.0),
+            "rejuvenation_duration_myr": _d("log_uniform", 5.0, 1000.0),
+            "log_rejuvenation_fraction": _d("uniform", -4.0, -0.5),
+        },
+    },
+    # Caplar & Tacchella 19
+    "stochastic": {
+        "weight": 0.15,
+        "parameters": {
+            "start_gyr": _d("uniform", 1.0, 13.7),
+            "scatter_dex": _d("uniform", 0.1, 0.7),
+            "memory_myr": _d("log_uniform", 20.0, 3000.0),
+            "slope_dex_per_gyr": _d("normal", 0.0, 0.1),
+        },
+    },
+    "single_burst": {
+        "weight": 0.05,
+        "parameters": {
+            "burst_age_myr": _d("log_uniform", 1.0, 12500.0),
+            "burst_width_fraction": _d("uniform", 0.05, 0.5),
+        },
+    },
+}
+_ENDS = {"log_z_start": _d("uniform", -3.7, -2.0), "z_final": _d("log_uniform", 0.002, 0.04)}
+_METALLICITY: dict[str, dict[str, Any]] = {
+    "constant": {"weight": 0.15, "parameters": {"z_final": _d("log_uniform", 0.0004, 0.04)}},
+    "linear": {"weight": 0.2, "parameters": _ENDS},
+    "closed_box": {"weight": 0.35, "parameters": {**_ENDS, "metal_yield": _d("fixed", 0.03)}},
+    "diluted": {
+        "weight": 0.15,
+        "parameters": {
+            **_ENDS,
+            "metal_yield": _d("fixed", 0.03),
+            "dilution_gyr": _d("log_uniform", 0.05, 8.0),
+            "dilution_depth": _d("uniform", 0.1, 0.7),
+            "dilution_recovery_gyr": _d("log_uniform", 0.2, 5.0),
+        },
+    },
+    "monotone": {
+        "weight": 0.15,
+        "parameters": {**_ENDS, **{f"u_rise{i}": _d("uniform", 0.0, 1.0) for i in range(1, 6)}},
+    },
+}
+_NUISANCE: dict[str, dict[str, Any]] = {
+    "tau_birth": _d("normal", 0.8, 0.6, low=0.0, high=3.0),  # Charlot & Fall 00: 1.0; ProSpect's default too
+    "tau_screen": _d("normal", 0.2, 0.6, low=0.0, high=2.5),  # ProSpect's default is 0.3
+    "pow_birth": _d("normal", -0.9, 0.25, low=-1.6, high=-0.3),  # -0.7 CF00 .. -1.3 da Cunha+08
+    "pow_screen": _d("normal", -0.7, 0.25, low=-1.5, high=-0.1),
+    "bump": _d("uniform", 0.0, 1.0),  # about 1 for the Milky Way at tau = 1
+    "log_line_scale": _d("normal", 0.0, 0.15, low=-0.6, high=0.6),  # leakage, IMF sampling, SFR time scale
+    "log_u_offset": _d("normal", 0.0, 0.3, low=-0.9, high=0.9),  # about q = 2.8e7 (Z / 0.012)**-1.3 (Orsi+14)
+    "line_scatter_dex": _d("fixed", 0.05),
+    "veldisp_scale": _d("fixed", 1.0),  # times grid.veldisp_kms
+    "lsf_scale": _d("fixed", 1.0),
+    "redshift": _d("uniform", 0.0, 0.01),
+}
+
+
+class PriorConfig(Section):
+    """Prior over star-formation, metallicity and dust histories."""
+
+    sampler: Literal["sobol", "random"] = "sobol"
+    """sobol: low-discrepancy, one scrambled sequence over all shards; random: independent draws."""
+    n_per_dex: int = Field(30, ge=5, le=200)
+    """Cells a decade of the look-back age grid on which histories are drawn."""
+    families: dict[str, FamilyConfig] = Field(default_factory=lambda: dict(_FAMILIES), validate_default=True)
+    """Families of star-formation histories with weights."""
+    held_out_families: tuple[str, ...] = ()
+    """Families that only the test shards draw: a test of unseen kinds of history."""
+    metallicity: dict[str, FamilyConfig] = Field(
+        default_factory=lambda: dict(_METALLICITY), validate_default=True
+    )
+    """Kinds of metallicity history with weights; Z is a mass fraction, log_z its log10."""
+    nuisance: dict[str, Distribution] = Field(default_factory=lambda: dict(_NUISANCE), validate_default=True)
+    """Dust (Charlot & Fall with bump), lines, kinematics and redshift."""
+    flattening: FlatteningConfig = FlatteningConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> PriorConfig:
+        for what, given, known in (
+            ("families", self.families, FAMILY_PARAMETERS),
+            ("metallicity", self.metallicity, METALLICITY_PARAMETERS),
+        ):
+            for name, family in given.items():
+                if name not in known:
+                    raise ValueError(f"{what} has the unknown kind {name!r}; known: {', '.join(known)}")
+                _check_names(f"{what}.{name}.parameters", family.parameters, known[name])
+                for parameter, distribution in family.parameters.items():
+                    _check_support(f"{what}.{name}.parameters.{parameter}", parameter, distribution)
+            if not any(family.weight > 0 for family in given.values()):
+                raise ValueError(f"{what}: every weight is 0; give at least one kind a weight")
+        _check_names("nuisance", self.nuisance, NUISANCE_PARAMETERS)
+        for parameter, distribution in self.nuisance.items():
+            _check_support(f"nuisance.{parameter}", parameter, distribution)
+        unknown = sorted(set(self.held_out_families) - set(self.families))
+        if unknown:
+            raise ValueError(f"held_out_families names {unknown}, which are not in families")
+        if not any(f.weight > 0 for name, f in self.families.items() if name not in self.held_out_families):
+            raise ValueError("held_out_families leaves no family to train on")
+        return self
+
+
+def _check_names(where: str, given: dict[str, Distribution], needed: tuple[str, ...]) -> None:
+    missing, extra = sorted(set(needed) - set(given)), sorted(set(given) - set(needed))
+    if missing or extra:
+        raise ValueError(f"{where}: missing {missing}, unknown {extra}; it takes {', '.join(needed)}")
+
+
+_LIMITS = {
+    "z_final": (1e-6, 0.2),
+    "metal_yield": (1e-4, 1.0),
+    "tau_birth": (0.0, 20.0),
+    "tau_screen": (0.0, 20.0),
+    "pow_birth": (-4.0, 1.0),
+    "pow_screen": (-4.0, 1.0),
+    "bump": (0.0, 20.0),
+    "alpha": (0.05, 100.0),
+    "dilution_depth": (0.0, 0.99),
+    "scatter_dex": (0.0, 3.0),
+    "burst_width_fraction": (1e-3, 2.0),
+    "line_scatter_dex": (0.0, 1.0),
+    "veldisp_scale": (0.1, 5.0),
+    "lsf_scale": (0.3, 3.0),
+    "redshift": (0.0, 0.2),
+}
+
+
+def _check_support(where: str, parameter: str, distribution: Distribution) -> None:
+    low, high = distribution.support
+    if parameter.startswith("u_"):
+        allowed = (0.0, 1.0)
+    elif parameter in _LIMITS:
+        allowed = _LIMITS[parameter]
+    elif parameter.endswith(_POSITIVE_SUFFIXES) and parameter not in ("mpeak_gyr", "slope_dex_per_gyr"):
+        allowed = (1e-6, 2e4)
+    else:
+        return
+    if low < allowed[0] or high > allowed[1]:
+        raise ValueError(
+            f"{where} can be drawn from {low:g} to {high:g}, but must stay within {allowed[0]:g} .. {allowed[1]:g}; "
+            "give or tighten low and high"
+        )

@@ -1,0 +1,199 @@
+"""Draw a shard of galaxies from the prior: a pure function of (configuration, seed, shard)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import qmc
+
+from . import age_grid, flatten
+from .distributions import log_density, quantile
+from .enrichment import HISTORIES, Z_FLOOR
+from .families import FAMILIES
+from .names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
+from .pieces import normalise
+
+if TYPE_CHECKING:
+    from sfhnet.config.prior import FamilyConfig, PriorConfig
+
+Array = NDArray[np.float64]
+
+# Independent streams of one (seed, shard)
+_STREAM_STEPS, _STREAM_PLAIN, _STREAM_FLATTEN = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class PriorSample:
+    """Galaxies drawn from the prior.
+
+    Parameters
+    ----------
+    edges_yr : ndarray, shape (n_cell + 1,)
+        Look-back age grid in yr, first edge 0.
+    mass : ndarray, shape (n, n_cell)
+        Share of all mass formed in each cell; rows sum to one.
+    z : ndarray, shape (n, n_cell)
+        Metal mass fraction of the stars that form in each cell.
+    parameters : dict of ndarray, shape (n,)
+        Dust, line, kinematic parameters and redshift, and the drawn parameters of histories
+        (``sfh_*``, ``zh_*``; NaN where a galaxy's family does not have the parameter).
+    family, metallicity : ndarray of int8, shape (n,)
+        Numbers into `sfhnet.priors.names`.
+    log_prior : ndarray, shape (n,)
+        Natural log of the prior density of all that was drawn, weights of mixtures included.
+    """
+
+    edges_yr: Array
+    mass: Array
+    z: Array
+    parameters: dict[str, Array]
+    family: NDArray[np.int8]
+    metallicity: NDArray[np.int8]
+    log_prior: Array
+
+    @property
+    def n(self) -> int:
+        """Number of galaxies."""
+        return self.mass.shape[0]
+
+    def take(self, index: ArrayLike) -> PriorSample:
+        """Galaxies by index, as a new sample."""
+        index = np.asarray(index)
+        return PriorSample(
+            self.edges_yr,
+            self.mass[index],
+            self.z[index],
+            {name: values[index] for name, values in self.parameters.items()},
+            self.family[index],
+            self.metallicity[index],
+            self.log_prior[index],
+        )
+
+
+def _uniforms(sampler: str, n: int, dimensions: int, seed: int, shard: int) -> Array:
+    if sampler == "random":
+        return np.random.default_rng([seed, shard, _STREAM_PLAIN]).random((n, dimensions))
+    # One scrambled sequence for all shards: a shard is its own stretch of it, so that shards fill each other's gaps.
+    engine = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng([seed, 0, _STREAM_PLAIN]))
+    if shard > 0:
+        engine.fast_forward(shard * n)
+        return engine.random(n)
+    return engine.random_base2(int(np.ceil(np.log2(max(n, 2)))))[:n]
+
+
+def _choose(
+    u: Array, kinds: dict[str, FamilyConfig], order: tuple[str, ...]
+) -> tuple[NDArray[np.int8], Array]:
+    weights = np.array([kinds[name].weight if name in kinds else 0.0 for name in order])
+    weights = weights / weights.sum()
+    number = np.searchsorted(np.cumsum(weights)[:-1], u, side="right").astype(np.int8)
+    return number, np.log(np.where(weights > 0, weights, 1.0))[number]
+
+
+def _draw(config: dict, names: tuple[str, ...], u: Array) -> tuple[dict[str, Array], Array]:
+    values = {name: quantile(config[name], u[:, i]) for i, name in enumerate(names)}
+    return values, sum(log_density(config[name], values[name]) for name in names)
+
+
+def sample(
+    config: PriorConfig,
+    n: int,
+    seed: int,
+    shard: int,
+    age_bins_yr: ArrayLike,
+    hold_out: bool = True,
+) -> PriorSample:
+    """Draw galaxies.
+
+    Parameters
+    ----------
+    config : PriorConfig
+    n : int
+        Galaxies.
+    seed, shard : int
+        Together with ``config`` and ``n`` these fix the result bit for bit.
+    age_bins_yr : (k,)
+        Label bins in yr; their edges are put on the age grid, and their last one is the oldest age.
+    hold_out : bool
+        Leave ``config.held_out_families`` out; False for test shards.
+
+    Returns
+    -------
+    PriorSample
+
+    Raises
+    ------
+    ValueError
+        If a family draws a history without mass or with impossible metallicity.
+    """
+    if config.flattening.oversample > 1:
+        drawn = _sample(config, n * config.flattening.oversample, seed, shard, age_bins_yr, hold_out)
+        rng = np.random.default_rng([seed, shard, _STREAM_FLATTEN])
+        keep, log_kept = flatten.thin(drawn, n, config.flattening, rng)
+        kept = drawn.take(keep)
+        kept.log_prior[:] += log_kept
+        return kept
+    return _sample(config, n, seed, shard, age_bins_yr, hold_out)
+
+
+def _sample(
+    config: PriorConfig, n: int, seed: int, shard: int, age_bins_yr: ArrayLike, hold_out: bool
+) -> PriorSample:
+    age_bins_yr = np.asarray(age_bins_yr, dtype=float)
+    edges = age_grid.fine_edges_yr(float(age_bins_yr[-1]), config.n_per_dex, age_bins_yr)
+    families = {k: f for k, f in config.families.items() if not (hold_out and k in config.held_out_families)}
+    n_family = max(len(names) for names in FAMILY_PARAMETERS.values())
+    n_metal = max(len(names) for names in METALLICITY_PARAMETERS.values())
+    # columns of u keep their meaning whichever families are in use
+    u = _uniforms(config.sampler, n, 2 + n_family + n_metal + len(NUISANCE_PARAMETERS), seed, shard)
+    u = np.clip(u, 0.0, np.nextafter(1.0, 0.0))
+    family, log_prior = _choose(u[:, 0], families, tuple(FAMILY_PARAMETERS))
+    metallicity, log_weight = _choose(u[:, 1], config.metallicity, tuple(METALLICITY_PARAMETERS))
+    log_prior = log_prior + log_weight
+    mass = np.empty((n, edges.size - 1))
+    z = np.empty_like(mass)
+    parameters: dict[str, Array] = {}
+    rng = np.random.default_rng([seed, shard, _STREAM_STEPS])
+
+    def keep(prefix: str, rows: NDArray[np.intp], values: dict[str, Array]) -> None:
+        for name, value in values.items():
+            column = parameters.setdefault(f"{prefix}_{name}", np.full(n, np.nan))
+            column[rows] = value
+
+    for number, (name, names) in enumerate(FAMILY_PARAMETERS.items()):
+        rows = np.flatnonzero(family == number)
+        if rows.size == 0:
+            continue
+        values, density = _draw(families[name].parameters, names, u[rows, 2:])
+        cells, extra = FAMILIES[name](edges, values, rng)
+        try:
+            mass[rows] = normalise(cells)
+        except ValueError as error:
+            raise ValueError(f"family {name!r} of shard {shard}: {error}") from error
+        log_prior[rows] += density if extra is None else density + extra
+        keep("sfh", rows, values)
+    for number, (name, names) in enumerate(METALLICITY_PARAMETERS.items()):
+        rows = np.flatnonzero(metallicity == number)
+        if rows.size == 0:
+            continue
+        values, density = _draw(config.metallicity[name].parameters, names, u[rows, 2 + n_family :])
+        z[rows] = HISTORIES[name](mass[rows], edges, values)
+        log_prior[rows] += density
+        keep("zh", rows, values)
+    if not np.all(np.isfinite(z)) or z.max() >= 1:
+        raise ValueError(
+            f"shard {shard} has metal mass fractions up to {z.max()}; narrow the metallicity prior"
+        )
+    nuisance, density = _draw(config.nuisance, NUISANCE_PARAMETERS, u[:, 2 + n_family + n_metal :])
+    return PriorSample(
+        edges,
+        mass,
+        np.maximum(z, Z_FLOOR),
+        nuisance | parameters,
+        family,
+        metallicity,
+        log_prior + density,
+    )
