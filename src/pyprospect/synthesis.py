@@ -364,6 +364,12 @@ class Synthesizer:
     # ---- evaluation ---------------------------------------------------------------------------------
 
     @property
+    def bump_at_pivot(self) -> float:
+        """Value of the dust bump's profile (its peak is 1) at 5500 Angstrom."""
+        squared = (BUMP_FWHM_AA * DUST_PIVOT_AA) ** 2
+        return squared / ((DUST_PIVOT_AA**2 - BUMP_CENTRE_AA**2) ** 2 + squared)
+
+    @property
     def rank(self) -> tuple[int, int]:
         """Rows of the old and of the young block (young stars + lines + continuum) in the matrix products."""
         return self._old_basis.shape[0], self._young_basis.shape[0]
