@@ -1,0 +1,95 @@
+"""Model folders and checkpoints: safetensors and JSON only, each file whole or absent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sfhnet.io import atomic_write, read_json, write_json
+from sfhnet.networks import Network, Spec, build
+
+__all__ = ["MODEL_SCHEMA", "load_network", "load_tensors", "read_spec", "save_network", "save_tensors"]
+
+MODEL_SCHEMA = "sfhnet.model/1"
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Write tensors and JSON metadata into one safetensors file, atomically."""
+    whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    with atomic_write(path) as partial:
+        save_file(whole, partial, metadata={"json": json.dumps(meta)})
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            meta = json.loads((file.metadata() or {}).get("json", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and train again") from error
+
+
+def save_network(folder: Path, network: Network, extra: dict[str, Any]) -> None:
+    """Write ``weights.safetensors`` and ``model.json``.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder.
+    network : Network
+        What to store, buffers included.
+    extra : dict
+        Whatever else inference needs: wave_aa, normalisation windows, label ranges, provenance ...
+    """
+    save_tensors(folder / "weights.safetensors", network.state_dict(), {"schema": MODEL_SCHEMA})
+    write_json(
+        folder / "model.json", {"schema_version": MODEL_SCHEMA, "spec": network.spec.to_json(), **extra}
+    )
+
+
+def read_spec(folder: Path) -> dict[str, Any]:
+    """Read ``model.json``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no model.
+    ValueError
+        If it is of another schema version.
+    """
+    path = Path(folder) / "model.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no model.json; train a model there first")
+    data = read_json(path)
+    found = data.get("schema_version", "none")
+    if found != MODEL_SCHEMA:
+        raise ValueError(f"{path} has schema {found!r}, this code reads {MODEL_SCHEMA!r}; train it again")
+    return data
+
+
+def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
+    """Rebuild a network from its folder, in evaluation mode, with the contents of ``model.json``."""
+    data = read_spec(folder)
+    network = build(Spec.from_json(data["spec"]))
+    tensors, _ = load_tensors(Path(folder) / "weights.safetensors")
+    missing = set(network.state_dict()) ^ set(tensors)
+    if missing:
+        names = ", ".join(sorted(missing)[:3])
+        raise ValueError(f"{folder}: weights do not fit model.json ({names} ...); train it again")
+    network.load_state_dict(tensors)
+    network.eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network, data

@@ -1,0 +1,356 @@
+"""Apply a trained network: load a model folder, answer any number of spectra."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
+from pyprospect.lsf import muse_udf10_fwhm_aa
+from sfhnet.batch import Batch
+from sfhnet.checkpoint import load_network
+from sfhnet.conformal import Conformal
+from sfhnet.cube import vacuum_to_air
+from sfhnet.flags import Flag
+from sfhnet.io import read_json
+from sfhnet.networks import Network
+from sfhnet.ood import Familiarity
+from sfhnet.posterior import Posterior
+from sfhnet.resample import kernel, pixel_edges, resample
+
+__all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
+
+_log = logging.getLogger("sfhnet.infer")
+
+CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/1"
+
+# Spectra in one pass: large enough to be fast, small enough for any memory.
+_CHUNK = 512
+
+# Scalars whose point estimate is compared with the range of the training labels.
+_EDGE_SCALARS = ("mw_log_age", "lw_log_age", "mw_mh", "lw_mh", "a_v")
+
+
+def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
+    """Load a model folder.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``weights.safetensors`` and ``model.json``, and ``calibration.json`` once calibrated.
+    device : str
+        Where to compute.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model.
+    ValueError
+        If it is damaged or of another schema version.
+    """
+    folder = Path(folder)
+    network, info = load_network(folder)
+    conformal = familiarity = None
+    path = folder / CALIBRATION
+    if path.is_file():
+        data = read_json(path)
+        if data.get("schema_version") != CALIBRATION_SCHEMA:
+            found = data.get("schema_version", "none")
+            raise ValueError(f"{path} has schema {found!r}, expected {CALIBRATION_SCHEMA!r}; calibrate again")
+        conformal = Conformal.from_json(data["conformal"])
+        familiarity = Familiarity.from_json(data["familiarity"]) if data.get("familiarity") else None
+    return Model(network.to(device), info, conformal, familiarity, folder.name, device)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with its calibration. Make it with `load`.
+
+    Attributes
+    ----------
+    network : Network
+        In evaluation mode.
+    info : dict
+        Contents of ``model.json``.
+    conformal : Conformal or None
+        Factors on the intervals.
+    familiarity : Familiarity or None
+        Limits of what is like the mocks.
+    name, device : str
+        Name of the folder; where to compute.
+    """
+
+    network: Network
+    info: dict[str, Any]
+    conformal: Conformal | None = None
+    familiarity: Familiarity | None = None
+    name: str = ""
+    device: str = "cpu"
+
+    @property
+    def wave_aa(self) -> np.ndarray:
+        """Rest-frame air wavelengths of the training grid in AA, (n_wave,)."""
+        grid = self.info["wave_aa"]
+        return grid["start"] + grid["step"] * np.arange(grid["n"])
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """The bands the network knows, in its order."""
+        return self.network.spec.band_names
+
+    @property
+    def age_edges_myr(self) -> np.ndarray:
+        """Edges of the age bins in Myr, (n_age+1,)."""
+        return np.asarray(self.network.spec.age_edges_myr)
+
+    def training_sigma_aa(self) -> np.ndarray:
+        """Return the resolution of the training spectra as Gaussian sigma in AA, (n_wave,)."""
+        lsf = self.info["resolution"]
+        instrument = np.maximum(muse_udf10_fwhm_aa(self.wave_aa), lsf["library_fwhm_aa"]) / FWHM_PER_SIGMA
+        return np.hypot(instrument, self.wave_aa * lsf["veldisp_kms"] / C_KMS)
+
+    def infer_batch(self, batch: Batch, calibrated: bool = True) -> Posterior:
+        """Answer normalised spectra.
+
+        Parameters
+        ----------
+        batch : Batch
+            On this model's grid, with its bands in its order.
+        calibrated : bool
+            Apply the conformal factors if there are any.
+        """
+        n_wave = self.info["wave_aa"]["n"]
+        if batch.flux.shape[1] != n_wave or batch.band_flux.shape[1] != len(self.band_names):
+            raise ValueError(
+                f"spectra have {batch.flux.shape[1]} pixels and {batch.band_flux.shape[1]} bands, the model wants "
+                f"{n_wave} and {len(self.band_names)}; use infer, which resamples"
+            )
+        if not len(batch):
+            raise ValueError("no spectra given")
+        parts = [self._answer(batch[start : start + _CHUNK]) for start in range(0, len(batch), _CHUNK)]
+        posterior = Posterior.cat(parts)
+        if calibrated and self.conformal is not None:
+            posterior = self.conformal.apply(posterior)
+        calibrated = calibrated and self.conformal is not None
+        return posterior.with_meta(model=self.name, kind=self.network.spec.kind, calibrated=calibrated)
+
+    def infer_spectra(self, spectra: Any) -> Posterior:
+        """Answer prepared spectra (`sfhnet.spectra.Spectra`), keeping the flags they carry.
+
+        Raises
+        ------
+        ValueError
+            If they are on another wavelength grid.
+        """
+        wave = np.asarray(spectra.wave_aa)
+        if wave.shape != self.wave_aa.shape or not np.allclose(wave, self.wave_aa, atol=1e-3):
+            raise ValueError(
+                f"spectra run {wave[0]:.2f}-{wave[-1]:.2f} AA in {len(wave)} pixels, the model wants "
+                f"{self.wave_aa[0]:.2f}-{self.wave_aa[-1]:.2f} in {len(self.wave_aa)}; prepare them with its grid"
+            )
+        posterior = self.infer_batch(Batch.from_spectra(spectra, self.band_names))
+        own = np.asarray(spectra.flags, dtype=np.uint32)
+        return replace(posterior, flags=posterior.flags | own).with_meta(
+            flux_unit_cgs=float(spectra.flux_unit_cgs), distance_mpc=float(spectra.distance_mpc)
+        )
+
+    def infer(
+        self,
+        wave_aa: np.ndarray,
+        flux: np.ndarray,
+        sigma: np.ndarray,
+        bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        mask: np.ndarray | None = None,
+        redshift: float | np.ndarray = 0.0,
+        medium: Literal["air", "vacuum"] = "air",
+        fwhm_aa: float | np.ndarray | None = None,
+        dispersion_kms: float | np.ndarray | None = None,
+    ) -> Posterior:
+        """Answer spectra on any wavelength axis that covers most of the training range.
+
+        Parameters
+        ----------
+        wave_aa : ndarray (n_wave,)
+            Observed wavelengths in AA, ascending.
+        flux, sigma : ndarray (n, n_wave) or (n_wave,)
+            f_lambda in any unit and its 1-sigma error; pixels that are not finite or have no positive error are masked.
+        bands : mapping of str to (flux, error), optional
+            Mean f_lambda of each band at the observed redshift, same unit as `flux`; a NaN is an absent band.
+        mask : ndarray of bool, optional
+            True = good.
+        redshift : float or ndarray (n,)
+            To be removed.
+        medium : {"air", "vacuum"}
+            Of the wavelengths.
+        fwhm_aa : float or ndarray (n_wave,), optional
+            Resolution of the instrument; with `dispersion_kms` the spectra are broadened to the training resolution.
+            Without both they are taken to have it.
+        dispersion_kms : float or ndarray (n,), optional
+            Stellar velocity dispersion.
+
+        Returns
+        -------
+        Posterior
+            One row a spectrum; spectra without usable pixels are flagged and hold NaN.
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree, wavelengths do not ascend, or the range covers less than half of the training range.
+        """
+        wave, flux, sigma, good = _checked(wave_aa, flux, sigma, mask)
+        n = len(flux)
+        redshifts = np.broadcast_to(np.asarray(redshift, dtype=float), (n,))
+        if not np.all(np.isfinite(redshifts) & (redshifts > -0.1)):
+            raise ValueError("redshift must be finite and above -0.1 for every spectrum")
+        if medium not in ("air", "vacuum"):
+            raise ValueError(f"medium is {medium!r}; choose air or vacuum")
+        wave = vacuum_to_air(wave) if medium == "vacuum" else wave
+        dispersions = (
+            None if dispersion_kms is None else np.broadcast_to(np.asarray(dispersion_kms, float), (n,))
+        )
+        out = [np.zeros((n, len(self.wave_aa))), np.ones((n, len(self.wave_aa)))]
+        out_good = np.zeros((n, len(self.wave_aa)), dtype=bool)
+        matrices: dict[tuple[float, float], Any] = {}
+        for i in range(n):
+            dispersion = -1.0 if dispersions is None else float(dispersions[i])
+            key = (float(redshifts[i]), dispersion)
+            if key not in matrices:
+                matrices[key] = self._kernel(wave / (1 + key[0]), fwhm_aa, dispersion, key[0])
+            rest, matrix = matrices[key]
+            ratio = np.interp(self.wave_aa, rest, np.gradient(rest)) / self.info["wave_aa"]["step"]
+            usable = good[i] & np.isfinite(flux[i]) & np.isfinite(sigma[i]) & (sigma[i] > 0)
+            # Values beyond float's square root would overflow in the variance: work in units of the median error.
+            unit = float(np.median(sigma[i][usable])) if usable.any() else 1.0
+            safe = np.where(usable, flux[i] / unit, 0.0)
+            variance = np.where(usable, (sigma[i] / unit) ** 2, 0.0)
+            value, var, kept = resample(matrix, safe, variance, usable, ratio)
+            out[0][i], out_good[i] = value * unit, kept
+            out[1][i] = np.where(kept, np.sqrt(np.maximum(var, 0.0)) * unit, 1.0)
+        band_flux, band_sigma, band_mask = self._bands(bands or {}, n)
+        # The stretch (1+z) of f_lambda is common to spectrum and bands: no colour changes, so it is left out.
+        batch = Batch.from_arrays(self.wave_aa, out[0], out[1], out_good, band_flux, band_sigma, band_mask)
+        flags = batch.flags.clone()
+        bad_sigma = (good & ~(np.isfinite(sigma) & (sigma > 0))).any(axis=1)
+        not_finite = (good & ~np.isfinite(flux)).any(axis=1)
+        flags |= torch.from_numpy(bad_sigma * int(Flag.BAD_SIGMA) | not_finite * int(Flag.NOT_FINITE))
+        return self.infer_batch(replace(batch, flags=flags))
+
+    def _kernel(
+        self, rest: np.ndarray, fwhm_aa: float | np.ndarray | None, dispersion: float, redshift: float
+    ) -> tuple[np.ndarray, Any]:
+        low, high = self.wave_aa[0], self.wave_aa[-1]
+        covered = max(0.0, min(rest[-1], high) - max(rest[0], low)) / (high - low)
+        if covered < 0.5:
+            raise ValueError(
+                f"the spectrum covers {rest[0]:.0f}-{rest[-1]:.0f} AA (rest frame, air), {100 * covered:.0f} % of the "
+                f"training range {low:.0f}-{high:.0f} AA; at least half is needed (check redshift and units)"
+            )
+        broadening = np.zeros(len(self.wave_aa))
+        if fwhm_aa is not None or dispersion >= 0:
+            own = np.zeros(len(self.wave_aa))
+            if fwhm_aa is not None:
+                width = np.broadcast_to(np.asarray(fwhm_aa, dtype=float), rest.shape) / (1 + redshift)
+                own = np.interp(self.wave_aa, rest, width) / FWHM_PER_SIGMA
+            own = np.hypot(own, self.wave_aa * max(dispersion, 0.0) / C_KMS)
+            # Never sharpened: a spectrum broader than the training resolution stays as it is.
+            broadening = np.sqrt(np.maximum(self.training_sigma_aa() ** 2 - own**2, 0.0))
+        return rest, kernel(pixel_edges(rest), pixel_edges(self.wave_aa), broadening)
+
+    def _bands(
+        self, bands: Mapping[str, tuple[np.ndarray, np.ndarray]], n: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        unknown = sorted(set(bands) - set(self.band_names))
+        if unknown:
+            raise ValueError(
+                f"the model does not know {', '.join(unknown)}; it knows {', '.join(self.band_names)}"
+            )
+        flux, sigma = np.full((n, len(self.band_names)), np.nan), np.full((n, len(self.band_names)), np.nan)
+        for name, (value, error) in bands.items():
+            column = self.band_names.index(name)
+            flux[:, column] = np.broadcast_to(np.asarray(value, dtype=float), (n,))
+            sigma[:, column] = np.broadcast_to(np.asarray(error, dtype=float), (n,))
+        present = np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0)
+        return np.where(present, flux, 0.0), np.where(present, sigma, 1.0), present
+
+    @torch.no_grad()
+    def _answer(self, batch: Batch) -> Posterior:
+        n, usable = len(batch), batch.usable
+        flags = batch.flags.cpu().numpy().astype(np.uint32)
+        snr = 10.0 ** batch.log_snr.double().cpu().numpy()
+        low, high = self.info["snr_range"]
+        # A quarter of tolerance: the S/N itself is an estimate.
+        flags |= np.where(snr < 0.75 * low, int(Flag.LOW_SNR), 0).astype(np.uint32)
+        flags |= np.where(snr > 1.33 * high, int(Flag.HIGH_SNR), 0).astype(np.uint32)
+        chi2, score = np.full(n, np.nan), np.full(n, np.nan)
+        rows = usable.nonzero()[:, 0]
+        index = rows.cpu().numpy()
+        fields: dict[str, Any] = {}
+        if len(rows):
+            part = batch[rows].to(self.device)
+            answer = self.network.answer(part)
+            fields = {name: _scatter(value, index, n) for name, value in answer.items()}
+            seen = self.network.latent_for_ood(part)
+            if seen is not None:
+                components, chi2[index] = seen[0].double().cpu().numpy(), seen[1].double().cpu().numpy()
+                if self.familiarity is not None:
+                    score[index] = self.familiarity.score(components, chi2[index], snr[index])
+                    poor = (
+                        chi2[index]
+                        > self.familiarity.chi2_limit[np.digitize(snr[index], self.familiarity.snr_edges)]
+                    )
+                    flags[index] |= np.where(poor, int(Flag.BAD_FIT), 0).astype(np.uint32)
+                    flags[index] |= np.where(score[index] > 1, int(Flag.OUT_OF_DISTRIBUTION), 0).astype(
+                        np.uint32
+                    )
+        else:
+            # Nothing to answer: one flat spectrum tells the shapes, and every row stays NaN.
+            shapes = self.network.answer(_flat(batch[:1].to(self.device)))
+            fields = {name: _scatter(value, index, n) for name, value in shapes.items()}
+        for name in _EDGE_SCALARS:
+            low, high = self.info["label_ranges"][name]
+            value = fields["scalars"][name]
+            flags |= np.where((value < low) | (value > high), int(Flag.EDGE_OF_PRIOR), 0).astype(np.uint32)
+        return Posterior(
+            age_edges_myr=self.age_edges_myr,
+            flags=flags,
+            snr=snr,
+            log_scale=np.where(usable.cpu().numpy(), batch.log_scale.cpu().numpy(), np.nan),
+            chi2=chi2,
+            ood_score=score,
+            **fields,
+        )
+
+
+def _flat(batch: Batch) -> Batch:
+    return replace(batch, flux=torch.ones_like(batch.flux), mask=torch.ones_like(batch.mask))
+
+
+def _scatter(value: Any, index: np.ndarray, n: int) -> Any:
+    if isinstance(value, dict):
+        return {name: _scatter(array, index, n) for name, array in value.items()}
+    result = np.full((n, *value.shape[1:]), np.nan)
+    result[index] = value[: len(index)]
+    return result
+
+
+def _checked(
+    wave_aa: Sequence[float] | np.ndarray, flux: np.ndarray, sigma: np.ndarray, mask: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    wave = np.asarray(wave_aa, dtype=np.float64)
+    flux, sigma = np.atleast_2d(np.asarray(flux, np.float64)), np.atleast_2d(np.asarray(sigma, np.float64))
+    good = np.ones(flux.shape, dtype=bool) if mask is None else np.atleast_2d(np.asarray(mask, dtype=bool))
+    if wave.ndim != 1 or wave.size < 10 or not np.all(np.diff(wave) > 0):
+        raise ValueError("wave_aa must be a one-dimensional, strictly ascending axis of at least 10 pixels")
+    if flux.shape[1] != wave.size or sigma.shape != flux.shape or good.shape != flux.shape:
+        raise ValueError(
+            f"flux {flux.shape}, sigma {sigma.shape} and mask {good.shape} must all be (n, {wave.size}) like wave_aa"
+        )
+    return wave, flux, sigma, good
