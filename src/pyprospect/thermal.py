@@ -7,10 +7,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
+from scipy.interpolate import CubicSpline
 from scipy.special import gamma, zeta
 
 from .constants import BOLTZMANN_J_K, C_MPS, LSOL_W, MSOL_KG, PLANCK_J_S
-from .splines import NaturalSpline
 
 __all__ = [
     "alpha_sf_to_temp",
@@ -147,15 +147,34 @@ def blackbody_norm(
     return greybody_norm(wave, Temp, 0.0, z, norm, compat)
 
 
-@lru_cache(maxsize=1)
-def _alpha_to_temp() -> NaturalSpline:
-    return NaturalSpline(_ALPHA_SF, _TEMPERATURE_K)
+class _NaturalSpline:
+    """Natural cubic spline with straight ends, R's ``splinefun(method="natural")``."""
+
+    def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
+        self.x, self.y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        self._inside = CubicSpline(self.x, self.y, bc_type="natural")
+        self._ends = self._inside(self.x[[0, -1]], 1)
+
+    def __call__(self, u: ArrayLike) -> NDArray[np.float64] | float:
+        u = np.asarray(u, dtype=float)
+        x, y = self.x, self.y
+        out = np.where(
+            u < x[0],
+            y[0] + self._ends[0] * (u - x[0]),
+            np.where(u > x[-1], y[-1] + self._ends[1] * (u - x[-1]), self._inside(u)),
+        )
+        return out if out.ndim else float(out)
 
 
 @lru_cache(maxsize=1)
-def _temp_to_alpha() -> NaturalSpline:
+def _alpha_to_temp() -> _NaturalSpline:
+    return _NaturalSpline(_ALPHA_SF, _TEMPERATURE_K)
+
+
+@lru_cache(maxsize=1)
+def _temp_to_alpha() -> _NaturalSpline:
     alpha = np.arange(400, -1, -1) / 100.0
-    return NaturalSpline(_alpha_to_temp()(alpha), alpha)
+    return _NaturalSpline(_alpha_to_temp()(alpha), alpha)
 
 
 def alpha_sf_to_temp(alpha_SF: ArrayLike) -> float | NDArray[np.float64]:
