@@ -16,8 +16,9 @@ from photutils.psf_matching import make_kernel
 from reproject import reproject_exact
 from scipy.signal import fftconvolve
 
+from pyprospect.constants import FWHM_PER_SIGMA
+
 from .cube import open_fits, parse_flux_unit
-from .kinematics import FWHM_PER_SIGMA
 
 _COUNT_RATES = ("ELECTRONS/S", "ELECTRON/S", "E-/S", "COUNTS/S", "COUNT/S", "E/S")
 _COUNTS = ("ELECTRONS", "ELECTRON", "COUNTS", "COUNT", "E-", "DN")
@@ -166,14 +167,18 @@ def _image_hdu(hdus: fits.HDUList, where: str) -> fits.hdu.image.ImageHDU:
     for hdu in hdus:
         if hdu.is_image and hdu.header.get("NAXIS") == 2:
             return hdu
-    raise ValueError(f"{where} holds no 2-D image (found {[hdu.name for hdu in hdus]}); give a drizzled image")
+    raise ValueError(
+        f"{where} holds no 2-D image (found {[hdu.name for hdu in hdus]}); give a drizzled image"
+    )
 
 
 def _check_filter(header: fits.Header, band: str, where: str) -> None:
     named = [str(header[key]).strip().upper() for key in ("FILTER", "FILTER1", "FILTER2") if key in header]
     named = [name for name in named if name.startswith("F") and name[1:4].isdigit()]
     if named and band.upper() not in named:
-        raise ValueError(f"{where} is an image in {'/'.join(named)}, listed as {band}; correct the galaxy table")
+        raise ValueError(
+            f"{where} is an image in {'/'.join(named)}, listed as {band}; correct the galaxy table"
+        )
 
 
 def _to_flux(header: fits.Header, where: str) -> float:
@@ -192,7 +197,9 @@ def _to_flux(header: fits.Header, where: str) -> float:
     return parse_flux_unit(text, where)
 
 
-def _measured_variance(values: np.ndarray, valid: np.ndarray, header: fits.Header, factor: float) -> np.ndarray:
+def _measured_variance(
+    values: np.ndarray, valid: np.ndarray, header: fits.Header, factor: float
+) -> np.ndarray:
     # Differences between neighbours hold noise and little light; sqrt(2) for two pixels.
     both = valid[:, 1:] & valid[:, :-1]
     step = (values[:, 1:] - values[:, :-1])[both] / np.sqrt(2)
@@ -259,7 +266,9 @@ def measure_bands(
         image = images[band]
         cut, origin = _cut_out(image, wcs, bin_map.shape, _KERNEL_REACH * cube_fwhm_arcsec, galaxy)
         background[band] = _check_background(image, cut)
-        matched = _match_and_project(image, cut, origin, wcs, bin_map.shape, cube_fwhm_arcsec, hst_fwhm_arcsec[band])
+        matched = _match_and_project(
+            image, cut, origin, wcs, bin_map.shape, cube_fwhm_arcsec, hst_fwhm_arcsec[band]
+        )
         values, variance, covered = matched
         covered_area = np.bincount(bins, weights=covered[inside], minlength=n_bins)
         share = covered_area / np.maximum(area, 1)
@@ -284,8 +293,14 @@ def _cut_out(
     x, y = image.wcs.world_to_pixel(sky)
     margin = margin_arcsec / image.pixel_arcsec + 2
     height, width = image.flux.shape
-    low_x, high_x = int(max(np.floor(np.nanmin(x) - margin), 0)), int(min(np.ceil(np.nanmax(x) + margin), width - 1))
-    low_y, high_y = int(max(np.floor(np.nanmin(y) - margin), 0)), int(min(np.ceil(np.nanmax(y) + margin), height - 1))
+    low_x, high_x = (
+        int(max(np.floor(np.nanmin(x) - margin), 0)),
+        int(min(np.ceil(np.nanmax(x) + margin), width - 1)),
+    )
+    low_y, high_y = (
+        int(max(np.floor(np.nanmin(y) - margin), 0)),
+        int(min(np.ceil(np.nanmax(y) + margin), height - 1)),
+    )
     if low_x >= high_x or low_y >= high_y or not image.valid[low_y : high_y + 1, low_x : high_x + 1].any():
         centre = wcs.pixel_to_world((nx - 1) / 2, (ny - 1) / 2)
         other = image.wcs.pixel_to_world((width - 1) / 2, (height - 1) / 2)

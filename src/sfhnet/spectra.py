@@ -77,7 +77,7 @@ class Spectra:
     smoothing_aa : ndarray, shape (n,)
         Gaussian sigma of the broadening applied at the middle of the range: correlation length of the noise.
     area_arcsec2, x_arcsec, y_arcsec : ndarray, shape (n,)
-        Area; light-weighted centre relative to the galaxy centre, x to the west and y to the north as on the map.
+        Area; light-weighted centre relative to the galaxy centre, x to the east and y to the north.
     flags : ndarray of uint32, shape (n,)
         Sum of `sfhnet.flags.Flag`.
     bin_map : ndarray of int32, shape (ny, nx)

@@ -51,7 +51,7 @@ class GalaxiesConfig(Section):
         (7590.0, 7710.0),
     ]
     """Observed air wavelengths masked for sky lines and telluric absorption [Angstrom]."""
-    sky_variance_ratio: float = Field(4.0, gt=1)
+    sky_variance_ratio: float = Field(9.0, gt=1)
     """Pixels whose variance exceeds this multiple of its running median are sky lines, and masked."""
     max_masked_fraction: float = Field(0.25, gt=0, le=1)
     """Bins with more of the training grid masked are flagged MASKED_PIXELS."""
@@ -114,7 +114,7 @@ class SimulatedGalaxyConfig(Section):
     """Rotation speed of the disc, before projection [km/s]."""
     sigma_kms: float = Field(50.0, ge=0, le=140)
     """Stellar velocity dispersion [km/s]."""
-    snr_centre: float = Field(120.0, gt=0)
+    snr_centre: float = Field(40.0, gt=0)
     """Median S/N per pixel of the central spaxel; the noise is that of the sky, so it falls outward with the light."""
     ebv_mw: float = Field(0.0607, ge=0)
     """Foreground E(B-V) put in front of the galaxy [mag], SF11 scale; NGC 628: 0.0607."""

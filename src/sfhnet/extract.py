@@ -1,0 +1,145 @@
+"""Two passes over a cube: a survey of its spaxels, then the summed spectra of bins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .cube import Cube
+from .progress import Progress
+
+# Reading takes this share of the memory that is allowed; sums and what follows take the rest.
+_READING_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What each spaxel holds.
+
+    Parameters
+    ----------
+    signal, noise : ndarray, shape (ny, nx)
+        Mean flux and root-mean variance per channel in the window, in the cube's unit.
+    white : ndarray of float32, shape (ny, nx)
+        Mean flux over all good channels, NaN where there is none.
+    good_fraction : ndarray, shape (ny, nx)
+        Share of good channels.
+    """
+
+    signal: np.ndarray
+    noise: np.ndarray
+    white: np.ndarray
+    good_fraction: np.ndarray
+
+
+def survey(cube: Cube, window_aa: tuple[float, float], memory_gb: float) -> Survey:
+    """Measure signal and noise of each spaxel.
+
+    Parameters
+    ----------
+    cube : Cube
+        From `sfhnet.cube.open_cube`.
+    window_aa : (float, float)
+        Observed wavelengths in which signal and noise are measured.
+    memory_gb : float
+        Memory that reading may take.
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    ValueError
+        If the window is outside the cube, or no pixel of the cube is good.
+    """
+    inside = (cube.wave_aa >= window_aa[0]) & (cube.wave_aa <= window_aa[1])
+    if inside.sum() < 10:
+        raise ValueError(
+            f"{cube.galaxy}: {cube.path} covers {cube.wave_aa[0]:.0f} .. {cube.wave_aa[-1]:.0f} Angstrom, the S/N window is "
+            f"{window_aa[0]:.0f} .. {window_aa[1]:.0f} (observed); change galaxies.snr_window_aa or check the redshift"
+        )
+    shape = cube.shape[1:]
+    signal, noise, white, good_fraction = (np.zeros(shape) for _ in range(4))
+    with Progress(shape[0], f"{cube.galaxy}: survey", "row") as progress:
+        for block in cube.blocks(memory_gb * 1e9 * _READING_SHARE):
+            number = block.good.sum(axis=0)
+            in_window = block.good[inside].sum(axis=0)
+            safe = np.maximum(in_window, 1)
+            signal[block.rows] = block.flux[inside].sum(axis=0, dtype=np.float64) / safe
+            noise[block.rows] = np.sqrt(block.variance[inside].sum(axis=0, dtype=np.float64) / safe)
+            white[block.rows] = block.flux.sum(axis=0, dtype=np.float64) / np.maximum(number, 1)
+            good_fraction[block.rows] = number / cube.wave_aa.size
+            progress.update(block.rows.stop - block.rows.start)
+    if not good_fraction.any():
+        raise ValueError(
+            f"{cube.galaxy}: {cube.path} [DATA] has no good pixel (all NaN, masked by DQ, or zero); fetch it again"
+        )
+    empty = good_fraction == 0
+    signal[empty], noise[empty], white[empty] = np.nan, np.nan, np.nan
+    return Survey(signal, noise, white.astype(np.float32), good_fraction)
+
+
+def sum_bins(
+    cube: Cube,
+    bin_map: np.ndarray,
+    n_bins: int,
+    weight: np.ndarray,
+    memory_gb: float,
+    min_weight: float = 0.7,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum the spectra of the spaxels of each bin.
+
+    A channel that is bad in some spaxels of a bin is scaled up by the light that is missing, so that the spectrum has
+    no steps; where less than ``min_weight`` of the light is left the channel is bad for the bin.
+
+    Parameters
+    ----------
+    cube : Cube
+        From `sfhnet.cube.open_cube`.
+    bin_map : ndarray of int, shape (ny, nx)
+        Bin of each spaxel, -1 outside.
+    n_bins : int
+        Number of bins.
+    weight : ndarray, shape (ny, nx)
+        Light per spaxel, not negative; only ratios inside a bin matter.
+    memory_gb : float
+        Memory that reading may take.
+    min_weight : float
+        Share of a bin's light that a good channel holds at least.
+
+    Returns
+    -------
+    flux, variance : ndarray of float32, shape (n_bins, n_wave)
+        In the cube's unit; 0 where bad.
+    good : ndarray of bool, shape (n_bins, n_wave)
+    """
+    n_wave = cube.wave_aa.size
+    flux, variance, held = (np.zeros((n_bins, n_wave), dtype=np.float32) for _ in range(3))
+    light = np.bincount(bin_map[bin_map >= 0], weights=weight[bin_map >= 0], minlength=n_bins)
+    with Progress(cube.shape[1], f"{cube.galaxy}: sum of bins", "row") as progress:
+        for block in cube.blocks(memory_gb * 1e9 * _READING_SHARE):
+            labels = bin_map[block.rows].ravel()
+            used = np.flatnonzero(labels >= 0)
+            if used.size:
+                present, where = np.unique(labels[used], return_inverse=True)
+                member = sparse.csr_array(
+                    (np.ones(used.size, dtype=np.float32), (where, np.arange(used.size))),
+                    (present.size, used.size),
+                )
+                share = (weight[block.rows].ravel()[used] / light[labels[used]]).astype(np.float32)
+                flux[present] += member @ block.flux.reshape(n_wave, -1)[:, used].T
+                variance[present] += member @ block.variance.reshape(n_wave, -1)[:, used].T
+                held[present] += (member * share[None, :]) @ block.good.reshape(n_wave, -1)[:, used].T.astype(
+                    np.float32
+                )
+            progress.update(block.rows.stop - block.rows.start)
+    good = held >= min_weight
+    safe = np.where(good, held, 1.0)
+    np.divide(flux, safe, out=flux)
+    np.divide(variance, safe**2, out=variance)
+    good &= variance > 0
+    flux[~good], variance[~good] = 0.0, 0.0
+    return flux, variance, good

@@ -1,0 +1,410 @@
+"""From a galaxy's files to spectra that the network can read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
+from pyprospect.lsf import muse_udf10_fwhm_aa
+from pyprospect.ssp import SSPLibrary
+
+from .binning import bin_to_snr, one_bin_per_spaxel, read_labels
+from .config import GalaxiesConfig, GridConfig
+from .cube import Cube, open_cube, open_fits, parse_flux_unit, vacuum_to_air
+from .extinction import attenuation_mag, correction, ebv_sf11
+from .extract import Survey, sum_bins, survey
+from .flags import Flag
+from .hst import BandFluxes, measure_bands, read_image
+from .restframe import Observed, RestFrame, fit_kinematics, sky_mask, to_rest_frame
+from .simulate import truth_in_bins
+from .spectra import Spectra
+
+# Below this share of good channels a spaxel joins no bin.
+_MIN_GOOD_CHANNELS = 0.5
+
+
+@dataclass(frozen=True)
+class Target:
+    """A galaxy and its files.
+
+    Parameters
+    ----------
+    galaxy : str
+        Name.
+    kind : {"cube", "sdss", "table"}
+        MUSE cube; SDSS spectrum (``loglam``, ``flux``, ``ivar``, ``wdisp``); text table of wavelength, flux and variance
+        of a MUSE spectrum.
+    data : Path
+        The cube or spectrum.
+    redshift : float
+        Systemic redshift or a guess within about 500 km/s.
+    distance_mpc : float
+        Luminosity distance.
+    ebv_mw : float
+        Foreground E(B-V) in mag, on the scale ``galaxies.ebv_scale``.
+    medium : {"air", "vacuum"}
+        Wavelengths of a spectrum (cubes say so themselves).
+    psf_fwhm_arcsec : float
+        FWHM of the cube's point-spread function.
+    images : dict of str to Path
+        Band -> HST image.
+    hst_fwhm_arcsec : float or None
+        FWHM of the HST images if it is not that of ``galaxies.hst_fwhm_arcsec``.
+    bins : str
+        ``snr`` (reach ``galaxies.target_snr``), ``spaxel``, ``all`` (one bin), or the path of a FITS label image or MAPS.
+    mask : Path or None
+        FITS image, not zero where spaxels are left out (foreground stars).
+    center_deg : (float, float) or None
+        Right ascension and declination of the centre; the brightest spaxel otherwise.
+    area_arcsec2 : float
+        Aperture of a single spectrum.
+    truth : Path or None
+        True maps of a simulated galaxy.
+    """
+
+    galaxy: str
+    kind: str
+    data: Path
+    redshift: float
+    distance_mpc: float
+    ebv_mw: float
+    medium: str = "air"
+    psf_fwhm_arcsec: float = 0.9
+    images: Mapping[str, Path] = field(default_factory=dict)
+    hst_fwhm_arcsec: float | None = None
+    bins: str = "snr"
+    mask: Path | None = None
+    center_deg: tuple[float, float] | None = None
+    area_arcsec2: float = np.nan
+    truth: Path | None = None
+
+
+def prepare(
+    target: Target, config: GalaxiesConfig, grid: GridConfig, band_names: tuple[str, ...], ssp: SSPLibrary
+) -> Spectra:
+    """Prepare a galaxy for inference.
+
+    Parameters
+    ----------
+    target : Target
+        Galaxy and files.
+    config : GalaxiesConfig
+        How to prepare.
+    grid : GridConfig
+        Training grid and resolution.
+    band_names : tuple of str
+        Bands of the network, in its order.
+    ssp : SSPLibrary
+        Templates for the kinematics.
+
+    Returns
+    -------
+    Spectra
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged, of another kind or place, or holds no good pixel; galaxy, file, extension and remedy are
+        named.
+    """
+    if target.kind == "cube":
+        return _prepare_cube(target, config, grid, band_names, ssp)
+    if target.kind in ("sdss", "table"):
+        return _prepare_spectrum(target, config, grid, band_names, ssp)
+    raise ValueError(f"{target.galaxy}: kind {target.kind!r} is unknown; choose 'cube', 'sdss' or 'table'")
+
+
+def _prepare_cube(
+    target: Target, config: GalaxiesConfig, grid: GridConfig, band_names: tuple[str, ...], ssp: SSPLibrary
+) -> Spectra:
+    galaxy = target.galaxy
+    cube = open_cube(target.data, galaxy)
+    # Everything that can be wrong with the other files comes to light before the cube is read.
+    unknown = sorted(set(target.images) - set(band_names))
+    if unknown:
+        raise ValueError(f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out")
+    images = {band: read_image(path, band, galaxy) for band, path in target.images.items()}
+    labels = None
+    if target.bins not in ("snr", "spaxel", "all"):
+        labels = read_labels(target.bins, cube.shape[1:], galaxy)
+    excluded = _read_mask(target, cube)
+    window = tuple((1 + target.redshift) * edge for edge in config.snr_window_aa)
+    found = survey(cube, window, config.memory_gb)
+    bin_map, snr_covariance_free = _bins(target, config, found, labels, excluded)
+    n_bins = int(bin_map.max()) + 1
+    weight = np.where(bin_map >= 0, np.clip(np.nan_to_num(found.signal), 0, None) + 1e-12, 0.0)
+    flux, variance, good = sum_bins(cube, bin_map, n_bins, weight, config.memory_gb)
+    ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
+    spoilt = sky_mask(cube.wave_aa, variance, good, config)
+    good &= ~spoilt
+    undim = correction(cube.wave_aa, ebv, config.extinction_law).astype(np.float32)
+    flux *= undim
+    variance *= undim**2
+    fwhm = muse_udf10_fwhm_aa(cube.wave_aa)
+    rest, redshift = _rest_frame(Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp)
+    fwhm_by_band = {band: target.hst_fwhm_arcsec or config.hst_fwhm_arcsec.get(band, 0.1) for band in images}
+    bands = measure_bands(
+        images, band_names, bin_map, n_bins, cube.wcs, target.psf_fwhm_arcsec, fwhm_by_band, galaxy
+    )
+    band_flux, band_sigma, band_mask = _band_columns(bands, ebv, rest.redshift, cube.flux_unit_cgs, config)
+    x, y, area = _places(target, cube, bin_map, n_bins, weight)
+    flags = rest.flags.copy()
+    flags[~band_mask.all(axis=1)] |= np.uint32(Flag.MISSING_BANDS)
+    flags[rest.snr < config.min_snr_kinematics] |= np.uint32(Flag.LOW_SNR)
+    if excluded is not None:
+        touched = np.unique(bin_map[_grow(excluded) & (bin_map >= 0)])
+        flags[touched] |= np.uint32(Flag.FOREGROUND)
+    meta = _meta(target, config, redshift, ebv) | {
+        "n_spaxels": int((bin_map >= 0).sum()),
+        "n_spaxels_good": int((found.good_fraction > _MIN_GOOD_CHANNELS).sum()),
+        "snr_of_bins_by_stat": [float(v) for v in np.percentile(snr_covariance_free, [0, 50, 100])],
+        "n_channels_sky": int(spoilt.sum()),
+        "hst_background": bands.background,
+        "pixel_arcsec2": cube.pixel_arcsec2,
+    }
+    truth = truth_in_bins(target.truth, bin_map, n_bins, galaxy) if target.truth else {}
+    return Spectra(
+        galaxy,
+        rest.wave_aa,
+        rest.flux,
+        rest.sigma,
+        rest.mask,
+        band_names,
+        band_flux,
+        band_sigma,
+        band_mask,
+        cube.flux_unit_cgs,
+        target.distance_mpc,
+        **_columns(rest),
+        area_arcsec2=area,
+        x_arcsec=x,
+        y_arcsec=y,
+        flags=flags,
+        bin_map=bin_map,
+        wcs_header=cube.wcs.to_header_string(),
+        white=found.white,
+        meta=meta,
+        truth=truth,
+    )
+
+
+def _columns(rest: RestFrame) -> dict[str, np.ndarray]:
+    names = ("redshift", "velocity_kms", "velocity_err_kms", "sigma_kms", "sigma_err_kms", "snr", "noise_scale")
+    return {name: getattr(rest, name) for name in (*names, "smoothing_aa")}
+
+
+def _rest_frame(
+    observed: Observed, target: Target, config: GalaxiesConfig, grid: GridConfig, ssp: SSPLibrary
+) -> tuple[RestFrame, float]:
+    redshift, kinematics = fit_kinematics(observed, target.redshift, ssp, config, target.galaxy)
+    rest = to_rest_frame(observed, redshift, kinematics, grid, ssp, config, target.galaxy)
+    if not rest.mask.any():
+        raise ValueError(
+            f"{target.galaxy}: {target.data} has no good pixel on the training grid {rest.wave_aa[0]:.0f} .. "
+            f"{rest.wave_aa[-1]:.0f} Angstrom at z = {redshift:.5f}; check redshift and wavelengths"
+        )
+    return rest, redshift
+
+
+def _bins(
+    target: Target, config: GalaxiesConfig, found: Survey, labels: np.ndarray | None, excluded: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    good = found.good_fraction > _MIN_GOOD_CHANNELS
+    if excluded is not None:
+        good &= ~excluded
+    if not good.any():
+        raise ValueError(
+            f"{target.galaxy}: no spaxel of {target.data} has more than {_MIN_GOOD_CHANNELS:.0%} good channels outside the "
+            "mask; fetch the cube again or correct the mask"
+        )
+    if labels is not None:
+        bin_map = np.where(good, labels, -1).astype(np.int32)
+        if not (bin_map >= 0).any():
+            raise ValueError(f"{target.galaxy}: no bin of {target.bins} holds a good spaxel of {target.data}")
+    elif target.bins == "spaxel":
+        bin_map = one_bin_per_spaxel(good)
+    elif target.bins == "all":
+        bin_map = np.where(good, 0, -1).astype(np.int32)
+    else:
+        try:
+            bin_map = bin_to_snr(found.signal, found.noise, config.target_snr, good, config.min_spaxel_snr)
+        except ValueError as error:
+            raise ValueError(f"{target.galaxy}: {target.data}: {error}") from error
+    inside = bin_map >= 0
+    n_bins = int(bin_map.max()) + 1
+    signal = np.bincount(bin_map[inside], weights=found.signal[inside], minlength=n_bins)
+    noise = np.sqrt(np.bincount(bin_map[inside], weights=found.noise[inside] ** 2, minlength=n_bins))
+    return bin_map, signal / np.where(noise > 0, noise, np.inf)
+
+
+def _read_mask(target: Target, cube: Cube) -> np.ndarray | None:
+    if target.mask is None:
+        return None
+    with open_fits(target.mask, target.galaxy) as hdus:
+        images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
+        if not images:
+            raise ValueError(f"{target.galaxy}: {target.mask} holds no 2-D image; give a mask, not zero where masked")
+        mask = np.nan_to_num(np.asarray(images[0].data, dtype=float)) != 0
+    if mask.shape != cube.shape[1:]:
+        raise ValueError(f"{target.galaxy}: mask {target.mask} has shape {mask.shape}, the cube has {cube.shape[1:]}")
+    return mask
+
+
+def _grow(mask: np.ndarray) -> np.ndarray:
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    grown[:, 1:] |= mask[:, :-1]
+    grown[:, :-1] |= mask[:, 1:]
+    return grown
+
+
+def _band_columns(
+    bands: BandFluxes, ebv: float, redshift: np.ndarray, unit_cgs: float, config: GalaxiesConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    known = np.isfinite(bands.pivot_aa)
+    factor = np.ones(bands.pivot_aa.size)
+    factor[known] = 10 ** (0.4 * attenuation_mag(bands.pivot_aa[known], ebv, config.extinction_law))
+    scale = factor[None, :] * (1 + redshift)[:, None] / unit_cgs
+    flux = bands.flux * scale
+    sigma = np.hypot(bands.sigma * scale, config.band_error_floor * flux)
+    mask = np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0) & (bands.coverage >= config.min_coverage) & known
+    return np.where(mask, flux, 0.0), np.where(mask, sigma, 1.0), mask
+
+
+def _places(
+    target: Target, cube: Cube, bin_map: np.ndarray, n_bins: int, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    inside = bin_map >= 0
+    labels = bin_map[inside]
+    row, column = np.nonzero(inside)
+    sky = cube.wcs.pixel_to_world(column, row)
+    if target.center_deg is not None:
+        centre = SkyCoord(*target.center_deg, unit="deg")
+    else:
+        y, x = np.unravel_index(int(np.argmax(weight)), weight.shape)
+        centre = cube.wcs.pixel_to_world(x, y)
+    east, north = (offset.to_value(u.arcsec) for offset in centre.transform_to(sky.frame).spherical_offsets_to(sky))
+    light = np.bincount(labels, weights=weight[inside], minlength=n_bins)
+    light = np.where(light > 0, light, 1.0)
+    x = np.bincount(labels, weights=weight[inside] * east, minlength=n_bins) / light
+    y = np.bincount(labels, weights=weight[inside] * north, minlength=n_bins) / light
+    return x, y, np.bincount(labels, minlength=n_bins) * cube.pixel_arcsec2
+
+
+def _meta(target: Target, config: GalaxiesConfig, redshift: float, ebv: float) -> dict:
+    return {
+        "kind": target.kind,
+        "data": Path(target.data).name,
+        "images": {band: Path(path).name for band, path in target.images.items()},
+        "redshift_systemic": float(redshift),
+        "redshift_given": target.redshift,
+        "velocity_systemic_kms": float(C_KMS * np.log1p(redshift)),
+        "ebv_mw_sf11": ebv,
+        "extinction_law": f"{config.extinction_law}, R_V = 3.1",
+        "bins": Path(target.bins).name,
+        "kinematics": config.kinematics,
+        "center_deg": list(target.center_deg) if target.center_deg else None,
+    }
+
+
+def _prepare_spectrum(
+    target: Target, config: GalaxiesConfig, grid: GridConfig, band_names: tuple[str, ...], ssp: SSPLibrary
+) -> Spectra:
+    wave_aa, fwhm_aa, flux, variance, good, unit_cgs = _READERS[target.kind](target.data, target.galaxy)
+    if target.medium == "vacuum":
+        wave_aa = vacuum_to_air(wave_aa)
+    elif target.medium != "air":
+        raise ValueError(f"{target.galaxy}: medium {target.medium!r} is unknown; choose 'air' or 'vacuum'")
+    if target.images:
+        raise ValueError(f"{target.galaxy}: a single spectrum has no map to sum HST images in; leave them out")
+    ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
+    good = good & ~sky_mask(wave_aa, variance[None], good[None], config)
+    undim = correction(wave_aa, ebv, config.extinction_law)
+    observed = Observed(wave_aa, fwhm_aa, (flux * undim)[None], (variance * undim**2)[None], good[None])
+    rest, redshift = _rest_frame(observed, target, config, grid, ssp)
+    n_band = len(band_names)
+    return Spectra(
+        target.galaxy,
+        rest.wave_aa,
+        rest.flux,
+        rest.sigma,
+        rest.mask,
+        band_names,
+        np.zeros((1, n_band)),
+        np.ones((1, n_band)),
+        np.zeros((1, n_band), dtype=bool),
+        unit_cgs,
+        target.distance_mpc,
+        **_columns(rest),
+        area_arcsec2=np.array([target.area_arcsec2]),
+        x_arcsec=np.zeros(1),
+        y_arcsec=np.zeros(1),
+        flags=rest.flags | np.uint32(Flag.MISSING_BANDS | Flag.NO_BANDS),
+        bin_map=np.zeros((1, 1), dtype=np.int32),
+        meta=_meta(target, config, redshift, ebv),
+    )
+
+
+def _read_sdss(path: str | os.PathLike, galaxy: str) -> tuple:
+    """SDSS spectra: inverse variance, log10 wavelengths, LSF as sigma in pixels of 1e-4 dex."""
+    with open_fits(path, galaxy) as hdus:
+        if "COADD" not in hdus:
+            raise ValueError(f"{galaxy}: {path} has no extension COADD (found {[hdu.name for hdu in hdus]}); not SDSS?")
+        table = hdus["COADD"].data
+        unit = parse_flux_unit(hdus[0].header.get("BUNIT"), f"{galaxy}: {path} [PRIMARY]")
+        missing = sorted({"flux", "loglam", "ivar", "wdisp"} - {name.lower() for name in table.names})
+        if missing:
+            raise ValueError(f"{galaxy}: {path} [COADD] lacks the columns {missing}; not an SDSS spectrum?")
+        flux, ivar = (np.asarray(table[name], dtype=float) for name in ("flux", "ivar"))
+        wave_aa = 10.0 ** np.asarray(table["loglam"], dtype=float)
+        fwhm = np.asarray(table["wdisp"], dtype=float) * 1e-4 * np.log(10) * wave_aa * FWHM_PER_SIGMA
+    good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+    if not good.any():
+        raise ValueError(f"{galaxy}: {path} [COADD] has no good pixel (all ivar zero or NaN)")
+    return wave_aa, fwhm, np.where(good, flux, 0.0), np.where(good, 1 / np.where(good, ivar, 1), 0.0), good, unit
+
+
+def _read_table(path: str | os.PathLike, galaxy: str) -> tuple:
+    """MUSE spectra as text: wavelength (Angstrom), flux (1e-20 cgs), variance; zeros where there is nothing."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file")
+    try:
+        columns = np.loadtxt(path, skiprows=1, usecols=(0, 1, 2), unpack=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{galaxy}: {path} cannot be read ({error}); expected one header line, then wavelength in Angstrom, flux and "
+            "variance in units of 1e-20 erg/s/cm2/Angstrom"
+        ) from error
+    wave_aa, flux, variance = columns
+    good = np.isfinite(flux) & np.isfinite(variance) & (variance > 0) & (flux != 0)
+    if not good.any() or np.any(np.diff(wave_aa) <= 0):
+        raise ValueError(f"{galaxy}: {path} has no good pixel, or wavelengths that do not ascend")
+    return (
+        wave_aa,
+        muse_udf10_fwhm_aa(wave_aa),
+        np.where(good, flux, 0.0),
+        np.where(good, variance, 0.0),
+        good,
+        1e-20,
+    )
+
+
+_READERS = {"sdss": _read_sdss, "table": _read_table}
+
+
+def map_header(spectra: Spectra) -> fits.Header:
+    """Give the FITS header of the celestial WCS of a galaxy's maps; empty for a single spectrum."""
+    return WCS(fits.Header.fromstring(spectra.wcs_header)).to_header() if spectra.wcs_header else fits.Header()

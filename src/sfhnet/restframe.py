@@ -1,0 +1,297 @@
+"""From observed spectra to the rest frame, grid and resolution on which the network was trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import binary_dilation, binary_opening, median_filter
+
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
+from pyprospect.lsf import muse_udf10_fwhm_aa
+from pyprospect.ssp import SSPLibrary
+
+from .config import GalaxiesConfig, GridConfig
+from .flags import Flag
+from .kinematics import KinematicFitter, Kinematics
+from .progress import track
+from .resample import kernel, pixel_edges, resample
+
+# Pixels over which the variance is smoothed to find sky lines.
+_SKY_WINDOW = 151
+# A gap of at least so many channels (the notch of the sodium laser) is widened by so many: the light falls off there.
+_GAP_CHANNELS, _GAP_EDGE = 10, 6
+# An output pixel needs this share of its kernel in good pixels.
+_MIN_KERNEL = 0.8
+# A spectrum is too broad for the training resolution if more of its pixels than this miss it by over a tenth.
+_MAX_TOO_BROAD = 0.1
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Spectra on their own wavelength axis.
+
+    Parameters
+    ----------
+    wave_aa : ndarray, shape (n_wave,)
+        Observed air wavelengths.
+    fwhm_aa : ndarray, shape (n_wave,)
+        Resolution of the instrument.
+    flux, variance : ndarray, shape (n, n_wave)
+        f_lambda, free of Milky-Way extinction, and its variance.
+    good : ndarray of bool, shape (n, n_wave)
+        Good pixels.
+    """
+
+    wave_aa: np.ndarray
+    fwhm_aa: np.ndarray
+    flux: np.ndarray
+    variance: np.ndarray
+    good: np.ndarray
+
+
+@dataclass(frozen=True)
+class RestFrame:
+    """Spectra on the training grid, with what was measured on the way; the fields are those of `Spectra`."""
+
+    wave_aa: np.ndarray
+    flux: np.ndarray
+    sigma: np.ndarray
+    mask: np.ndarray
+    redshift: np.ndarray
+    velocity_kms: np.ndarray
+    velocity_err_kms: np.ndarray
+    sigma_kms: np.ndarray
+    sigma_err_kms: np.ndarray
+    snr: np.ndarray
+    noise_scale: np.ndarray
+    smoothing_aa: np.ndarray
+    flags: np.ndarray
+
+
+def training_grid(grid: GridConfig) -> np.ndarray:
+    """Give the wavelengths of the training grid in Angstrom."""
+    n_steps = round((grid.wave_max_aa - grid.wave_min_aa) / grid.wave_step_aa)
+    return grid.wave_min_aa + grid.wave_step_aa * np.arange(n_steps + 1)
+
+
+def training_sigma_aa(wave_aa: np.ndarray, grid: GridConfig, ssp: SSPLibrary) -> np.ndarray:
+    """Give the resolution of the training spectra, as the Gaussian sigma in Angstrom.
+
+    The library is nowhere sharpened: where it is broader than MUSE (2.51 Angstrom beyond about 6800), its own
+    resolution is that of the training spectra.
+    """
+    own = ssp.fwhm_aa(wave_aa)
+    instrument = muse_udf10_fwhm_aa(wave_aa)
+    if own is not None:
+        instrument = np.maximum(instrument, own)
+    return np.hypot(instrument / FWHM_PER_SIGMA, wave_aa * grid.veldisp_kms / C_KMS)
+
+
+def sky_mask(
+    wave_aa: np.ndarray, variance: np.ndarray, good: np.ndarray, config: GalaxiesConfig
+) -> np.ndarray:
+    """Find the channels that sky lines and telluric absorption spoil.
+
+    Parameters
+    ----------
+    wave_aa : ndarray, shape (n_wave,)
+        Observed air wavelengths.
+    variance : ndarray, shape (n, n_wave)
+        Variances; sky lines stand out in their median.
+    good : ndarray of bool, shape (n, n_wave)
+        Good pixels.
+    config : GalaxiesConfig
+        Windows, and the ratio of variances.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_wave,)
+        True where the channel is spoilt.
+    """
+    spoilt = np.zeros(wave_aa.size, dtype=bool)
+    for low, high in config.mask_windows_aa:
+        spoilt |= (wave_aa >= low) & (wave_aa <= high)
+    some = good.any(axis=0)
+    if some.sum() > _SKY_WINDOW:
+        # Every spectrum counts alike, whatever its brightness.
+        level = np.array(
+            [np.median(v[g]) if g.any() else np.inf for v, g in zip(variance, good, strict=True)]
+        )
+        typical = np.median(variance[np.isfinite(level)] / level[np.isfinite(level), None], axis=0)
+        smooth = np.zeros(wave_aa.size)
+        smooth[some] = median_filter(typical[some], size=_SKY_WINDOW, mode="nearest")
+        spoilt |= some & (typical > config.sky_variance_ratio * smooth)
+    gap = binary_opening(~some, np.ones(_GAP_CHANNELS, dtype=bool))
+    return spoilt | binary_dilation(gap, np.ones(2 * _GAP_EDGE + 1, dtype=bool))
+
+
+def fit_kinematics(
+    observed: Observed, redshift: float, ssp: SSPLibrary, config: GalaxiesConfig, galaxy: str
+) -> tuple[float, list[Kinematics]]:
+    """Fit the systemic redshift on the sum of all spectra, then velocity and dispersion of each.
+
+    Parameters
+    ----------
+    observed : Observed
+        Spectra.
+    redshift : float
+        First guess.
+    ssp : SSPLibrary
+        Templates.
+    config : GalaxiesConfig
+        Window, mask and limits.
+    galaxy : str
+        Name for messages.
+
+    Returns
+    -------
+    redshift : float
+        Systemic redshift, fitted where the sum allows it.
+    kinematics : list of Kinematics
+        Relative to that redshift, one a spectrum.
+    """
+    fixed = Kinematics(0.0, np.nan, config.fixed_sigma_kms, np.nan, np.nan, np.nan, False)
+    if config.kinematics == "fixed":
+        return redshift, [fixed] * len(observed.flux)
+    try:
+        fitter = KinematicFitter(
+            ssp,
+            observed.wave_aa,
+            redshift,
+            observed.fwhm_aa,
+            config.kinematics_window_aa,
+            line_mask_kms=config.line_mask_kms,
+        )
+    except ValueError as error:
+        raise ValueError(f"{galaxy}: {error}") from error
+    good = observed.good.all(axis=0) if observed.good.all(axis=0).mean() > 0.5 else observed.good.any(axis=0)
+    whole = fitter.fit(
+        observed.flux.sum(axis=0, dtype=float), observed.variance.sum(axis=0, dtype=float), good
+    )
+    systemic = (1 + redshift) * np.exp(whole.velocity_kms / C_KMS) - 1
+    start = whole if whole.fitted else fixed
+    results = []
+    for flux, variance, usable in track(
+        list(zip(observed.flux, observed.variance, observed.good, strict=True)),
+        f"{galaxy}: kinematics",
+        unit="bin",
+    ):
+        snr = _median_snr(flux, variance, usable)
+        if len(observed.flux) == 1:
+            result = whole
+        elif snr < config.min_snr_kinematics:
+            result = replace(
+                start, fitted=False, velocity_err_kms=np.nan, sigma_err_kms=np.nan, noise_scale=np.nan
+            )
+        else:
+            result = fitter.fit(flux, variance, usable, start, search_kms=400.0)
+        results.append(replace(result, velocity_kms=result.velocity_kms - whole.velocity_kms))
+    return systemic, results
+
+
+def _median_snr(flux: np.ndarray, variance: np.ndarray, good: np.ndarray) -> float:
+    return float(np.median(flux[good] / np.sqrt(variance[good]))) if good.any() else 0.0
+
+
+def to_rest_frame(
+    observed: Observed,
+    redshift: float,
+    kinematics: list[Kinematics],
+    grid: GridConfig,
+    ssp: SSPLibrary,
+    config: GalaxiesConfig,
+    galaxy: str,
+) -> RestFrame:
+    """De-redshift, broaden and resample spectra to the training grid.
+
+    Each spectrum is convolved with the Gaussian that is missing between its own width (instrument and stars) and
+    that of the training spectra; the difference is taken in quadrature and never below zero.
+
+    Parameters
+    ----------
+    observed : Observed
+        Spectra.
+    redshift : float
+        Systemic redshift.
+    kinematics : list of Kinematics
+        Relative to it, one a spectrum.
+    grid : GridConfig
+        Training grid and resolution.
+    ssp : SSPLibrary
+        Library the training spectra are made of (its resolution counts).
+    config : GalaxiesConfig
+        How errors are scaled and when flags are set.
+    galaxy : str
+        Name for progress.
+
+    Returns
+    -------
+    RestFrame
+    """
+    wave_aa = training_grid(grid)
+    out_edges = pixel_edges(wave_aa)
+    wanted = training_sigma_aa(wave_aa, grid, ssp)
+    n = len(observed.flux)
+    flux, sigma = (np.zeros((n, wave_aa.size), dtype=np.float32) for _ in range(2))
+    mask = np.zeros((n, wave_aa.size), dtype=bool)
+    redshifts, smoothing = np.zeros(n), np.zeros(n)
+    flags = np.zeros(n, dtype=np.uint32)
+    scale = _noise_scale(kinematics, config)
+    step_ratio = np.interp(wave_aa, observed.wave_aa, np.gradient(observed.wave_aa)) / np.diff(out_edges)
+    middle = wave_aa.size // 2
+    for i in track(range(n), f"{galaxy}: to the training resolution", unit="bin"):
+        found = kinematics[i]
+        factor = (1 + redshift) * np.exp(found.velocity_kms / C_KMS)
+        redshifts[i] = factor - 1
+        instrument = np.interp(wave_aa * factor, observed.wave_aa, observed.fwhm_aa) / factor / FWHM_PER_SIGMA
+        own = np.hypot(instrument, wave_aa * found.sigma_kms / C_KMS)
+        extra = np.sqrt(np.clip(wanted**2 - own**2, 0, None))
+        smoothing[i] = extra[middle]
+        if np.mean(own > 1.1 * wanted) > _MAX_TOO_BROAD:
+            flags[i] |= Flag.RESOLUTION
+        if not found.fitted:
+            flags[i] |= Flag.KINEMATICS_FIXED
+        matrix = kernel(pixel_edges(observed.wave_aa / factor), out_edges, extra)
+        out, variance, kept = resample(
+            matrix,
+            observed.flux[i] * factor,
+            observed.variance[i] * (factor * scale[i]) ** 2,
+            observed.good[i],
+            step_ratio / factor,
+            _MIN_KERNEL,
+        )
+        kept &= variance > 0
+        flux[i], sigma[i], mask[i] = out, np.sqrt(variance), kept
+    snr = np.array(
+        [_median_snr(f, s.astype(float) ** 2, m) for f, s, m in zip(flux, sigma, mask, strict=True)]
+    )
+    flags[~mask.any(axis=1)] |= np.uint32(Flag.NO_VALID_PIXELS)
+    flags[(1 - mask.mean(axis=1)) > config.max_masked_fraction] |= np.uint32(Flag.MASKED_PIXELS)
+    flags[scale > 2] |= np.uint32(Flag.NOISE_RESCALED)
+    columns = {
+        name: np.array([getattr(found, name) for found in kinematics])
+        for name in ("velocity_kms", "velocity_err_kms", "sigma_kms", "sigma_err_kms")
+    }
+    return RestFrame(
+        wave_aa,
+        flux,
+        sigma,
+        mask,
+        redshift=redshifts,
+        snr=snr,
+        noise_scale=scale,
+        smoothing_aa=smoothing,
+        flags=flags,
+        **columns,
+    )
+
+
+def _noise_scale(kinematics: list[Kinematics], config: GalaxiesConfig) -> np.ndarray:
+    scale = np.array([found.noise_scale for found in kinematics])
+    if not config.rescale_errors:
+        return np.ones(scale.size)
+    known = np.isfinite(scale)
+    # A bin too faint to tell takes what its neighbours in signal-to-noise show.
+    scale[~known] = np.median(scale[known]) if known.any() else 1.0
+    return np.maximum(scale, 1.0)

@@ -1,0 +1,431 @@
+"""Observe a known galaxy: a MUSE-like cube and HST images, with the truth beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from astropy.io import fits
+from astropy.wcs import WCS
+from scipy.ndimage import convolve, gaussian_filter
+
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA, LSOL_ERG_S, MPC_CM
+from pyprospect.lsf import muse_udf10_fwhm_aa
+from pyprospect.ssp import SSPLibrary
+from pyprospect.synthesis import Synthesizer, rebin_matrix
+
+from .config import SimulatedGalaxyConfig
+from .extinction import attenuation_mag
+from .galaxy_model import DiscHistory, deproject, disc_history
+from .io import atomic_write
+from .sky import sky_lines_sigma, smooth_sigma
+
+# The public PHANGS-MUSE cubes: 3761 channels from 4700 Angstrom (NGC 628: CRVAL3 4699.97...).
+_WAVE_START_AA, _WAVE_STEP_AA, _N_WAVE = 4700.0, 1.25, 3761
+_UNIT_CGS = 1e-20
+# The model is made on a finer grid than the channels, then moved to each velocity.
+_FINE_STEP_AA = 0.625
+_FINE_MARGIN_AA = 60.0
+# Centre of NGC 628 (PHANGS sample table v1.6).
+_RA_DEG, _DEC_DEG = 24.1739, 15.7836
+# PHOTFLAM (erg/s/cm2/Angstrom per electron/s) and PHOTPLAM (Angstrom) of PHANGS-HST's WFC3/UVIS images of NGC 1087,
+# from their headers; NGC 628 itself was partly observed with ACS.
+_CALIBRATION = {
+    "F275W": (3.18585e-18, 2707.20),
+    "F336W": (1.26612e-18, 3354.85),
+    "F438W": (6.63951e-19, 4325.55),
+    "F555W": (1.80962e-19, 5305.95),
+    "F814W": (1.47727e-19, 8048.10),
+}
+_EXPOSURE_S = 1000.0
+# Real images are turned against the cube.
+_HST_ROLL_DEG = 27.0
+# Neighbouring spaxels share noise after drizzling; STAT does not know.
+_SHARED_NOISE = 0.15
+_SKY_RESIDUAL = 0.2
+_MIN_HST_PIXELS = 8
+_V_WINDOW_AA = np.arange(5450.0, 5551.0, 5.0)
+
+
+@dataclass(frozen=True)
+class SimulatedFiles:
+    """Paths of a simulated galaxy.
+
+    Parameters
+    ----------
+    cube : Path
+        MUSE-like cube: DATA, STAT, DQ.
+    truth : Path
+        Mass formed and [M/H] per spaxel and age bin, A_V, velocity.
+    images : dict
+        Band -> HST-like image.
+    """
+
+    cube: Path
+    truth: Path
+    images: dict[str, Path]
+
+
+def simulate_galaxy(
+    config: SimulatedGalaxyConfig,
+    ssp: SSPLibrary,
+    bands: Mapping[str, Any],
+    age_edges_yr: np.ndarray,
+    out_dir: str | os.PathLike,
+    seed: int,
+    synthesis: Mapping[str, Any] | None = None,
+) -> SimulatedFiles:
+    """Make the cube, the images and the truth.
+
+    Parameters
+    ----------
+    config : SimulatedGalaxyConfig
+        Galaxy and instrument.
+    ssp : SSPLibrary
+        Stars.
+    bands : mapping of str to curve
+        Band -> (wave_aa, response) or a filter object; as for `pyprospect.synthesis.Synthesizer`.
+    age_edges_yr : ndarray
+        Edges of the age bins in which the truth is stored.
+    out_dir : path
+        Folder to write ``cube.fits``, ``truth.fits`` and ``hst_{band}.fits`` to.
+    seed : int
+        Seed of the noise.
+    synthesis : mapping, optional
+        More arguments for `Synthesizer`: emission lines and nebular continuum.
+
+    Returns
+    -------
+    SimulatedFiles
+    """
+    out_dir = Path(out_dir)
+    wcs = map_wcs(config.n_spaxels, config.spaxel_arcsec)
+    disc = disc_history(deproject(*sky_offsets(wcs, config.n_spaxels), config), ssp.age_edges_yr, config)
+    wave_aa = _WAVE_START_AA + _WAVE_STEP_AA * np.arange(_N_WAVE)
+    options = dict(synthesis or {})
+    flux = _observed_spectra(config, ssp, disc, wave_aa, options)
+    rng = np.random.default_rng([seed, 0])
+    files = SimulatedFiles(
+        out_dir / "cube.fits",
+        out_dir / "truth.fits",
+        {band: out_dir / f"hst_{band.lower()}.fits" for band in bands},
+    )
+    _write_cube(files.cube, flux, wave_aa, wcs, config, rng)
+    del flux
+    _write_truth(files.truth, disc, ssp, age_edges_yr, wcs, config, options)
+    _write_images(files.images, config, ssp, bands, options, np.random.default_rng([seed, 1]))
+    return files
+
+
+def map_wcs(n_pixels: int, pixel_arcsec: float, roll_deg: float = 0.0) -> WCS:
+    """Make the celestial WCS of a square map centred on the simulated galaxy.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels along each side.
+    pixel_arcsec : float
+        Pixel scale.
+    roll_deg : float
+        Angle by which the map is turned.
+    """
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [_RA_DEG, _DEC_DEG]
+    wcs.wcs.crpix = [0.5 * (n_pixels + 1)] * 2
+    roll = np.deg2rad(roll_deg)
+    step = pixel_arcsec / 3600
+    wcs.wcs.cd = step * np.array([[-np.cos(roll), np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    wcs.wcs.cunit = ["deg", "deg"]
+    return wcs
+
+
+def sky_offsets(wcs: WCS, n_pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the offsets east and north of the galaxy centre, in arcsec, of all pixels (row by row)."""
+    y, x = np.mgrid[:n_pixels, :n_pixels]
+    # On a tangent plane the matrix of the WCS gives the offsets at once.
+    offset = np.stack([x.ravel() + 1 - wcs.wcs.crpix[0], y.ravel() + 1 - wcs.wcs.crpix[1]])
+    east, north = 3600 * wcs.wcs.cd @ offset
+    return east, north
+
+
+def _luminosity_to_flux(distance_mpc: float) -> float:
+    return LSOL_ERG_S / (4 * np.pi * (distance_mpc * MPC_CM) ** 2) / _UNIT_CGS
+
+
+def _observed_spectra(
+    config: SimulatedGalaxyConfig,
+    ssp: SSPLibrary,
+    disc: DiscHistory,
+    wave_aa: np.ndarray,
+    options: dict[str, Any],
+) -> np.ndarray:
+    z_max = config.redshift + config.velocity_amplitude_kms / C_KMS
+    low, high = wave_aa[0] / (1 + z_max) - _FINE_MARGIN_AA, wave_aa[-1] + _FINE_MARGIN_AA
+    fine_aa = np.arange(low, high, _FINE_STEP_AA)
+    # The instrument's width, given where the redshifted light falls.
+    synthesizer = Synthesizer(
+        ssp,
+        fine_aa,
+        lsf_fwhm_aa=lambda rest: muse_udf10_fwhm_aa(rest * (1 + config.redshift)) / (1 + config.redshift),
+        veldisp_kms=(config.sigma_kms,),
+        **options,
+    )
+    result = synthesizer(disc.mass_fraction, disc.z, tau_screen=disc.tau_screen, tau_birth=disc.tau_birth)
+    mass = disc.surface_density * config.spaxel_arcsec**2
+    to_flux = _luminosity_to_flux(config.distance_mpc)
+    dimming = 10 ** (-0.4 * attenuation_mag(wave_aa, config.ebv_mw))
+    flux = np.empty((wave_aa.size, mass.size), dtype=np.float32)
+    for i, rest in enumerate(result.flux.numpy().astype(np.float64)):
+        factor = (1 + config.redshift) * np.exp(disc.velocity_kms[i] / C_KMS)
+        flux[:, i] = np.interp(wave_aa, fine_aa * factor, rest) * (mass[i] * to_flux / factor) * dimming
+    flux = flux.reshape(wave_aa.size, config.n_spaxels, config.n_spaxels)
+    width = config.psf_fwhm_arcsec / FWHM_PER_SIGMA / config.spaxel_arcsec
+    return gaussian_filter(flux, sigma=(0, width, width), mode="nearest")
+
+
+def _write_cube(
+    path: Path,
+    flux: np.ndarray,
+    wave_aa: np.ndarray,
+    wcs: WCS,
+    config: SimulatedGalaxyConfig,
+    rng: np.random.Generator,
+) -> None:
+    n = config.n_spaxels
+    window = (wave_aa > 5300) & (wave_aa < 5500)
+    centre = float(np.median(flux[window, n // 2, n // 2]))
+    # ASSUME: half of the central variance is the sky's, half the source's own photons.
+    sky = smooth_sigma(wave_aa)
+    lines = sky_lines_sigma(wave_aa)
+    unit = (centre / config.snr_centre) ** 2 / 2
+    throughput = (sky / sky[window].mean()) ** 2
+    variance = unit * (sky**2 + lines**2)[:, None, None] + unit * throughput[:, None, None] * (
+        np.clip(flux, 0, None) / centre
+    )
+    variance = variance.astype(np.float32)
+    pattern = np.array([[0, _SHARED_NOISE, 0], [_SHARED_NOISE, 1, _SHARED_NOISE], [0, _SHARED_NOISE, 0]])
+    pattern /= np.sqrt((pattern**2).sum())
+    data = np.empty_like(flux)
+    for channel in range(wave_aa.size):
+        noise = convolve(rng.standard_normal((n, n)), pattern, mode="wrap")
+        data[channel] = flux[channel] + noise * np.sqrt(variance[channel])
+    residual = _SKY_RESIDUAL * np.sqrt(unit) * rng.standard_normal((n, n))
+    data += (lines[:, None, None] * residual).astype(np.float32)
+    dq = np.zeros(data.shape, dtype=np.uint8)
+    # The faults of public cubes: an unexposed corner, hot pixels, zeros in STAT.
+    corner = np.add.outer(np.arange(n), np.arange(n)) < n // 8
+    data[:, corner], variance[:, corner], dq[:, corner] = np.nan, np.nan, 1
+    hot = rng.random(data.shape) < 2e-5
+    data[hot] += 30 * np.sqrt(np.nan_to_num(variance[hot]))
+    dq[hot] = 1
+    variance[rng.random(data.shape) < 2e-5] = 0
+    header = _cube_header(wcs, config)
+    primary = fits.PrimaryHDU()
+    primary.header["OBJECT"] = "simulated galaxy with the geometry of NGC 628"
+    primary.header["BUNIT"] = "10**(-20)*erg/s/cm**2/Angstrom"
+    stat = header.copy()
+    stat["BUNIT"] = "(10**(-20)*erg/s/cm**2/Angstrom)**2"
+    with atomic_write(path) as partial:
+        fits.HDUList(
+            [
+                primary,
+                fits.ImageHDU(data, header, name="DATA"),
+                fits.ImageHDU(variance, stat, name="STAT"),
+                fits.ImageHDU(dq, name="DQ"),
+            ]
+        ).writeto(partial)
+
+
+def _cube_header(wcs: WCS, config: SimulatedGalaxyConfig) -> fits.Header:
+    header = wcs.to_header()
+    # As MUSE writes it: a CD matrix with the third axis in air wavelengths.
+    for key in list(header):
+        if key.startswith(("PC", "CDELT", "WCSAXES")):
+            del header[key]
+    for i in (1, 2):
+        for j in (1, 2):
+            header[f"CD{i}_{j}"] = wcs.wcs.cd[i - 1, j - 1]
+    header["CTYPE3"], header["CUNIT3"] = "AWAV", "Angstrom"
+    header["CRVAL3"], header["CRPIX3"], header["CD3_3"] = _WAVE_START_AA, 1.0, _WAVE_STEP_AA
+    for pair in ("CD1_3", "CD2_3", "CD3_1", "CD3_2"):
+        header[pair] = 0.0
+    header["BUNIT"] = "10**(-20)*erg/s/cm**2/Angstrom"
+    header["PSF_FWHM"] = (config.psf_fwhm_arcsec, "arcsec, Gaussian")
+    return header
+
+
+def _write_truth(
+    path: Path,
+    disc: DiscHistory,
+    ssp: SSPLibrary,
+    age_edges_yr: np.ndarray,
+    wcs: WCS,
+    config: SimulatedGalaxyConfig,
+    options: dict[str, Any],
+) -> None:
+    n = config.n_spaxels
+    width = config.psf_fwhm_arcsec / FWHM_PER_SIGMA / config.spaxel_arcsec
+
+    def seen(values: np.ndarray) -> np.ndarray:
+        # What light from elsewhere the point-spread function brings is part of what is observed.
+        return gaussian_filter(values.reshape(-1, n, n), sigma=(0, width, width), mode="nearest")
+
+    mass = disc.mass_fraction * (disc.surface_density * config.spaxel_arcsec**2)[:, None]
+    # The last bin holds all that is older; the disc has nothing older than 13 Gyr.
+    edges_yr = np.append(age_edges_yr[:-1], max(age_edges_yr[-1], ssp.age_edges_yr[-1]))
+    rebin = rebin_matrix(ssp.age_edges_yr, edges_yr)
+    log_age = np.log10(0.5 * (ssp.age_edges_yr[1:] + ssp.age_edges_yr[:-1]))
+    synthesizer = Synthesizer(ssp, _V_WINDOW_AA, veldisp_kms=(150.0,), **options)
+    dust = {"tau_screen": disc.tau_screen, "tau_birth": disc.tau_birth}
+    dusty = synthesizer(mass, disc.z, **dust).flux.numpy().astype(float).mean(axis=1)
+    clear = synthesizer(mass, disc.z, tau_screen=0.0, tau_birth=0.0).flux.numpy().astype(float).mean(axis=1)
+    cells = synthesizer.weights(*(torch.as_tensor(values, dtype=torch.float32) for values in (mass, disc.z)))
+    v_light = (cells * synthesizer.v_light).sum(dim=1).numpy().astype(float)
+    layers = {
+        "MASS_FORMED": (seen((mass @ rebin).T), "Msun per spaxel and age bin"),
+        "MASS_X_MH": (seen(((mass * disc.log_z_solar) @ rebin).T), "Msun dex per spaxel and age bin"),
+        "MASS_X_LOGAGE": (seen(mass @ log_age)[0], "Msun log10(yr)"),
+        "VLIGHT": (seen(v_light.sum(axis=1))[0], "Lsun/Angstrom at 5500 Angstrom, without dust"),
+        "VLIGHT_X_LOGAGE": (seen(v_light @ log_age)[0], "Lsun/Angstrom log10(yr)"),
+        "VLIGHT_X_MH": (seen((v_light * disc.log_z_solar).sum(axis=1))[0], "Lsun/Angstrom dex"),
+        "V_CLEAR": (seen(clear)[0], "Lsun/Angstrom at 5500 Angstrom, nebulae included, without dust"),
+        "V_DUSTY": (seen(dusty)[0], "Lsun/Angstrom at 5500 Angstrom, nebulae included, with dust"),
+        "VELOCITY": (disc.velocity_kms.reshape(n, n), "km/s"),
+    }
+    header = wcs.to_header()
+    hdus = [fits.PrimaryHDU(header=fits.Header([("CONTENT", "true maps of the simulated galaxy")]))]
+    for name, (values, unit) in layers.items():
+        hdu = fits.ImageHDU(values.astype(np.float32), header, name=name)
+        hdu.header["BUNIT"] = unit
+        hdus.append(hdu)
+    edges = fits.BinTableHDU.from_columns(
+        [fits.Column("AGE_EDGES", "D", unit="yr", array=age_edges_yr)], name="AGES"
+    )
+    with atomic_write(path) as partial:
+        fits.HDUList([*hdus, edges]).writeto(partial)
+
+
+def _write_images(
+    paths: Mapping[str, Path],
+    config: SimulatedGalaxyConfig,
+    ssp: SSPLibrary,
+    bands: Mapping[str, Any],
+    options: dict[str, Any],
+    rng: np.random.Generator,
+) -> None:
+    side = config.n_spaxels * config.spaxel_arcsec
+    # Turned by the roll, the image still covers the cube's corners.
+    n = max(int(np.ceil(1.42 * side / config.hst_pixel_arcsec)), _MIN_HST_PIXELS)
+    wcs = map_wcs(n, config.hst_pixel_arcsec, _HST_ROLL_DEG)
+    disc = disc_history(deproject(*sky_offsets(wcs, n), config), ssp.age_edges_yr, config)
+    # Only the bands are wanted; three wavelengths keep the rest of the synthesizer idle.
+    synthesizer = Synthesizer(
+        ssp,
+        np.array([5400.0, 5401.0, 5402.0]),
+        veldisp_kms=(150.0,),
+        bands=bands,
+        redshift=(config.redshift,),
+        **options,
+    )
+    result = synthesizer(disc.mass_fraction, disc.z, tau_screen=disc.tau_screen, tau_birth=disc.tau_birth)
+    mass = disc.surface_density * config.hst_pixel_arcsec**2
+    factor = mass * _luminosity_to_flux(config.distance_mpc) * _UNIT_CGS / (1 + config.redshift)
+    width = config.hst_fwhm_arcsec / FWHM_PER_SIGMA / config.hst_pixel_arcsec
+    for column, band in enumerate(bands):
+        photflam, pivot = _CALIBRATION.get(band, (1e-19, np.nan))
+        if not np.isfinite(pivot):
+            raise ValueError(
+                f"no HST calibration is known for {band}; simulated bands are {sorted(_CALIBRATION)}"
+            )
+        dimming = 10 ** (-0.4 * attenuation_mag(np.array([pivot]), config.ebv_mw)[0])
+        rate = (result.band_flux[:, column].numpy().astype(np.float64) * factor * dimming / photflam).reshape(
+            n, n
+        )
+        rate = gaussian_filter(rate, width, mode="nearest")
+        # Sky and read noise such that the centre has the wanted S/N in every band.
+        variance = (rate.max() / config.hst_snr_centre) ** 2 * (0.5 + 0.5 * rate / rate.max())
+        image = rate + rng.standard_normal((n, n)) * np.sqrt(variance)
+        header = wcs.to_header()
+        header["BUNIT"], header["FILTER"] = "ELECTRONS/S", band
+        header["PHOTFLAM"] = (photflam, "inverse sensitivity, erg/cm2/A/electron")
+        header["PHOTPLAM"] = (pivot, "Pivot wavelength (Angstroms)")
+        header["EXPTIME"], header["INSTRUME"], header["DETECTOR"] = _EXPOSURE_S, "WFC3", "UVIS"
+        with atomic_write(paths[band]) as partial:
+            fits.HDUList(
+                [
+                    fits.PrimaryHDU(image.astype(np.float32), header),
+                    fits.ImageHDU((1 / variance).astype(np.float32), header, name="WHT"),
+                ]
+            ).writeto(partial)
+
+
+def truth_in_bins(
+    path: str | os.PathLike, bin_map: np.ndarray, n_bins: int, galaxy: str
+) -> dict[str, np.ndarray]:
+    """Give the true values of bins of a simulated galaxy.
+
+    Parameters
+    ----------
+    path : path
+        ``truth.fits``.
+    bin_map : ndarray of int, shape (ny, nx)
+        Bin of each spaxel, -1 outside.
+    n_bins : int
+        Number of bins.
+    galaxy : str
+        Name for messages.
+
+    Returns
+    -------
+    dict
+        ``mass_formed`` (n,) Msun; ``mass_fraction``, ``mh`` (n, n_age), NaN where no mass formed; ``mw_log_age``,
+        ``mw_mh``, ``lw_log_age``, ``lw_mh`` (n,), weighted with the mass formed or the dust-free V light; ``a_v`` (n,)
+        effective V attenuation in mag; ``log_sfr10``, ``log_sfr100`` (n,) log10 Msun/yr, where the age bins have edges at
+        10 and 100 Myr; ``velocity_kms`` (n,).
+
+    Raises
+    ------
+    ValueError
+        If the truth has another size than the bin map.
+    """
+    inside = bin_map >= 0
+    labels = bin_map[inside]
+
+    def total(layer: np.ndarray) -> np.ndarray:
+        return np.bincount(labels, weights=layer[inside], minlength=n_bins)
+
+    with fits.open(path) as hdus:
+        layers = {hdu.name: np.asarray(hdu.data, dtype=float) for hdu in hdus[1:] if hdu.is_image}
+        edges_yr = np.asarray(hdus["AGES"].data["AGE_EDGES"], dtype=float)
+    if layers["VELOCITY"].shape != bin_map.shape:
+        raise ValueError(
+            f"{galaxy}: {path} has maps of {layers['VELOCITY'].shape}, the cube has {bin_map.shape}"
+        )
+    mass = np.array([total(layer) for layer in layers["MASS_FORMED"]])
+    metals = np.array([total(layer) for layer in layers["MASS_X_MH"]])
+    single = {name: total(layer) for name, layer in layers.items() if layer.ndim == 2}
+    formed, light = mass.sum(axis=0), single["VLIGHT"]
+    area = np.bincount(labels, minlength=n_bins)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        truth = {
+            "mass_formed": formed,
+            "mass_fraction": (mass / formed).T,
+            "mh": (metals / mass).T,
+            "mw_log_age": single["MASS_X_LOGAGE"] / formed,
+            "mw_mh": metals.sum(axis=0) / formed,
+            "lw_log_age": single["VLIGHT_X_LOGAGE"] / light,
+            "lw_mh": single["VLIGHT_X_MH"] / light,
+            "a_v": -2.5 * np.log10(single["V_DUSTY"] / single["V_CLEAR"]),
+            "velocity_kms": single["VELOCITY"] / area,
+        }
+        for name, limit_yr in (("log_sfr10", 1e7), ("log_sfr100", 1e8)):
+            last = np.flatnonzero(np.isclose(edges_yr, limit_yr))
+            if last.size:
+                truth[name] = np.log10(mass[: last[0]].sum(axis=0) / limit_yr)
+    return truth
