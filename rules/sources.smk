@@ -1,0 +1,67 @@
+# Upstream files, checked on arrival, and the SSP library made of them.
+from sfhnet.sources import load_registry
+
+REGISTRY = load_registry()
+
+
+def upstream(source):
+    """The files of an upstream source, as data/sources.yaml lists them."""
+    return [str(path) for path in REGISTRY.paths(source, CONFIG.sources.data_dir)]
+
+
+# Every source has a rule, fetch_NAME. Compute nodes often have no internet: the fetching runs where Snakemake runs.
+# The code is no input here: an edit of the fetcher does not make the checked files any newer.
+for source in REGISTRY.sources:
+
+    rule:
+        name:
+            f"fetch_{source}"
+        output:
+            upstream(source),
+        log:
+            f"logs/fetch_source/{source}.log",
+        params:
+            script=script("fetch_source"),
+            source=source,
+            registry=REGISTRY.source(source).model_dump_json(include={"files"}),
+        conda:
+            "../envs/sources.yaml"
+        localrule: True
+        threads: 1
+        retries: 3
+        resources:
+            mem_mb=500,
+            runtime=60,
+        message:
+            f"Fetch and check {source}: {REGISTRY.source(source).title.strip()}"
+        shell:
+            "python {params.script} $CONFIG $GUARD --log {log} {params.source}"
+
+
+rule build_ssp:
+    input:
+        emiles=upstream(CONFIG.ssp.old),
+        bc03=upstream(CONFIG.ssp.young),
+        code=code("build_ssp"),
+    output:
+        "results/ssp/{ssp}.h5",
+    log:
+        "logs/build_ssp/{ssp}.log",
+    benchmark:
+        "benchmarks/build_ssp/{ssp}.tsv"
+    params:
+        script=script("build_ssp"),
+        emiles=lambda wildcards, input: Path(input.emiles[0]).parent,
+        seam_myr=CONFIG.ssp.seam_age_yr / 1e6,
+        code=code_hash("build_ssp"),
+    conda:
+        "../envs/synthesis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(10),
+    message:
+        "Build the SSP library {wildcards.ssp}"
+    shell:
+        "python {params.script} $GUARD --threads {threads} --log {log} --emiles {params.emiles} --bc03 {input.bc03} "
+        "--seam-myr {params.seam_myr} --out {output}"

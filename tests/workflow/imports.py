@@ -1,0 +1,116 @@
+"""What a step's script imports from outside the project, read from the source, and what its environment promises."""
+
+import ast
+import re
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC = ROOT / "src"
+# import name -> conda-forge name, where they differ
+CONDA_NAMES = {"yaml": "pyyaml", "torch": "pytorch", "matplotlib": "matplotlib-base"}
+# one library, one build for CPU and one for GPU
+VARIANTS = {"pytorch-cpu": "pytorch", "pytorch-gpu": "pytorch"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rule, its script and its environment, as the rule says."""
+
+    rule: str
+    script: Path
+    env: str
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    """Every rule that runs a script."""
+    found = []
+    for file in sorted((ROOT / "rules").glob("*.smk")):
+        for block in re.split(r"\n(?=\s*rule\b)", file.read_text()):
+            script = re.search(r'script\("(\w+)"\)', block)
+            if script is None:
+                continue
+            env = re.search(r'conda:\s+(?:"\.\./envs/([\w-]+)\.yaml"|(\w+))', block)
+            assert env is not None, (
+                f"{file.name}: the rule of scripts/{script[1]}.py has no conda environment"
+            )
+            name = re.match(r"\s*rule (\w+)", block)
+            found.append(
+                Step(name[1] if name else script[1], ROOT / "scripts" / f"{script[1]}.py", env[1] or env[2])
+            )
+    return tuple(found)
+
+
+def packages(env: Path) -> dict[str, str]:
+    """Version bounds by package of an environment file."""
+    text = yaml.safe_load(env.read_text())
+    pairs = (re.fullmatch(r"([\w.-]+?)\s*([<>=!].*)?", spec).groups() for spec in text["dependencies"])
+    return {name: bounds or "" for name, bounds in pairs}
+
+
+def libraries(env: Path) -> set[str]:
+    """The packages of an environment file, without Python and whatever the variant."""
+    return {VARIANTS.get(name, name) for name in packages(env)} - {"python"}
+
+
+def imported(script: Path, lazily: bool) -> set[str]:
+    """conda-forge names of what running a script imports.
+
+    All that the script itself imports counts, and what the modules it runs import when they are loaded; with
+    `lazily` also what their functions import when they are called, which not every step comes to.
+    """
+    outside: set[str] = set()
+    seen: set[Path] = set()
+    queue = [script]
+    while queue:
+        path = queue.pop()
+        if path not in seen:
+            seen.add(path)
+            for name in names_imported(path, in_functions=lazily or path == script):
+                files = project_files(name)
+                queue.extend(files)
+                if not files and name.split(".")[0] not in sys.stdlib_module_names:
+                    outside.add(name.split(".")[0])
+    return {CONDA_NAMES.get(name, name) for name in outside}
+
+
+def project_files(name: str) -> list[Path]:
+    """The project's files that importing `name` runs: the module, and the __init__ of each package on the way."""
+    parts = name.split(".")
+    found = []
+    for i in range(1, len(parts) + 1):
+        base = SRC.joinpath(*parts[:i])
+        found += [path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()]
+    return found
+
+
+def names_imported(path: Path, in_functions: bool) -> set[str]:
+    """Absolute dotted names that a file imports; `from a import b` gives a.b, which may be a module or not."""
+    names: set[str] = set()
+    for node in runtime_nodes(ast.parse(path.read_text()), in_functions):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package: list[str] = []
+            if node.level:
+                inside = path.relative_to(SRC).parts
+                package = list(inside[: len(inside) - node.level])
+            base = ".".join([*package, *([node.module] if node.module else [])])
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names - {"__future__.annotations"}
+
+
+def runtime_nodes(tree: ast.AST, in_functions: bool) -> list[ast.AST]:
+    """All nodes but those of blocks that only type checkers read and, if so asked, of functions."""
+    nodes = []
+    for node in ast.iter_child_nodes(tree):
+        for_checkers = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if not for_checkers and (in_functions or not function):
+            nodes += [node, *runtime_nodes(node, in_functions)]
+    return nodes

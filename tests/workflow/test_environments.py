@@ -1,0 +1,97 @@
+"""Each step's environment holds what the step imports, and nothing else; make run's requirements are their union."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from .imports import CONDA_NAMES, ROOT, VARIANTS, Step, imported, libraries, packages, steps
+
+ENVS = sorted((ROOT / "envs").glob("*.yaml"))
+INDEX_NAMES = {conda: name for name, conda in CONDA_NAMES.items()} | {"pyyaml": "pyyaml"}
+
+
+def env_file(name: str) -> Path:
+    return ROOT / "envs" / f"{name}.yaml"
+
+
+def envs_of(step: Step) -> list[Path]:
+    """The environment of a step, and its GPU variant where there is one."""
+    return [path for path in (env_file(step.env), env_file(f"{step.env}-gpu")) if path.exists()]
+
+
+@pytest.mark.parametrize("step", steps(), ids=lambda step: step.rule)
+def test_step_finds_what_it_imports(step: Step):
+    needed = imported(step.script, lazily=False)
+    for env in envs_of(step):
+        assert needed <= libraries(env), (
+            f"{env.name} lacks {sorted(needed - libraries(env))} for {step.script.name}"
+        )
+
+
+@pytest.mark.parametrize("env", ENVS, ids=lambda env: env.stem)
+def test_environment_carries_nothing_that_its_steps_do_not_import(env: Path):
+    users = [step for step in steps() if env in envs_of(step)]
+    assert users, f"no rule uses {env.name}"
+    used = set().union(*(imported(step.script, lazily=True) for step in users))
+    assert libraries(env) <= used, (
+        f"{env.name} carries {sorted(libraries(env) - used)}, which no step imports"
+    )
+
+
+@pytest.mark.parametrize("env", ENVS, ids=lambda env: env.stem)
+def test_environment_is_plain_and_bounded(env: Path):
+    text = yaml.safe_load(env.read_text())
+    assert set(text) == {"channels", "dependencies"}
+    assert text["channels"] == ["conda-forge"]
+    assert all(isinstance(spec, str) for spec in text["dependencies"]), "no pip section"
+    for name, bounds in packages(env).items():
+        if name == "python":
+            assert bounds == "=3.11"
+        else:
+            assert re.search(r">=", bounds), f"{name} has no lower bound"
+            assert re.search(r"<\d", bounds), f"{name} has no upper bound"
+
+
+def test_one_package_has_the_same_bounds_everywhere():
+    bounds: dict[str, dict[str, str]] = {}
+    for env in ENVS:
+        for name, bound in packages(env).items():
+            bounds.setdefault(VARIANTS.get(name, name), {})[env.name] = bound
+    different = {name: found for name, found in bounds.items() if len(set(found.values())) > 1}
+    assert not different
+
+
+def test_gpu_variant_differs_by_pytorch_alone():
+    cpu, gpu = packages(env_file("training")), packages(env_file("training-gpu"))
+    assert cpu.pop("pytorch-cpu") == gpu.pop("pytorch-gpu")
+    assert cpu == gpu
+
+
+def test_requirements_of_make_run_are_the_union_of_the_environments():
+    lines = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    wanted = {
+        r.name.lower().replace("_", "-"): r for r in (Requirement(x) for x in lines if x and x[0] != "-")
+    }
+    # what runs the workflow itself, not a step
+    for head in [name for name in wanted if name.startswith("snakemake")]:
+        del wanted[head]
+    union: dict[str, str] = {}
+    for env in ENVS:
+        union |= {
+            VARIANTS.get(name, name): bound for name, bound in packages(env).items() if name != "python"
+        }
+    union = {INDEX_NAMES.get(name, name).replace("_", "-"): bound for name, bound in union.items()}
+    union["pyyaml"] = union.pop("yaml", union.get("pyyaml"))
+    assert set(wanted) == set(union)
+    for name, bound in union.items():
+        pinned = [s.version for s in wanted[name].specifier if s.operator == "=="]
+        if pinned:
+            assert SpecifierSet(bound).contains(pinned[0]), f"{name}=={pinned[0]} is outside {bound} of envs/"
+        else:
+            assert SpecifierSet(bound) == wanted[name].specifier, (
+                f"{name}: {wanted[name].specifier} and {bound}"
+            )
