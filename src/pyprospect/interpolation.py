@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import solve_banded
 
-__all__ = ["InterpParam", "InterpQuick", "MonotoneSpline", "interp_param", "interp_quick"]
+__all__ = ["FmmSpline", "InterpParam", "InterpQuick", "MonotoneSpline", "interp_param", "interp_quick"]
 
 
 class InterpParam(NamedTuple):
@@ -170,3 +171,54 @@ class MonotoneSpline:
         below = y[0] + m[0] * (u - x[0])
         above = y[-1] + m[-1] * (u - x[-1])
         return np.where(u < x[0], below, np.where(u >= x[-1], above, inside))
+
+
+class FmmSpline:
+    """Cubic spline of Forsythe, Malcolm & Moler (1977), R's ``splinefun(method="fmm")``.
+
+    Each end has the third derivative of the cubic through its four nearest nodes; beyond the ends the end
+    cubics continue.
+
+    Parameters
+    ----------
+    x : (n,) array_like
+        Nodes, n >= 4, ascending strictly.
+    y : (n,) array_like
+        Values.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, fewer than four nodes, or nodes that do not ascend.
+    """
+
+    def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
+        x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        if x.ndim != 1 or x.shape != y.shape or x.size < 4:
+            raise ValueError(
+                f"spline nodes {x.shape} and values {y.shape}: need two equal vectors, 4 at least"
+            )
+        if not np.all(np.diff(x) > 0):
+            raise ValueError("spline nodes must ascend strictly")
+        h = np.diff(x)
+        secant = np.diff(y) / h
+        bend = np.diff(secant)
+        third = np.diff(bend / (x[2:] - x[:-2]))
+        right = np.concatenate(
+            [[third[0] * h[0] ** 2 / (x[3] - x[0])], bend, [-third[-1] * h[-1] ** 2 / (x[-1] - x[-4])]]
+        )
+        middle = np.concatenate([[-h[0]], 2 * (h[1:] + h[:-1]), [-h[-1]]])
+        bands = np.array([np.concatenate([[0.0], h]), middle, np.concatenate([h, [0.0]])])
+        c = solve_banded((1, 1), bands, right)
+        self.x, self.y = x, y
+        self.b = np.append(secant - h * (c[1:] + 2 * c[:-1]), secant[-1] + h[-1] * (c[-2] + 2 * c[-1]))
+        self.c = 3 * c
+        d = np.diff(c) / h
+        self.d = np.append(d, d[-1])
+
+    def __call__(self, u: ArrayLike) -> np.ndarray:
+        """Values at `u` (any shape)."""
+        u = np.asarray(u, dtype=float)
+        k = np.clip(np.searchsorted(self.x, u, side="right") - 1, 0, self.x.size - 1)
+        t = u - self.x[k]
+        return self.y[k] + t * (self.b[k] + t * (self.c[k] + t * self.d[k]))

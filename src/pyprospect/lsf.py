@@ -6,6 +6,7 @@ table of two columns (Angstrom, km/s), a pair of vectors, or the name ``"muse"``
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,7 +60,7 @@ def muse_udf10_sigma_kms(wave_aa: ArrayLike, extrapolate: bool = False) -> np.nd
     return muse_udf10_fwhm_aa(wave, extrapolate) / FWHM_PER_SIGMA / wave * C_KMS
 
 
-def _table(LSF) -> tuple[np.ndarray, np.ndarray]:
+def _table(LSF: Any) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(LSF, dict):
         columns = list(LSF.values())
         if len(columns) != 2:

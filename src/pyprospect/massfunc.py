@@ -8,6 +8,7 @@ Source: ProSpect 1.11.0 (Robotham et al. 2020, MNRAS 495, 905, Sections 3.1 and 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -487,7 +488,7 @@ def resolve(massfunc: str | MassFunction) -> MassFunction:
     return FUNCTIONS[name]
 
 
-def integrate(massfunc: str | MassFunction, lower: float, upper: float, **parameters) -> float:
+def integrate(massfunc: str | MassFunction, lower: float, upper: float, **parameters: Any) -> float:
     """Mass formed (Msol) between two look-back ages (yr), integrated as R's ``integrate`` does.
 
     Parameters

@@ -6,6 +6,7 @@ Section 3.3).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -101,7 +102,7 @@ def massmap_lin(
     Zfinal: float = 0.02,
     Zagemax: float | None = None,
     massfunc: str | massfuncs.MassFunction | None = None,
-    **parameters,
+    **parameters: Any,
 ) -> np.ndarray:
     """Metallicity that rises in step with the stellar mass formed, from `Zstart` to `Zfinal`.
 
@@ -148,7 +149,7 @@ def massmap_box(
     yield_: float = 0.03,
     Zagemax: float | None = None,
     massfunc: str | massfuncs.MassFunction | None = None,
-    **parameters,
+    **parameters: Any,
 ) -> np.ndarray:
     """Closed-box enrichment with the given yield: Z = Zstart - yield ln(1-F).
 

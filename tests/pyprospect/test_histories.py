@@ -80,5 +80,5 @@ def test_table_interpolation(reference, parity):
                 scale=unit,
                 label=f"{name} {field}",
             )
-        quick = np.array([interp_quick(value, nodes, log) for value in x]) + [1, 1, 0, 0]
+        quick = np.array([interp_quick(value, nodes, log) for value in x]) + np.array([1, 1, 0, 0])
         parity.check("unit/interp_param quick", quick, case["interp_quick"][()], 1e-12, scale=1.0, label=name)
