@@ -101,7 +101,9 @@ def one_bin_per_spaxel(good: np.ndarray) -> np.ndarray:
     return labels
 
 
-def read_labels(path: str | os.PathLike, shape: tuple[int, int], galaxy: str, extension: str | int = 0) -> np.ndarray:
+def read_labels(
+    path: str | os.PathLike, shape: tuple[int, int], galaxy: str, extension: str | int = 0
+) -> np.ndarray:
     """Read bins from a FITS label image: the user's regions, or the bin map of PHANGS DAP maps.
 
     Parameters
@@ -131,7 +133,9 @@ def read_labels(path: str | os.PathLike, shape: tuple[int, int], galaxy: str, ex
             if extension == 0:
                 images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
                 if not images:
-                    raise ValueError(f"{galaxy}: {path} holds no 2-D image; give a label image or a MAPS file")
+                    raise ValueError(
+                        f"{galaxy}: {path} holds no 2-D image; give a label image or a MAPS file"
+                    )
                 hdu = images[0]
             else:
                 hdu = hdus[extension]

@@ -144,7 +144,9 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file")
+        raise FileNotFoundError(
+            f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file"
+        )
     try:
         hdus = fits.open(path, memmap=True, lazy_load_hdus=True)
     except OSError as error:
@@ -206,7 +208,9 @@ def open_cube(path: str | os.PathLike, galaxy: str) -> Cube:
             raise ValueError(f"{galaxy}: {path} [DATA] has shape {shape}; a cube has (wavelength, y, x)")
         for other in ("STAT", "DQ"):
             if other in names and hdus[other].shape != shape:
-                raise ValueError(f"{galaxy}: {path} [{other}] has shape {hdus[other].shape}, DATA has {shape}")
+                raise ValueError(
+                    f"{galaxy}: {path} [{other}] has shape {hdus[other].shape}, DATA has {shape}"
+                )
         unit_text = header.get("BUNIT") or primary.get("BUNIT")
         flux_unit_cgs = parse_flux_unit(unit_text, f"{galaxy}: {path} [DATA]")
         stat_unit = hdus["STAT"].header.get("BUNIT")
@@ -215,7 +219,9 @@ def open_cube(path: str | os.PathLike, galaxy: str) -> Cube:
         wave_aa = wavelength_axis(header, shape[0], f"{galaxy}: {path} [DATA]")
         wcs = WCS(header).celestial
         if wcs.naxis != 2 or not wcs.has_celestial:
-            raise ValueError(f"{galaxy}: {path} [DATA] has no celestial WCS (CTYPE1 = {header.get('CTYPE1')!r})")
+            raise ValueError(
+                f"{galaxy}: {path} [DATA] has no celestial WCS (CTYPE1 = {header.get('CTYPE1')!r})"
+            )
         area = float(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))
         return Cube(path, galaxy, wave_aa, shape, flux_unit_cgs, wcs, area, "DQ" in names)
 
@@ -241,7 +247,9 @@ def parse_flux_unit(text: str | None, where: str) -> float:
         If the text is missing or no flux density per wavelength.
     """
     if not text:
-        raise ValueError(f"{where} has no BUNIT; expected a flux density such as '10**(-20)*erg/s/cm**2/Angstrom'")
+        raise ValueError(
+            f"{where} has no BUNIT; expected a flux density such as '10**(-20)*erg/s/cm**2/Angstrom'"
+        )
     plain = str(text).strip()
     scale = 1.0
     power = re.match(r"^10\s*(?:\*\*|\^)\s*\(?\s*([-+]?\d+)\s*\)?\s*\*?\s*(.*)$", plain)
@@ -270,7 +278,9 @@ def _check_variance_unit(text: str, flux_unit_cgs: float, where: str) -> None:
         return
     scale = parse_flux_unit(inner.group(1), where)
     if not np.isclose(scale, flux_unit_cgs, rtol=1e-6):
-        raise ValueError(f"{where} is in ({scale:g} cgs)**2 but DATA in {flux_unit_cgs:g} cgs; make them agree")
+        raise ValueError(
+            f"{where} is in ({scale:g} cgs)**2 but DATA in {flux_unit_cgs:g} cgs; make them agree"
+        )
 
 
 def wavelength_axis(header: fits.Header, n_wave: int, where: str) -> np.ndarray:
@@ -300,11 +310,15 @@ def wavelength_axis(header: fits.Header, n_wave: int, where: str) -> np.ndarray:
     if step is None or start is None:
         raise ValueError(f"{where} lacks CRVAL3 or CD3_3; the wavelength axis cannot be made")
     if kind not in ("AWAV", "WAVE"):
-        raise ValueError(f"{where} has CTYPE3 {kind!r}; expected AWAV (air) or WAVE (vacuum), linear in wavelength")
+        raise ValueError(
+            f"{where} has CTYPE3 {kind!r}; expected AWAV (air) or WAVE (vacuum), linear in wavelength"
+        )
     unit = u.Unit(str(header.get("CUNIT3", "Angstrom")).strip())
     wave_aa = (start + (np.arange(n_wave) + 1.0 - pixel) * step) * unit.to(u.AA)
     if not (step > 0 and 1000 < wave_aa[0] < wave_aa[-1] < 30000):
-        raise ValueError(f"{where} has wavelengths {wave_aa[0]:.1f} .. {wave_aa[-1]:.1f} Angstrom; check CUNIT3, CD3_3")
+        raise ValueError(
+            f"{where} has wavelengths {wave_aa[0]:.1f} .. {wave_aa[-1]:.1f} Angstrom; check CUNIT3, CD3_3"
+        )
     return vacuum_to_air(wave_aa) if kind == "WAVE" else wave_aa
 
 

@@ -13,7 +13,6 @@ from pyprospect.ssp import SSPLibrary
 
 from .resample import kernel, pixel_edges
 
-
 # Air wavelengths in Angstrom of what is masked in the fit: gas in emission, and Na I D, which the gas absorbs.
 LINES_AA = (4861.33, 4958.91, 5006.84, 5197.9, 5200.26, 5754.64, 5875.62, 5889.95, 5895.92, 6300.30, 6312.06)
 LINES_AA += (6363.78, 6548.05, 6562.80, 6583.45, 6678.15, 6716.44, 6730.82, 7065.2, 7135.8)

@@ -61,6 +61,8 @@ class Target:
         FWHM of the HST images if it is not that of ``galaxies.hst_fwhm_arcsec``.
     bins : str
         ``snr`` (reach ``galaxies.target_snr``), ``spaxel``, ``all`` (one bin), or the path of a FITS label image or MAPS.
+    target_snr : float or None
+        S/N per pixel that binning aims at, if not ``galaxies.target_snr``.
     mask : Path or None
         FITS image, not zero where spaxels are left out (foreground stars).
     center_deg : (float, float) or None
@@ -82,6 +84,7 @@ class Target:
     images: Mapping[str, Path] = field(default_factory=dict)
     hst_fwhm_arcsec: float | None = None
     bins: str = "snr"
+    target_snr: float | None = None
     mask: Path | None = None
     center_deg: tuple[float, float] | None = None
     area_arcsec2: float = np.nan
@@ -133,7 +136,9 @@ def _prepare_cube(
     # Everything that can be wrong with the other files comes to light before the cube is read.
     unknown = sorted(set(target.images) - set(band_names))
     if unknown:
-        raise ValueError(f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out")
+        raise ValueError(
+            f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out"
+        )
     images = {band: read_image(path, band, galaxy) for band, path in target.images.items()}
     labels = None
     if target.bins not in ("snr", "spaxel", "all"):
@@ -152,7 +157,9 @@ def _prepare_cube(
     flux *= undim
     variance *= undim**2
     fwhm = muse_udf10_fwhm_aa(cube.wave_aa)
-    rest, redshift = _rest_frame(Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp)
+    rest, redshift = _rest_frame(
+        Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp
+    )
     fwhm_by_band = {band: target.hst_fwhm_arcsec or config.hst_fwhm_arcsec.get(band, 0.1) for band in images}
     bands = measure_bands(
         images, band_names, bin_map, n_bins, cube.wcs, target.psf_fwhm_arcsec, fwhm_by_band, galaxy
@@ -200,7 +207,15 @@ def _prepare_cube(
 
 
 def _columns(rest: RestFrame) -> dict[str, np.ndarray]:
-    names = ("redshift", "velocity_kms", "velocity_err_kms", "sigma_kms", "sigma_err_kms", "snr", "noise_scale")
+    names = (
+        "redshift",
+        "velocity_kms",
+        "velocity_err_kms",
+        "sigma_kms",
+        "sigma_err_kms",
+        "snr",
+        "noise_scale",
+    )
     return {name: getattr(rest, name) for name in (*names, "smoothing_aa")}
 
 
@@ -218,7 +233,11 @@ def _rest_frame(
 
 
 def _bins(
-    target: Target, config: GalaxiesConfig, found: Survey, labels: np.ndarray | None, excluded: np.ndarray | None
+    target: Target,
+    config: GalaxiesConfig,
+    found: Survey,
+    labels: np.ndarray | None,
+    excluded: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     good = found.good_fraction > _MIN_GOOD_CHANNELS
     if excluded is not None:
@@ -238,7 +257,8 @@ def _bins(
         bin_map = np.where(good, 0, -1).astype(np.int32)
     else:
         try:
-            bin_map = bin_to_snr(found.signal, found.noise, config.target_snr, good, config.min_spaxel_snr)
+            wanted = target.target_snr or config.target_snr
+            bin_map = bin_to_snr(found.signal, found.noise, wanted, good, config.min_spaxel_snr)
         except ValueError as error:
             raise ValueError(f"{target.galaxy}: {target.data}: {error}") from error
     inside = bin_map >= 0
@@ -254,10 +274,14 @@ def _read_mask(target: Target, cube: Cube) -> np.ndarray | None:
     with open_fits(target.mask, target.galaxy) as hdus:
         images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
         if not images:
-            raise ValueError(f"{target.galaxy}: {target.mask} holds no 2-D image; give a mask, not zero where masked")
+            raise ValueError(
+                f"{target.galaxy}: {target.mask} holds no 2-D image; give a mask, not zero where masked"
+            )
         mask = np.nan_to_num(np.asarray(images[0].data, dtype=float)) != 0
     if mask.shape != cube.shape[1:]:
-        raise ValueError(f"{target.galaxy}: mask {target.mask} has shape {mask.shape}, the cube has {cube.shape[1:]}")
+        raise ValueError(
+            f"{target.galaxy}: mask {target.mask} has shape {mask.shape}, the cube has {cube.shape[1:]}"
+        )
     return mask
 
 
@@ -279,7 +303,9 @@ def _band_columns(
     scale = factor[None, :] * (1 + redshift)[:, None] / unit_cgs
     flux = bands.flux * scale
     sigma = np.hypot(bands.sigma * scale, config.band_error_floor * flux)
-    mask = np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0) & (bands.coverage >= config.min_coverage) & known
+    mask = (
+        np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0) & (bands.coverage >= config.min_coverage) & known
+    )
     return np.where(mask, flux, 0.0), np.where(mask, sigma, 1.0), mask
 
 
@@ -295,7 +321,9 @@ def _places(
     else:
         y, x = np.unravel_index(int(np.argmax(weight)), weight.shape)
         centre = cube.wcs.pixel_to_world(x, y)
-    east, north = (offset.to_value(u.arcsec) for offset in centre.transform_to(sky.frame).spherical_offsets_to(sky))
+    east, north = (
+        offset.to_value(u.arcsec) for offset in centre.transform_to(sky.frame).spherical_offsets_to(sky)
+    )
     light = np.bincount(labels, weights=weight[inside], minlength=n_bins)
     light = np.where(light > 0, light, 1.0)
     x = np.bincount(labels, weights=weight[inside] * east, minlength=n_bins) / light
@@ -328,7 +356,9 @@ def _prepare_spectrum(
     elif target.medium != "air":
         raise ValueError(f"{target.galaxy}: medium {target.medium!r} is unknown; choose 'air' or 'vacuum'")
     if target.images:
-        raise ValueError(f"{target.galaxy}: a single spectrum has no map to sum HST images in; leave them out")
+        raise ValueError(
+            f"{target.galaxy}: a single spectrum has no map to sum HST images in; leave them out"
+        )
     ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
     good = good & ~sky_mask(wave_aa, variance[None], good[None], config)
     undim = correction(wave_aa, ebv, config.extinction_law)
@@ -361,7 +391,9 @@ def _read_sdss(path: str | os.PathLike, galaxy: str) -> tuple:
     """SDSS spectra: inverse variance, log10 wavelengths, LSF as sigma in pixels of 1e-4 dex."""
     with open_fits(path, galaxy) as hdus:
         if "COADD" not in hdus:
-            raise ValueError(f"{galaxy}: {path} has no extension COADD (found {[hdu.name for hdu in hdus]}); not SDSS?")
+            raise ValueError(
+                f"{galaxy}: {path} has no extension COADD (found {[hdu.name for hdu in hdus]}); not SDSS?"
+            )
         table = hdus["COADD"].data
         unit = parse_flux_unit(hdus[0].header.get("BUNIT"), f"{galaxy}: {path} [PRIMARY]")
         missing = sorted({"flux", "loglam", "ivar", "wdisp"} - {name.lower() for name in table.names})
@@ -373,14 +405,23 @@ def _read_sdss(path: str | os.PathLike, galaxy: str) -> tuple:
     good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
     if not good.any():
         raise ValueError(f"{galaxy}: {path} [COADD] has no good pixel (all ivar zero or NaN)")
-    return wave_aa, fwhm, np.where(good, flux, 0.0), np.where(good, 1 / np.where(good, ivar, 1), 0.0), good, unit
+    return (
+        wave_aa,
+        fwhm,
+        np.where(good, flux, 0.0),
+        np.where(good, 1 / np.where(good, ivar, 1), 0.0),
+        good,
+        unit,
+    )
 
 
 def _read_table(path: str | os.PathLike, galaxy: str) -> tuple:
     """MUSE spectra as text: wavelength (Angstrom), flux (1e-20 cgs), variance; zeros where there is nothing."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file")
+        raise FileNotFoundError(
+            f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file"
+        )
     try:
         columns = np.loadtxt(path, skiprows=1, usecols=(0, 1, 2), unpack=True)
     except ValueError as error:
@@ -407,4 +448,6 @@ _READERS = {"sdss": _read_sdss, "table": _read_table}
 
 def map_header(spectra: Spectra) -> fits.Header:
     """Give the FITS header of the celestial WCS of a galaxy's maps; empty for a single spectrum."""
-    return WCS(fits.Header.fromstring(spectra.wcs_header)).to_header() if spectra.wcs_header else fits.Header()
+    return (
+        WCS(fits.Header.fromstring(spectra.wcs_header)).to_header() if spectra.wcs_header else fits.Header()
+    )

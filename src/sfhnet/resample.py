@@ -58,7 +58,9 @@ def kernel(in_edges_aa: np.ndarray, out_edges_aa: np.ndarray, sigma_aa: np.ndarr
     column = first[:, None] + np.arange(width + 1)
     edge = in_edges_aa[np.minimum(column, n_in)]
     # Weight of everything bluer than an input edge, averaged over the output pixel.
-    cumulative = (_ramp(edge - low[:, None], sigma) - _ramp(edge - high[:, None], sigma)) / (high - low)[:, None]
+    cumulative = (_ramp(edge - low[:, None], sigma) - _ramp(edge - high[:, None], sigma)) / (high - low)[
+        :, None
+    ]
     weight = np.diff(cumulative, axis=1)
     inside = column[:, :-1] < last[:, None]
     row = np.broadcast_to(np.arange(n_out)[:, None], inside.shape)

@@ -17,13 +17,15 @@ from scipy.ndimage import convolve, gaussian_filter
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA, LSOL_ERG_S, MPC_CM
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.ssp import SSPLibrary
-from pyprospect.synthesis import Synthesizer, rebin_matrix
+from pyprospect.synthesis import LineRatios, Synthesis, Synthesizer, rebin_matrix
 
 from .config import SimulatedGalaxyConfig
 from .extinction import attenuation_mag
 from .galaxy_model import DiscHistory, deproject, disc_history
 from .io import atomic_write
+from .priors.age_grid import mean_log_age
 from .sky import sky_lines_sigma, smooth_sigma
+from .synthesis import gas_log_u
 
 # The public PHANGS-MUSE cubes: 3761 channels from 4700 Angstrom (NGC 628: CRVAL3 4699.97...).
 _WAVE_START_AA, _WAVE_STEP_AA, _N_WAVE = 4700.0, 1.25, 3761
@@ -78,7 +80,7 @@ def simulate_galaxy(
     age_edges_yr: np.ndarray,
     out_dir: str | os.PathLike,
     seed: int,
-    synthesis: Mapping[str, Any] | None = None,
+    lines: LineRatios | None = None,
 ) -> SimulatedFiles:
     """Make the cube, the images and the truth.
 
@@ -96,8 +98,8 @@ def simulate_galaxy(
         Folder to write ``cube.fits``, ``truth.fits`` and ``hst_{band}.fits`` to.
     seed : int
         Seed of the noise.
-    synthesis : mapping, optional
-        More arguments for `Synthesizer`: emission lines and nebular continuum.
+    lines : LineRatios, optional
+        Emission lines of gas; without them the galaxy has none.
 
     Returns
     -------
@@ -107,8 +109,7 @@ def simulate_galaxy(
     wcs = map_wcs(config.n_spaxels, config.spaxel_arcsec)
     disc = disc_history(deproject(*sky_offsets(wcs, config.n_spaxels), config), ssp.age_edges_yr, config)
     wave_aa = _WAVE_START_AA + _WAVE_STEP_AA * np.arange(_N_WAVE)
-    options = dict(synthesis or {})
-    flux = _observed_spectra(config, ssp, disc, wave_aa, options)
+    flux = _observed_spectra(config, ssp, disc, wave_aa, lines)
     rng = np.random.default_rng([seed, 0])
     files = SimulatedFiles(
         out_dir / "cube.fits",
@@ -117,8 +118,8 @@ def simulate_galaxy(
     )
     _write_cube(files.cube, flux, wave_aa, wcs, config, rng)
     del flux
-    _write_truth(files.truth, disc, ssp, age_edges_yr, wcs, config, options)
-    _write_images(files.images, config, ssp, bands, options, np.random.default_rng([seed, 1]))
+    _write_truth(files.truth, disc, ssp, age_edges_yr, wcs, config)
+    _write_images(files.images, config, ssp, bands, lines, np.random.default_rng([seed, 1]))
     return files
 
 
@@ -158,12 +159,23 @@ def _luminosity_to_flux(distance_mpc: float) -> float:
     return LSOL_ERG_S / (4 * np.pi * (distance_mpc * MPC_CM) ** 2) / _UNIT_CGS
 
 
+def _synthesize(synthesizer: Synthesizer, disc: DiscHistory) -> Synthesis:
+    gas_z = torch.as_tensor(disc.z[:, 0], dtype=torch.float32)
+    return synthesizer(
+        disc.mass_fraction,
+        disc.z,
+        tau_screen=disc.tau_screen,
+        tau_birth=disc.tau_birth,
+        log_u=gas_log_u(gas_z, torch.zeros_like(gas_z)),
+    )
+
+
 def _observed_spectra(
     config: SimulatedGalaxyConfig,
     ssp: SSPLibrary,
     disc: DiscHistory,
     wave_aa: np.ndarray,
-    options: dict[str, Any],
+    lines: LineRatios | None,
 ) -> np.ndarray:
     z_max = config.redshift + config.velocity_amplitude_kms / C_KMS
     low, high = wave_aa[0] / (1 + z_max) - _FINE_MARGIN_AA, wave_aa[-1] + _FINE_MARGIN_AA
@@ -174,9 +186,9 @@ def _observed_spectra(
         fine_aa,
         lsf_fwhm_aa=lambda rest: muse_udf10_fwhm_aa(rest * (1 + config.redshift)) / (1 + config.redshift),
         veldisp_kms=(config.sigma_kms,),
-        **options,
+        lines=lines,
     )
-    result = synthesizer(disc.mass_fraction, disc.z, tau_screen=disc.tau_screen, tau_birth=disc.tau_birth)
+    result = _synthesize(synthesizer, disc)
     mass = disc.surface_density * config.spaxel_arcsec**2
     to_flux = _luminosity_to_flux(config.distance_mpc)
     dimming = 10 ** (-0.4 * attenuation_mag(wave_aa, config.ebv_mw))
@@ -267,7 +279,6 @@ def _write_truth(
     age_edges_yr: np.ndarray,
     wcs: WCS,
     config: SimulatedGalaxyConfig,
-    options: dict[str, Any],
 ) -> None:
     n = config.n_spaxels
     width = config.psf_fwhm_arcsec / FWHM_PER_SIGMA / config.spaxel_arcsec
@@ -280,22 +291,21 @@ def _write_truth(
     # The last bin holds all that is older; the disc has nothing older than 13 Gyr.
     edges_yr = np.append(age_edges_yr[:-1], max(age_edges_yr[-1], ssp.age_edges_yr[-1]))
     rebin = rebin_matrix(ssp.age_edges_yr, edges_yr)
-    log_age = np.log10(0.5 * (ssp.age_edges_yr[1:] + ssp.age_edges_yr[:-1]))
-    synthesizer = Synthesizer(ssp, _V_WINDOW_AA, veldisp_kms=(150.0,), **options)
-    dust = {"tau_screen": disc.tau_screen, "tau_birth": disc.tau_birth}
-    dusty = synthesizer(mass, disc.z, **dust).flux.numpy().astype(float).mean(axis=1)
-    clear = synthesizer(mass, disc.z, tau_screen=0.0, tau_birth=0.0).flux.numpy().astype(float).mean(axis=1)
+    log_age = mean_log_age(ssp.age_edges_yr)
+    synthesizer = Synthesizer(ssp, _V_WINDOW_AA, veldisp_kms=(150.0,))
     cells = synthesizer.weights(*(torch.as_tensor(values, dtype=torch.float32) for values in (mass, disc.z)))
     v_light = (cells * synthesizer.v_light).sum(dim=1).numpy().astype(float)
+    young = v_light @ synthesizer.young_share.numpy().astype(float)
+    clear = v_light.sum(axis=1)
+    dusty = (clear - young * (1 - np.exp(-disc.tau_birth))) * np.exp(-disc.tau_screen)
     layers = {
         "MASS_FORMED": (seen((mass @ rebin).T), "Msun per spaxel and age bin"),
         "MASS_X_MH": (seen(((mass * disc.log_z_solar) @ rebin).T), "Msun dex per spaxel and age bin"),
         "MASS_X_LOGAGE": (seen(mass @ log_age)[0], "Msun log10(yr)"),
-        "VLIGHT": (seen(v_light.sum(axis=1))[0], "Lsun/Angstrom at 5500 Angstrom, without dust"),
         "VLIGHT_X_LOGAGE": (seen(v_light @ log_age)[0], "Lsun/Angstrom log10(yr)"),
         "VLIGHT_X_MH": (seen((v_light * disc.log_z_solar).sum(axis=1))[0], "Lsun/Angstrom dex"),
-        "V_CLEAR": (seen(clear)[0], "Lsun/Angstrom at 5500 Angstrom, nebulae included, without dust"),
-        "V_DUSTY": (seen(dusty)[0], "Lsun/Angstrom at 5500 Angstrom, nebulae included, with dust"),
+        "V_CLEAR": (seen(clear)[0], "Lsun/Angstrom at 5500 Angstrom, stars, without dust"),
+        "V_DUSTY": (seen(dusty)[0], "Lsun/Angstrom at 5500 Angstrom, stars, with dust"),
         "VELOCITY": (disc.velocity_kms.reshape(n, n), "km/s"),
     }
     header = wcs.to_header()
@@ -316,7 +326,7 @@ def _write_images(
     config: SimulatedGalaxyConfig,
     ssp: SSPLibrary,
     bands: Mapping[str, Any],
-    options: dict[str, Any],
+    lines: LineRatios | None,
     rng: np.random.Generator,
 ) -> None:
     side = config.n_spaxels * config.spaxel_arcsec
@@ -331,9 +341,9 @@ def _write_images(
         veldisp_kms=(150.0,),
         bands=bands,
         redshift=(config.redshift,),
-        **options,
+        lines=lines,
     )
-    result = synthesizer(disc.mass_fraction, disc.z, tau_screen=disc.tau_screen, tau_birth=disc.tau_birth)
+    result = _synthesize(synthesizer, disc)
     mass = disc.surface_density * config.hst_pixel_arcsec**2
     factor = mass * _luminosity_to_flux(config.distance_mpc) * _UNIT_CGS / (1 + config.redshift)
     width = config.hst_fwhm_arcsec / FWHM_PER_SIGMA / config.hst_pixel_arcsec
@@ -410,7 +420,7 @@ def truth_in_bins(
     mass = np.array([total(layer) for layer in layers["MASS_FORMED"]])
     metals = np.array([total(layer) for layer in layers["MASS_X_MH"]])
     single = {name: total(layer) for name, layer in layers.items() if layer.ndim == 2}
-    formed, light = mass.sum(axis=0), single["VLIGHT"]
+    formed, light = mass.sum(axis=0), single["V_CLEAR"]
     area = np.bincount(labels, minlength=n_bins)
     with np.errstate(divide="ignore", invalid="ignore"):
         truth = {
@@ -421,7 +431,7 @@ def truth_in_bins(
             "mw_mh": metals.sum(axis=0) / formed,
             "lw_log_age": single["VLIGHT_X_LOGAGE"] / light,
             "lw_mh": single["VLIGHT_X_MH"] / light,
-            "a_v": -2.5 * np.log10(single["V_DUSTY"] / single["V_CLEAR"]),
+            "a_v": -2.5 * np.log10(single["V_DUSTY"] / light),
             "velocity_kms": single["VELOCITY"] / area,
         }
         for name, limit_yr in (("log_sfr10", 1e7), ("log_sfr100", 1e8)):

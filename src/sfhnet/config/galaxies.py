@@ -114,7 +114,7 @@ class SimulatedGalaxyConfig(Section):
     """Rotation speed of the disc, before projection [km/s]."""
     sigma_kms: float = Field(50.0, ge=0, le=140)
     """Stellar velocity dispersion [km/s]."""
-    snr_centre: float = Field(40.0, gt=0)
+    snr_centre: float = Field(25.0, gt=0)
     """Median S/N per pixel of the central spaxel; the noise is that of the sky, so it falls outward with the light."""
     ebv_mw: float = Field(0.0607, ge=0)
     """Foreground E(B-V) put in front of the galaxy [mag], SF11 scale; NGC 628: 0.0607."""
