@@ -195,8 +195,9 @@ class Synthesizer:
         self.n_line = 0 if lines is None else len(lines.names)
         self._check_grid()
         young = self._young_share(birth_age_yr, birth_split)
-        self._young_index = np.flatnonzero(young > 0)
-        self._old_index = np.flatnonzero(young < 1)
+        # young[:n_young] > 0 and young[first_old:] < 1: contiguous, because young falls with age
+        self._young_index = slice(0, int(np.flatnonzero(young > 0)[-1]) + 1)
+        self._old_index = slice(int(np.flatnonzero(young < 1)[0]), young.size)
         t = self._tensor
         self.young_share = t(young)
         self._log_z = t(np.log10(library.z))
@@ -245,6 +246,11 @@ class Synthesizer:
             return share
         raise ValueError(f"birth_split {birth_split!r}; choose 'fraction' or 'age'")
 
+    def _lines_on_grid(self) -> NDArray[np.bool_]:
+        margin = 30.0  # Angstrom: far beyond the wings of any line
+        wave = self.lines.wave_aa
+        return (wave > self.wave_aa[0] - margin) & (wave < self.wave_aa[-1] + margin)
+
     def _mean_light(self, low_aa: float, high_aa: float) -> Array:
         wave = self.library.wave_aa
         window = (wave >= low_aa) & (wave <= high_aa)
@@ -254,9 +260,11 @@ class Synthesizer:
             )
         return self.library.spectra[:, :, window].mean(axis=2, dtype=np.float64)
 
-    def _block(self, folded: Array, index: Array) -> Array:
-        """(n_z, n_age, n) -> (n_z * n_index, n)."""
-        return folded[:, index].reshape(self.library.z.size * len(index), -1)
+    @staticmethod
+    def _block(folded: Array, ages: slice) -> Array:
+        """(n_z, n_age, n) -> (n_z * ages, n)."""
+        part = folded[:, ages]
+        return part.reshape(part.shape[0] * part.shape[1], -1)
 
     def _fold(
         self,
@@ -288,8 +296,9 @@ class Synthesizer:
                 rows = []
                 if self.lines is not None:
                     width = folding.sigma_to_add_aa(self.lines.wave_aa, veldisp, lsf, None, scale)
-                    rows.append(folding.line_profiles(self.lines.wave_aa, wave, width))
-                    self.line_profiles = rows[0]
+                    self.line_profiles = folding.line_profiles(self.lines.wave_aa, wave, width)
+                    self._line_rows = np.flatnonzero(self._lines_on_grid())
+                    rows.append(self.line_profiles[self._line_rows])
                 if continuum is not None:
                     rows.append(np.asarray(self._continuum_native @ matrix))
                 extra.append(np.concatenate(rows) if rows else np.zeros((0, wave.size)))
@@ -383,7 +392,7 @@ class Synthesizer:
             (self._old_coefficients, self._old_index),
             (self._young_coefficients, self._young_index),
         ):
-            rows = n_z * len(index)
+            rows = n_z * (index.stop - index.start)
             if coefficients is not None:
                 total += 2 * rows * coefficients.shape[0] * coefficients.shape[2]
             total += 2 * rows * self._n_band_node
@@ -443,8 +452,8 @@ class Synthesizer:
         n = p["mass"].shape[0]
         cells = self.weights(p["mass"], p["z"])
         share = self.young_share
-        old = (cells * (1 - share))[:, :, self._old_index].reshape(n, -1)
-        young = (cells * share)[:, :, self._young_index].reshape(n, -1)
+        old = (cells[:, :, self._old_index] * (1 - share[self._old_index])).reshape(n, -1)
+        young = (cells[:, :, self._young_index] * share[self._young_index]).reshape(n, -1)
         halpha = (cells * self.halpha).sum(dim=(1, 2)) * p["line_scale"]
         screen_law = torch.exp(p["pow_screen"].unsqueeze(1) * self._log_node)
         screen_law = screen_law + p["bump"].unsqueeze(1) * self._bump_node
@@ -452,7 +461,7 @@ class Synthesizer:
         birth = torch.exp(
             -p["tau_birth"].unsqueeze(1) * torch.exp(p["pow_birth"].unsqueeze(1) * self._log_node)
         )
-        extra = []
+        extra, every = [], []  # lines on the spectral grid; all lines, for the bands
         if self.lines is not None:
             gas_z = _hat_weights(torch.log10(p["z"][:, 0]), self._line_log_z)
             gas_u = _hat_weights(p["log_u"], self._line_log_u)
@@ -460,13 +469,16 @@ class Synthesizer:
             line = (grid @ self._line_ratio) * halpha.unsqueeze(1)
             if p["line_scatter"] is not None:
                 line = line * p["line_scatter"]
-            extra.append(line)
+            extra.append(line[:, self._line_rows])
             start = SPECTRUM_NODES + self._n_band_node
+            every.append(line)
             line_flux = line * (screen * birth)[:, start:]
         else:
             line_flux = torch.zeros(n, 0, dtype=self.dtype, device=self.device)
         if self._has_continuum:
-            extra.append(_hat_weights(torch.log10(p["z"][:, 0]), self._continuum_log_z) * halpha.unsqueeze(1))
+            continuum = _hat_weights(torch.log10(p["z"][:, 0]), self._continuum_log_z) * halpha.unsqueeze(1)
+            extra.append(continuum)
+            every.append(continuum)
         node = self._node_weights(n, p["veldisp_kms"], p["lsf_scale"])
         rows_old = self._project(old, self._old_coefficients, node)
         rows_young = [self._project(young, self._young_coefficients, node)]
@@ -477,7 +489,7 @@ class Synthesizer:
             )
         if self.band_names:
             at = slice(SPECTRUM_NODES, SPECTRUM_NODES + self._n_band_node)
-            stars = torch.cat([young, *extra], dim=1)
+            stars = torch.cat([young, *every], dim=1)
             band = screen[:, at] * (old @ self._old_moments + birth[:, at] * (stars @ self._young_moments))
             band = band.view(n, self.redshift_nodes.numel(), len(self.band_names), BAND_NODES).sum(dim=3)
             if self.redshift_nodes.numel() == 1:

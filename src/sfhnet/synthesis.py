@@ -231,3 +231,10 @@ def _threaded(
                     yield start, found
     finally:
         torch.set_num_threads(before)
+
+
+def line_range_aa(config: Config, bands: Mapping[str, Any]) -> tuple[float, float]:
+    """First and last wavelength in Angstrom at which an emission line matters to spectra or bands."""
+    wave = grid_wave_aa(config)
+    reach = [curve.support_aa for curve in bands.values()]
+    return min([wave[0], *(low for low, _ in reach)]), max([wave[-1], *(high for _, high in reach)])

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from sfhnet.config.base import Section
-from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
+from sfhnet.priors.names import (
+    FAMILY_PARAMETERS,
+    METALLICITY_PARAMETERS,
+    MONOTONE_KNOTS,
+    N_TX,
+    NUISANCE_PARAMETERS,
+)
 
 __all__ = ["Distribution", "FamilyConfig", "FlatteningConfig", "PriorConfig"]
 
@@ -18,11 +25,16 @@ _NEEDED = {
     "log_uniform": ("low", "high"),
     "normal": ("mean", "sd"),
 }
+_FORMS = "uniform(low, high), log_uniform(low, high), normal(mean, sd) or normal(mean, sd, low, high)"
 _POSITIVE_SUFFIXES = ("_gyr", "_myr")
 
 
 class Distribution(Section):
-    """Distribution of one parameter, in the parameter's own unit."""
+    """Distribution of one parameter, in the parameter's own unit.
+
+    Written as a number (always that value) or as ``uniform(low, high)``, ``log_uniform(low, high)``,
+    ``normal(mean, sd)`` or ``normal(mean, sd, low, high)``, cut at low and high.
+    """
 
     kind: Literal["fixed", "uniform", "log_uniform", "normal"]
     """fixed: `value`. uniform, log_uniform: `low` to `high`. normal: `mean`, `sd`, cut at `low`, `high` if given."""
@@ -36,6 +48,30 @@ class Distribution(Section):
     """Mean of a normal distribution before it is cut."""
     sd: float | None = None
     """Standard deviation of a normal distribution before it is cut."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse(cls, given: Any) -> Any:
+        if isinstance(given, bool) or not isinstance(given, str | int | float):
+            return given
+        if not isinstance(given, str):
+            return {"kind": "fixed", "value": given}
+        match = re.fullmatch(r"\s*(\w+)\s*\(([^()]*)\)\s*", given)
+        forms = {
+            "uniform": ("low", "high"),
+            "log_uniform": ("low", "high"),
+            "normal": ("mean", "sd", "low", "high"),
+        }
+        if match is None or match[1] not in forms:
+            raise ValueError(f"{given!r} is no distribution; write a number or {_FORMS}")
+        try:
+            numbers = [float(part) for part in match[2].split(",")]
+        except ValueError:
+            raise ValueError(f"{given!r} has an argument that is no number; write {_FORMS}") from None
+        names = forms[match[1]]
+        if len(numbers) not in (2, len(names)):
+            raise ValueError(f"{given!r} has {len(numbers)} arguments; write {_FORMS}")
+        return {"kind": match[1], **dict(zip(names, numbers, strict=False))}
 
     @model_validator(mode="after")
     def _check(self) -> Distribution:
@@ -85,40 +121,33 @@ class FlatteningConfig(Section):
     """Bins in each of light-weighted age, mass-weighted age, young metallicity and A_V."""
 
 
-def _d(kind: str, *values: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:
-    if kind == "normal":
-        ends = {key: value for key, value in (("low", low), ("high", high)) if value is not None}
-        return {"kind": kind, "mean": values[0], "sd": values[1], **ends}
-    return {"kind": kind, **dict(zip(_NEEDED[kind], values, strict=True))}
-
-
-_QUENCHED = {
-    "start_gyr": _d("uniform", 3.0, 13.5),
-    "tau_gyr": _d("log_uniform", 0.3, 10.0),
-    "quench_gyr": _d("log_uniform", 0.03, 10.0),
-    "quench_tau_gyr": _d("log_uniform", 0.01, 1.0),
+_QUENCHED: dict[str, Any] = {
+    "start_gyr": "uniform(3, 13.5)",
+    "tau_gyr": "log_uniform(0.3, 10)",
+    "quench_gyr": "log_uniform(0.03, 10)",
+    "quench_tau_gyr": "log_uniform(0.01, 1)",
 }
-_DECLINE = {"start_gyr": _d("uniform", 1.0, 13.7), "tau_gyr": _d("log_uniform", 0.3, 20.0)}
+_DECLINE: dict[str, Any] = {"start_gyr": "uniform(1, 13.7)", "tau_gyr": "log_uniform(0.3, 20)"}
+_FLAT = "uniform(0, 1)"
+# The same numbers stand in config.yaml, with their meaning; a test keeps the two alike.
 _FAMILIES: dict[str, dict[str, Any]] = {
-    # Robotham+20; ranges wider than the paper's, which configs/paper.yaml has
     "skewed_normal": {
         "weight": 0.25,
         "parameters": {
-            "mpeak_gyr": _d("normal", 7.0, 5.0, low=-2.0, high=14.0),
-            "mperiod_gyr": _d("log_uniform", 0.3, 8.0),
-            "mskew": _d("uniform", -0.5, 1.5),
-            "burst_start_myr": _d("log_uniform", 3.0, 500.0),
-            "burst_duration_myr": _d("log_uniform", 3.0, 200.0),
-            "log_burst_ratio": _d("uniform", -4.0, 1.0),
+            "mpeak_gyr": "normal(7, 5, -2, 14)",
+            "mperiod_gyr": "log_uniform(0.3, 8)",
+            "mskew": "uniform(-0.5, 1.5)",
+            "burst_start_myr": "log_uniform(3, 500)",
+            "burst_duration_myr": "log_uniform(3, 200)",
+            "log_burst_ratio": "uniform(-4, 1)",
         },
     },
-    # Iyer & Gawiser 17, Iyer+19
     "dense_basis": {
         "weight": 0.25,
         "parameters": {
-            "alpha": _d("fixed", 1.0),
-            "log_ssfr_per_yr": _d("uniform", -13.0, -8.3),
-            **{f"u_tx{i}": _d("uniform", 0.0, 1.0) for i in (1, 2, 3)},
+            "alpha": 1.0,
+            "log_ssfr_per_yr": "uniform(-13, -8.3)",
+            **{f"u_tx{i + 1}": _FLAT for i in range(N_TX)},
         },
     },
     "exponential": {"weight": 0.06, "parameters": _DECLINE},
@@ -128,62 +157,61 @@ _FAMILIES: dict[str, dict[str, Any]] = {
         "weight": 0.08,
         "parameters": {
             **_QUENCHED,
-            "quench_gyr": _d("log_uniform", 1.0, 10.0),
-            "rejuvenation_start_myr": _d("log_uniform", 5.0, 1500.0),
-            "rejuvenation_duration_myr": _d("log_uniform", 5.0, 1000.0),
-            "log_rejuvenation_fraction": _d("uniform", -4.0, -0.5),
+            "quench_gyr": "log_uniform(1, 10)",
+            "rejuvenation_start_myr": "log_uniform(5, 1500)",
+            "rejuvenation_duration_myr": "log_uniform(5, 1000)",
+            "log_rejuvenation_fraction": "uniform(-4, -0.5)",
         },
     },
-    # Caplar & Tacchella 19
     "stochastic": {
         "weight": 0.15,
         "parameters": {
-            "start_gyr": _d("uniform", 1.0, 13.7),
-            "scatter_dex": _d("uniform", 0.1, 0.7),
-            "memory_myr": _d("log_uniform", 20.0, 3000.0),
-            "slope_dex_per_gyr": _d("normal", 0.0, 0.1),
+            "start_gyr": "uniform(1, 13.7)",
+            "scatter_dex": "uniform(0.1, 0.7)",
+            "memory_myr": "log_uniform(20, 3000)",
+            "slope_dex_per_gyr": "normal(0, 0.1)",
         },
     },
     "single_burst": {
         "weight": 0.05,
         "parameters": {
-            "burst_age_myr": _d("log_uniform", 1.0, 12500.0),
-            "burst_width_fraction": _d("uniform", 0.05, 0.5),
+            "burst_age_myr": "log_uniform(1, 12500)",
+            "burst_width_fraction": "uniform(0.05, 0.5)",
         },
     },
 }
-_ENDS = {"log_z_start": _d("uniform", -3.7, -2.0), "z_final": _d("log_uniform", 0.002, 0.04)}
+_ENDS: dict[str, Any] = {"log_z_start": "uniform(-3.7, -2)", "z_final": "log_uniform(0.002, 0.04)"}
 _METALLICITY: dict[str, dict[str, Any]] = {
-    "constant": {"weight": 0.15, "parameters": {"z_final": _d("log_uniform", 0.0004, 0.04)}},
+    "constant": {"weight": 0.15, "parameters": {"z_final": "log_uniform(0.0004, 0.04)"}},
     "linear": {"weight": 0.2, "parameters": _ENDS},
-    "closed_box": {"weight": 0.35, "parameters": {**_ENDS, "metal_yield": _d("fixed", 0.03)}},
+    "closed_box": {"weight": 0.35, "parameters": {**_ENDS, "metal_yield": 0.03}},
     "diluted": {
         "weight": 0.15,
         "parameters": {
             **_ENDS,
-            "metal_yield": _d("fixed", 0.03),
-            "dilution_gyr": _d("log_uniform", 0.05, 8.0),
-            "dilution_depth": _d("uniform", 0.1, 0.7),
-            "dilution_recovery_gyr": _d("log_uniform", 0.2, 5.0),
+            "metal_yield": 0.03,
+            "dilution_gyr": "log_uniform(0.05, 8)",
+            "dilution_depth": "uniform(0.1, 0.7)",
+            "dilution_recovery_gyr": "log_uniform(0.2, 5)",
         },
     },
     "monotone": {
         "weight": 0.15,
-        "parameters": {**_ENDS, **{f"u_rise{i}": _d("uniform", 0.0, 1.0) for i in range(1, 6)}},
+        "parameters": {**_ENDS, **{f"u_rise{i + 1}": _FLAT for i in range(MONOTONE_KNOTS)}},
     },
 }
-_NUISANCE: dict[str, dict[str, Any]] = {
-    "tau_birth": _d("normal", 0.8, 0.6, low=0.0, high=3.0),  # Charlot & Fall 00: 1.0; ProSpect's default too
-    "tau_screen": _d("normal", 0.2, 0.6, low=0.0, high=2.5),  # ProSpect's default is 0.3
-    "pow_birth": _d("normal", -0.9, 0.25, low=-1.6, high=-0.3),  # -0.7 CF00 .. -1.3 da Cunha+08
-    "pow_screen": _d("normal", -0.7, 0.25, low=-1.5, high=-0.1),
-    "bump": _d("uniform", 0.0, 1.0),  # about 1 for the Milky Way at tau = 1
-    "log_line_scale": _d("normal", 0.0, 0.15, low=-0.6, high=0.6),  # leakage, IMF sampling, SFR time scale
-    "log_u_offset": _d("normal", 0.0, 0.3, low=-0.9, high=0.9),  # about q = 2.8e7 (Z / 0.012)**-1.3 (Orsi+14)
-    "line_scatter_dex": _d("fixed", 0.05),
-    "veldisp_scale": _d("fixed", 1.0),  # times grid.veldisp_kms
-    "lsf_scale": _d("fixed", 1.0),
-    "redshift": _d("uniform", 0.0, 0.01),
+_NUISANCE: dict[str, Any] = {
+    "tau_birth": "normal(0.8, 0.6, 0, 3)",
+    "tau_screen": "normal(0.2, 0.6, 0, 2.5)",
+    "pow_birth": "normal(-0.9, 0.25, -1.6, -0.3)",
+    "pow_screen": "normal(-0.7, 0.25, -1.5, -0.1)",
+    "bump": "uniform(0, 1)",
+    "log_line_scale": "normal(0, 0.15, -0.6, 0.6)",
+    "log_u_offset": "normal(0, 0.3, -0.9, 0.9)",
+    "line_scatter_dex": 0.05,
+    "veldisp_scale": 1.0,
+    "lsf_scale": 1.0,
+    "redshift": "uniform(0, 0.01)",
 }
 
 

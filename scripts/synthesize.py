@@ -1,0 +1,67 @@
+"""Synthesise one shard: spectra, band fluxes and labels of the galaxies in a prior shard."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    parser.add_argument("--prior", type=Path, required=True, metavar="FILE", help="shard of sample_prior.py")
+    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
+    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5 shard to write")
+    parser.add_argument(
+        "--force", action="store_true", help="make it even if FILE is whole and fits the configuration"
+    )
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import logging
+
+    from pyprospect.ssp import SSPLibrary
+    from sfhnet.config import load_config
+    from sfhnet.identity import prior_identity, shard_identity
+    from sfhnet.ingredients import load_bands, load_lines
+    from sfhnet.library import write_shard
+    from sfhnet.priors.files import read_prior
+    from sfhnet.provenance import provenance
+    from sfhnet.resume import is_current, same_identity
+    from sfhnet.synthesis import line_range_aa, make_synthesizer, synthesize
+
+    log = logging.getLogger("sfhnet.synthesize")
+    config = load_config(args.config)
+    drawn, made_for = read_prior(args.prior)
+    same_identity(args.prior, made_for, prior_identity(config, made_for["shard"]))
+    inputs = {"ssp": args.ssp, "mappings": args.mappings}
+    identity = shard_identity(config, made_for["shard"], inputs)
+    if not args.force and is_current(args.out, identity):
+        log.info("%s is whole and fits the configuration; nothing to do (--force makes it again)", args.out)
+        raise SystemExit(0)
+    bands = load_bands(args.filters, config.bands)
+    synthesizer = make_synthesizer(
+        config, SSPLibrary.read(args.ssp), bands, load_lines(args.mappings, *line_range_aa(config, bands))
+    )
+    galaxies = synthesize(synthesizer, drawn, config, made_for["shard"])
+    write_shard(
+        args.out,
+        galaxies,
+        identity,
+        storage=config.synthesis.storage,
+        chunk=config.synthesis.chunk,
+        compression=config.synthesis.compression,
+        provenance=provenance(
+            config=config.synthesis,
+            modules=["sfhnet.synthesis", "sfhnet.library"],
+            inputs={**inputs, "prior": args.prior},
+            seed=[config.seed, made_for["shard"]],
+            basis_max_relative_error=synthesizer.compression_error,
+        ),
+    )
+    log.info(
+        "wrote %s: %d galaxies, %d pixels, %d bands",
+        args.out,
+        galaxies.n,
+        *galaxies.flux.shape[1:],
+        len(bands),
+    )
