@@ -215,7 +215,8 @@ def bandpass(
     w, f = _pair(wave, flux, "flux")
     w = _filters.check_grid(w)
     _filters.check_options(flux_out, detect_type, outside)
-    _filters.check_options(flux_in, detect_type, outside)
+    if flux_in not in ("freq", "wave"):
+        raise ValueError(f"flux_in={flux_in!r} is unknown; use 'freq' or 'wave'")
     if quadrature not in ("sed", "union"):
         raise ValueError(f"quadrature={quadrature!r} is unknown; use 'sed' or 'union'")
     bands = _filters.resolve(filters)
