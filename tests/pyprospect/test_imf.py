@@ -1,5 +1,7 @@
 """Initial mass functions: R's numbers, mass conservation, bins."""
 
+from itertools import pairwise
+
 import pytest
 from scipy.integrate import quad
 
