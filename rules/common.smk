@@ -1,5 +1,7 @@
 # What the rules share: the checked configuration, how a step is run, and what makes it run again. No rules here.
 import json
+import os
+import socket
 import sys
 from pathlib import Path
 
@@ -24,7 +26,10 @@ if workflow.config_settings.config:
         f"settings on the command line ({', '.join(workflow.config_settings.config)}): put them in a file and give "
         "--configfile FILE, so that the file tells later what was run"
     )
-CONFIG_FILES = ["config.yaml", *(shown(Path(file)) for file in workflow.overwrite_configfiles)]
+CONFIG_FILES = [
+    "config.yaml",
+    *(shown(Path(file)) for file in workflow.overwrite_configfiles),
+]
 CONFIG_FILES = list(dict.fromkeys(CONFIG_FILES))
 try:
     CONFIG = load_config(CONFIG_FILES)
@@ -67,11 +72,68 @@ def code_hash(name):
     return fingerprint([script(name)], without=PLUMBING)
 
 
-def section(*names):
-    """The sections of the configuration that a step reads, as JSON: only a change in these reruns it."""
-    return json.dumps({name: CONFIG.model_dump(mode="json")[name] for name in names}, sort_keys=True)
+def section(*keys, without=()):
+    """The parts of the configuration that a step reads, as JSON: only a change in these reruns it.
+
+    A key is a section ("noise") or a value in one ("synthesis.storage"); `without` names values that are left out.
+    """
+    parts = {}
+    for key in keys:
+        value = CONFIG.model_dump(mode="json")
+        for name in key.split("."):
+            value = value[name]
+        if isinstance(value, dict):
+            value = {name: value[name] for name in value if f"{key}.{name}" not in without}
+        parts[key] = value
+    return json.dumps(parts, sort_keys=True)
 
 
 def growing(amount):
     """Memory (MB) or time (minutes) that a retry asks more of."""
-    return lambda wildcards, attempt: amount * attempt
+    return lambda wildcards, attempt: int(amount * attempt)
+
+
+# Shards by what they serve; the last ones are held out of training.
+SHARDS = [f"{number:04d}" for number in range(CONFIG.synthesis.n_shards)]
+HELD_OUT = [getattr(CONFIG.synthesis, f"n_{use}_shards") for use in ("validation", "calibration", "test")]
+TEST_START = len(SHARDS) - HELD_OUT[2]
+CALIBRATION_START = TEST_START - HELD_OUT[1]
+VALIDATION_START = CALIBRATION_START - HELD_OUT[0]
+TRAINING_SHARDS = SHARDS[:VALIDATION_START]
+VALIDATION_SHARDS = SHARDS[VALIDATION_START:CALIBRATION_START]
+CALIBRATION_SHARDS = SHARDS[CALIBRATION_START:TEST_START]
+TEST_SHARDS = SHARDS[TEST_START:]
+# thousands of galaxies in a shard: what memory and time of its making grow with
+KILO_GALAXIES = CONFIG.synthesis.galaxies_per_shard / 1000
+MODELS = list(CONFIG.models)
+# How many shards there are and what each serves changes no shard.
+WHICH_SHARDS = [
+    f"synthesis.n_{kind}" for kind in ("shards", "validation_shards", "calibration_shards", "test_shards")
+]
+
+
+def shard_files(shards):
+    return expand("results/synthesis/{shard}.h5", shard=shards)
+
+
+# Where and how a network is trained, not what is trained.
+WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
+TRAINING_ENV = f"../envs/{'training-gpu' if CONFIG.training.device == 'cuda' else 'training'}.yaml"
+
+
+wildcard_constraints:
+    shard=r"\d+",
+    model=r"[a-z0-9_]+",
+    ssp=r"[a-z0-9_]+",
+    galaxy=r"[A-Za-z0-9_.+-]+",
+    figure=r"[a-z0-9_]+",
+
+
+def record_run():
+    """For scripts/_unlock.py, which tells a dead run from one on another machine."""
+    record = {"host": socket.gethostname(), "pid": os.getpid()}
+    Path(".snakemake/run.json").write_text(json.dumps(record))
+
+
+onstart:
+    record_run()

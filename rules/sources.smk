@@ -20,18 +20,18 @@ for source in REGISTRY.sources:
             upstream(source),
         log:
             f"logs/fetch_source/{source}.log",
+        retries: 3
+        localrule: True
+        conda:
+            "../envs/sources.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=60,
         params:
             script=script("fetch_source"),
             source=source,
             registry=REGISTRY.source(source).model_dump_json(include={"files"}),
-        conda:
-            "../envs/sources.yaml"
-        localrule: True
-        threads: 1
-        retries: 3
-        resources:
-            mem_mb=500,
-            runtime=60,
         message:
             f"Fetch and check {source}: {REGISTRY.source(source).title.strip()}"
         shell:
@@ -49,17 +49,17 @@ rule build_ssp:
         "logs/build_ssp/{ssp}.log",
     benchmark:
         "benchmarks/build_ssp/{ssp}.tsv"
-    params:
-        script=script("build_ssp"),
-        emiles=lambda wildcards, input: Path(input.emiles[0]).parent,
-        seam_myr=CONFIG.ssp.seam_age_yr / 1e6,
-        code=code_hash("build_ssp"),
     conda:
         "../envs/synthesis.yaml"
     threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(10),
+    params:
+        script=script("build_ssp"),
+        emiles=lambda wildcards, input: Path(input.emiles[0]).parent,
+        seam_myr=CONFIG.ssp.seam_age_yr / 1e6,
+        code=code_hash("build_ssp"),
     message:
         "Build the SSP library {wildcards.ssp}"
     shell:

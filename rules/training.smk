@@ -1,0 +1,48 @@
+# Networks, each trained on the training shards and stopped by the loss on the validation shards.
+
+
+rule train:
+    input:
+        expand("results/model/{model}/weights.safetensors", model=MODELS),
+    localrule: True
+
+
+rule train_model:
+    input:
+        shards=shard_files(TRAINING_SHARDS),
+        validation=shard_files(VALIDATION_SHARDS),
+        code=code("train"),
+    output:
+        weights="results/model/{model}/weights.safetensors",
+        spec="results/model/{model}/model.json",
+        history="results/model/{model}/history.csv",
+    log:
+        "logs/train_model/{model}.log",
+    benchmark:
+        "benchmarks/train_model/{model}.tsv"
+    # SLURM's signal before it takes a node away: the step writes its checkpoint and is retried from there
+    retries: 2
+    conda:
+        TRAINING_ENV
+    threads: 4
+    resources:
+        mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
+        runtime=growing(240),
+        gpu=1,
+    params:
+        script=script("train"),
+        config=lambda wildcards: section(
+            "seed",
+            "grid",
+            "noise",
+            "training",
+            f"models.{wildcards.model}",
+            without=WHERE_TRAINED,
+        ),
+        folder=lambda wildcards, output: Path(output.weights).parent,
+        code=code_hash("train"),
+    message:
+        "Train the network {wildcards.model}"
+    shell:
+        "python {params.script} $CONFIG $GUARD --threads {threads} --log {log} --model {wildcards.model} "
+        "--shards {input.shards} --validation {input.validation} --out-dir {params.folder}"

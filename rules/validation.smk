@@ -1,0 +1,70 @@
+# Calibration of the posteriors, and metrics, each on shards of its own.
+
+
+rule validate:
+    input:
+        expand("results/validation/{model}/metrics.json", model=MODELS),
+    localrule: True
+
+
+rule calibrate_model:
+    input:
+        weights="results/model/{model}/weights.safetensors",
+        spec="results/model/{model}/model.json",
+        shards=shard_files(CALIBRATION_SHARDS),
+        code=code("calibrate"),
+    output:
+        "results/model/{model}/calibration.json",
+    log:
+        "logs/calibrate_model/{model}.log",
+    benchmark:
+        "benchmarks/calibrate_model/{model}.tsv"
+    conda:
+        "../envs/validation.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
+        runtime=growing(60),
+    params:
+        script=script("calibrate"),
+        config=section("seed", "noise", "calibration"),
+        folder=lambda wildcards, input: Path(input.weights).parent,
+        code=code_hash("calibrate"),
+    message:
+        "Calibrate the posteriors of {wildcards.model}"
+    shell:
+        "python {params.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
+        "--shards {input.shards} --out {output}"
+
+
+rule validate_model:
+    input:
+        weights="results/model/{model}/weights.safetensors",
+        spec="results/model/{model}/model.json",
+        calibration="results/model/{model}/calibration.json",
+        shards=shard_files(TEST_SHARDS),
+        code=code("validate"),
+    output:
+        metrics="results/validation/{model}/metrics.json",
+        numbers="results/validation/{model}/validation.h5",
+        card="results/model/{model}/model_card.md",
+    log:
+        "logs/validate_model/{model}.log",
+    benchmark:
+        "benchmarks/validate_model/{model}.tsv"
+    conda:
+        "../envs/validation.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
+        runtime=growing(60),
+    params:
+        script=script("validate"),
+        config=section("seed", "noise", "validation"),
+        folder=lambda wildcards, input: Path(input.weights).parent,
+        code=code_hash("validate"),
+    message:
+        "Measure {wildcards.model} on galaxies that it has not seen"
+    shell:
+        "python {params.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
+        "--shards {input.shards} --out-metrics {output.metrics} --out-h5 {output.numbers} --out-card {output.card}"
