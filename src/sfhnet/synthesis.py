@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sfhnet.config import Config
     from sfhnet.config.prior import Distribution
 
-BLOCK = 128
+BLOCK = 512
 _STREAM_LINES = 11
 # Lines whose ratios to Halpha are atomic physics and do not scatter with the gas
 _HYDROGEN = ("Halpha", "Hbeta", "Hgamma", "Hdelta", "Pa", "Br", "HI")
