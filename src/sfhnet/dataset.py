@@ -83,6 +83,10 @@ class Mocks:
         self.band_names = [str(name) for name in self.shards.band_names]
         self.age_edges_myr = np.asarray(self.shards.age_edges_myr, dtype=np.float64)
         self.n = int(self.shards.n)
+        profile = np.asarray(self.shards.line_profile)
+        # Lines outside the range (their bands see them) have nothing to scatter in the spectrum.
+        self._line_rows = np.flatnonzero(profile.any(axis=1)) if profile.size else np.zeros(0, dtype=np.int64)
+        self._line_profile = _tensor(profile[self._line_rows])
         self._cached: MockBatch | None = None
         if 4e-9 * self.n * len(self.wave_aa) <= cache_gb:
             self._cached = self._load(np.arange(self.n))
@@ -94,8 +98,8 @@ class Mocks:
         raw = self.shards.batch(index)
         labels = raw["labels"]
         lines = None
-        if raw.get("line_flux") is not None:
-            lines = Lines(_tensor(raw["line_flux"]), _tensor(raw["line_profile"]))
+        if self._line_rows.size and "line_flux" in raw:
+            lines = Lines(_tensor(raw["line_flux"][:, self._line_rows]), self._line_profile)
         return MockBatch(
             flux=_tensor(raw["flux"]),
             band_flux=_tensor(raw["band_flux"]),

@@ -14,8 +14,9 @@ import math
 import os
 import signal
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,15 @@ from sfhnet.noise import Nuisance
 from sfhnet.posterior import SCALARS
 from sfhnet.progress import Progress
 
-__all__ = ["Preempted", "Trainer", "device_of", "make_spec", "resolution_of", "training_config"]
+__all__ = [
+    "Preempted",
+    "Trainer",
+    "device_of",
+    "distributed",
+    "make_spec",
+    "resolution_of",
+    "training_config",
+]
 
 _log = logging.getLogger("sfhnet.train")
 
@@ -92,6 +101,22 @@ def device_of(config: TrainingConfig) -> torch.device:
     return torch.device("cpu")
 
 
+@contextmanager
+def distributed(config: TrainingConfig) -> Iterator[None]:
+    """Join the processes that torchrun started, if it did; each takes its own GPU, or they share the CPU."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    on_gpu = config.device != "cpu" and torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if on_gpu else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
 def generator_for(device: torch.device, *key: int) -> torch.Generator:
     """Return a generator whose state depends on `key` only."""
     seed = int(np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0] >> 1)
@@ -126,6 +151,8 @@ class Trainer:
         Seed of everything random.
     provenance, extra : dict, optional
         Stored in ``model.json``; ``extra`` holds at least ``resolution`` (see `resolution_of`).
+    on_epoch : callable, optional
+        Called on the first rank with the history after each epoch, e.g. to draw the loss curve.
     """
 
     def __init__(
@@ -139,6 +166,7 @@ class Trainer:
         seed: int,
         provenance: dict[str, Any] | None = None,
         extra: dict[str, Any] | None = None,
+        on_epoch: Callable[[list[dict[str, float]]], None] | None = None,
     ) -> None:
         self.spec, self.training, self.noise = spec, training, noise
         self.mocks, self.held_out, self.folder, self.seed = mocks, held_out, Path(folder), seed
@@ -165,6 +193,7 @@ class Trainer:
         self.optimizer = (
             torch.optim.AdamW([g for g in groups if g["params"]], lr=1.0) if self._trains else None
         )
+        self._on_epoch = on_epoch
         self._held_out_batches = self._draw_held_out()
         self._stop = False
 
@@ -183,11 +212,12 @@ class Trainer:
         off = {"pixel_dropout", "edges", "band_dropout", "sky_residuals", "error_scatter", "correlation"}
         clean = Nuisance(self.noise, self.mocks.wave_aa, self.mocks.band_names, cpu, off=sorted(off))
         noisy = Nuisance(self.noise, self.mocks.wave_aa, self.mocks.band_names, cpu)
+        noisy_batch = _drawn(noisy, picked, generator_for(cpu, self.seed, _STREAM_FIT, 2))
         with torch.no_grad():
             self.network.fit(
-                _drawn(clean, picked, generator_for(cpu, self.seed, _STREAM_FIT, 1), snr=1e5),
-                _drawn(noisy, picked, generator_for(cpu, self.seed, _STREAM_FIT, 2)),
+                _drawn(clean, picked, generator_for(cpu, self.seed, _STREAM_FIT, 1), snr=1e5), noisy_batch
             )
+        self.prior = prior_summary(self.spec, noisy_batch)
         self.label_ranges = label_ranges(picked.labels)
 
     def _draw_held_out(self) -> list[Batch]:
@@ -353,6 +383,8 @@ class Trainer:
         )
         if self.rank == 0:
             write_history(self.folder / "history.csv", self.history)
+            if self._on_epoch is not None and self._trains:
+                self._on_epoch(self.history)
 
     def _finish(self) -> Network:
         network = build(self.spec, self.seed)
@@ -369,6 +401,7 @@ class Trainer:
                 "scalars": list(SCALARS),
                 "snr_range": list(self.noise.snr_range),
                 "label_ranges": self.label_ranges,
+                "prior": self.prior,
                 "training": {
                     **asdict(self.state),
                     "best": self.state.best if math.isfinite(self.state.best) else None,
@@ -445,6 +478,19 @@ class Trainer:
 
 def _drawn(nuisance: Nuisance, picked: Any, generator: torch.Generator, snr: float | None = None) -> Batch:
     return nuisance(picked.flux, picked.band_flux, generator, picked.labels, picked.lines, snr)
+
+
+def prior_summary(spec: Spec, batch: Batch) -> dict[str, Any]:
+    """Return what always answering the prior would say, as plain lists: the baseline shown beside every model."""
+    network = build(replace(spec, kind="prior_mean"))
+    network.fit(batch, batch)
+    answer = network.answer(batch[:1])
+    return {
+        name: {key: array[0].tolist() for key, array in value.items()}
+        if isinstance(value, dict)
+        else value[0].tolist()
+        for name, value in answer.items()
+    }
 
 
 def label_ranges(labels: dict[str, Tensor]) -> dict[str, list[float]]:

@@ -111,7 +111,5 @@ class ValidationConfig(Section):
     """Test mocks used at most."""
     snr: tuple[float, ...] = (15.0, 30.0, 50.0, 100.0)
     """Median S/N per pixel of the benchmark sets."""
-    baselines: tuple[str, ...] = ("prior_mean", "pca_mlp")
-    """Models shown beside every model."""
     n_examples: int = Field(3, ge=1, le=12)
     """Held-out galaxies drawn in the figure of examples."""

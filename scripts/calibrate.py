@@ -1,0 +1,39 @@
+"""Fit the conformal factors of a trained model, and its limits of familiarity, on mocks used for nothing else."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
+    parser.add_argument(
+        "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="calibration mocks"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: calibration.json in the model's folder"
+    )
+    args = parser.parse_args()
+    cli.setup(args)
+
+    from sfhnet.calibrate import calibrate
+    from sfhnet.config import load_config
+    from sfhnet.dataset import Mocks
+    from sfhnet.infer import CALIBRATION
+    from sfhnet.provenance import provenance
+
+    config = load_config(args.config)
+    calibrate(
+        args.model_dir,
+        Mocks(args.shards, config.training.cache_gb),
+        config.calibration,
+        config.noise,
+        config.seed,
+        args.out or args.model_dir / CALIBRATION,
+        provenance(
+            config.calibration,
+            modules=["sfhnet.calibrate", __file__],
+            inputs=[*args.shards, args.model_dir / "weights.safetensors"],
+            seed=config.seed,
+        ),
+    )

@@ -1,0 +1,39 @@
+"""Apply a model to the prepared spectra of a galaxy."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
+    parser.add_argument(
+        "--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5 of the galaxy"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="posterior.h5")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import logging
+
+    from sfhnet.flags import Flag
+    from sfhnet.infer import load
+    from sfhnet.provenance import provenance
+    from sfhnet.spectra import Spectra
+
+    log = logging.getLogger("sfhnet.infer_galaxy")
+    posterior = load(args.model_dir).infer_spectra(Spectra.read(args.spectra))
+    posterior.write(
+        args.out,
+        provenance(
+            modules=["sfhnet.infer", __file__], inputs=[args.spectra, args.model_dir / "weights.safetensors"]
+        ),
+    )
+    strange = (posterior.flags & int(Flag.OUT_OF_DISTRIBUTION)) > 0
+    log.info(
+        "%s: %d spectra, %d usable, %d unlike the mocks",
+        args.out,
+        len(posterior),
+        posterior.usable.sum(),
+        strange.sum(),
+    )

@@ -1,0 +1,27 @@
+"""Draw the validation figures from stored numbers; several models are drawn side by side."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json, one a model"
+    )
+    parser.add_argument(
+        "--h5", type=Path, nargs="+", required=True, metavar="FILE", help="validation.h5, same order"
+    )
+    parser.add_argument(
+        "--model-dirs", type=Path, nargs="+", default=[], metavar="DIR", help="for histories and drawings"
+    )
+    parser.add_argument("--figures", nargs="+", metavar="NAME", help="only these (default: all)")
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder of the figures")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    from sfhnet.config import load_config
+    from sfhnet.figures import draw_validation
+
+    config = load_config(args.config)
+    draw_validation(args.metrics, args.h5, args.model_dirs, args.out_dir, config.figures, args.figures)

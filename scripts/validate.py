@@ -1,0 +1,41 @@
+"""Measure a model on the benchmark sets: metrics as JSON, the numbers behind the figures as HDF5."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
+    parser.add_argument("--out-metrics", type=Path, required=True, metavar="FILE", help="metrics.json")
+    parser.add_argument("--out-h5", type=Path, required=True, metavar="FILE", help="validation.h5")
+    parser.add_argument("--out-card", type=Path, metavar="FILE", help="model card (Markdown)")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    from sfhnet.config import load_config
+    from sfhnet.dataset import Mocks
+    from sfhnet.io import write_text
+    from sfhnet.model_card import model_card
+    from sfhnet.provenance import provenance
+    from sfhnet.validate import validate
+
+    config = load_config(args.config)
+    metrics = validate(
+        args.model_dir,
+        Mocks(args.shards, config.training.cache_gb),
+        config.validation,
+        config.noise,
+        config.seed,
+        args.out_metrics,
+        args.out_h5,
+        provenance(
+            config.validation,
+            modules=["sfhnet.validate", __file__],
+            inputs=[*args.shards, args.model_dir / "weights.safetensors"],
+            seed=config.seed,
+        ),
+    )
+    if args.out_card:
+        write_text(args.out_card, model_card(args.model_dir, metrics))

@@ -1,0 +1,274 @@
+"""Measure a model on the frozen benchmarks, beside the prior mean, and keep what the figures need."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+from sfhnet.batch import Batch
+from sfhnet.benchmarks import BENCHMARKS, Benchmark, make_benchmark
+from sfhnet.config import NoiseConfig, ValidationConfig
+from sfhnet.dataset import Mocks
+from sfhnet.infer import Model, load
+from sfhnet.io import create_h5, put, read_json, write_json
+from sfhnet.metrics import all_metrics, strata_coverage
+from sfhnet.posterior import INTERVALS, SCALARS, Posterior
+from sfhnet.progress import Progress
+
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "case_name", "prior_posterior", "validate"]
+
+_log = logging.getLogger("sfhnet.validate")
+
+SCHEMA, SCHEMA_VERSION = "sfhnet.validation", 1
+
+_STRATA_EDGES = {"a_v": (0.3, 1.0), "mw_log_age": (9.0, 9.5, 9.8)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One benchmark at one S/N, with or without bands."""
+
+    benchmark: str
+    snr: float
+    bands: bool
+    set: Benchmark
+
+    @property
+    def name(self) -> str:
+        """Name in metrics and files."""
+        return case_name(self.benchmark, self.snr, self.bands)
+
+    @property
+    def batch(self) -> Batch:
+        """The spectra, bands taken away if so wanted."""
+        return self.set.batch if self.bands else self.set.batch.without_bands()
+
+
+def case_name(benchmark: str, snr: float, bands: bool) -> str:
+    """Return the name of a case, e.g. ``real_snr050`` or ``real_snr050_nobands``."""
+    return f"{benchmark}_snr{snr:03.0f}" + ("" if bands else "_nobands")
+
+
+def prior_posterior(info: dict[str, Any], answers: Posterior) -> Posterior:
+    """Return what always answering the prior gives, in the shape of `answers`.
+
+    Parameters
+    ----------
+    info : dict
+        Contents of ``model.json``; holds the prior's mean and quantiles under ``prior``.
+    answers : Posterior
+        Whose spectra to answer.
+    """
+    n, prior = len(answers), info["prior"]
+
+    def spread(values: list) -> np.ndarray:
+        array = np.asarray(values, dtype=float)
+        return np.broadcast_to(array, (n, *array.shape)).copy()
+
+    return Posterior(
+        age_edges_myr=answers.age_edges_myr,
+        **{
+            name: spread(prior[name])
+            for name in ("mass_fraction", "mh", "mass_fraction_q", "cum_mass_q", "mh_q")
+        },
+        scalars={name: spread(prior["scalars"][name]) for name in SCALARS},
+        scalars_q={name: spread(prior["scalars_q"][name]) for name in SCALARS},
+        flags=answers.flags,
+        snr=answers.snr,
+        log_scale=answers.log_scale,
+        chi2=np.full(n, np.nan),
+        ood_score=np.full(n, np.nan),
+    )
+
+
+def validate(
+    folder: Path,
+    mocks: Mocks,
+    config: ValidationConfig,
+    noise: NoiseConfig,
+    seed: int,
+    out_metrics: Path,
+    out_h5: Path,
+    provenance: dict[str, Any],
+) -> dict[str, Any]:
+    """Answer every benchmark, write metrics and the numbers behind the figures.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder, calibrated or not.
+    mocks : Mocks
+        Test mocks: in neither training nor calibration.
+    config, noise : ValidationConfig, NoiseConfig
+        Configuration sections.
+    seed : int
+        Seed of the benchmarks.
+    out_metrics, out_h5 : Path
+        JSON of metrics; HDF5 of answers and truths.
+    provenance : dict
+        Stored in both.
+
+    Returns
+    -------
+    dict
+        What the JSON holds.
+    """
+    model = load(folder)
+    started = time.perf_counter()
+    cases: dict[str, Any] = {}
+    sums: dict[str, str] = {}
+    with create_h5(out_h5, SCHEMA, SCHEMA_VERSION, provenance) as file:
+        file.attrs["model"] = model.name
+        put(file, "age_edges_myr", model.age_edges_myr, "Myr", "age_edge")
+        n_case = len(BENCHMARKS) * len(config.snr) * 2
+        with Progress(n_case, f"validating {model.name}", "cases") as progress:
+            for case in _cases(mocks, config, noise, seed):
+                sums[f"{case.benchmark}_snr{case.snr:03.0f}"] = case.set.sha256
+                cases[case.name] = _measure(model, case, file)
+                progress.update(1, f"{case.name}: W1 {cases[case.name]['model']['w1_dex']:.4f} dex")
+        _examples(model, mocks, config, noise, seed, file)
+    result = {
+        "schema_version": f"{SCHEMA}/{SCHEMA_VERSION}",
+        "model": model.name,
+        "kind": model.network.spec.kind,
+        "training": model.info["training"],
+        "benchmarks_sha256": sums,
+        "calibrated": model.conformal is not None,
+        "calibration": _calibration_report(folder),
+        "cases": cases,
+        "inference_ms_per_spectrum": _time_inference(model, mocks, noise, seed),
+        "validation_seconds": time.perf_counter() - started,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "provenance": provenance,
+    }
+    write_json(out_metrics, result)
+    return result
+
+
+def _cases(mocks: Mocks, config: ValidationConfig, noise: NoiseConfig, seed: int) -> Iterator[Case]:
+    for benchmark in BENCHMARKS:
+        for snr in config.snr:
+            made = make_benchmark(benchmark, snr, mocks, config.galaxies, noise, seed)
+            for bands in (True, False):
+                yield Case(benchmark, snr, bands, made)
+
+
+def _measure(model: Model, case: Case, file: h5py.File) -> dict[str, Any]:
+    started = time.perf_counter()
+    answers = model.infer_batch(case.batch)
+    seconds = time.perf_counter() - started
+    keep = answers.usable
+    posterior, truth = answers.take(keep), {name: value[keep] for name, value in case.set.truth.items()}
+    prior = prior_posterior(model.info, posterior)
+    family = case.set.family[keep]
+    strata = {"all": np.ones(len(posterior), dtype=bool)}
+    for name, edges in _STRATA_EDGES.items():
+        bounds = [-np.inf, *edges, np.inf]
+        for low, high in pairwise(bounds):
+            strata[f"{name} {low:g} to {high:g}"] = (truth[name] >= low) & (truth[name] < high)
+    families = {f"family {k}": family == k for k in np.unique(family)}
+    result = {
+        "snr": case.snr,
+        "benchmark": case.benchmark,
+        "bands": case.bands,
+        "unusable": int((~keep).sum()),
+        "flagged_out_of_distribution": float(np.mean(posterior.ood_score > 1)),
+        "model": all_metrics(posterior, truth),
+        "prior_mean": all_metrics(prior, truth),
+        "coverage_strata": strata_coverage(posterior, truth, {**strata, **families}),
+        "families": {
+            name: _short(posterior.take(rows), {key: value[rows] for key, value in truth.items()})
+            for name, rows in families.items()
+            if rows.sum() >= 20
+        },
+        "seconds": seconds,
+    }
+    if model.conformal is not None:
+        raw = model.infer_batch(case.batch, calibrated=False).take(keep)
+        result["coverage_uncalibrated"] = all_metrics(raw, truth)["coverage"]
+    _store(file.create_group(case.name), posterior, truth, family)
+    return result
+
+
+def _short(posterior: Posterior, truth: dict[str, np.ndarray]) -> dict[str, float]:
+    full = all_metrics(posterior, truth)
+    return {
+        "n": full["n"],
+        "w1_dex": full["w1_dex"],
+        "cum_mae": full["cum_mae"],
+        "mh_mae": full["mh_mae"],
+        "mw_log_age_scatter": full["scalars"]["mw_log_age"]["scatter"],
+        "mw_mh_scatter": full["scalars"]["mw_mh"]["scatter"],
+    }
+
+
+def _store(group: h5py.Group, posterior: Posterior, truth: dict[str, np.ndarray], family: np.ndarray) -> None:
+    put(group, "family", family, "", "galaxy")
+    put(group, "ood_score", posterior.ood_score, "", "galaxy")
+    for name in ("mass_fraction", "mh"):
+        unit = "dex" if name == "mh" else ""
+        put(group, f"truth/{name}", truth[name].astype(np.float32), unit, "galaxy, age")
+        put(group, f"estimate/{name}", getattr(posterior, name).astype(np.float32), unit, "galaxy, age")
+    low, high = INTERVALS[0.68]
+    for name, (unit, _) in SCALARS.items():
+        put(group, f"truth/{name}", truth[name].astype(np.float32), unit, "galaxy")
+        put(group, f"estimate/{name}", posterior.scalars[name].astype(np.float32), unit, "galaxy")
+        both = posterior.scalars_q[name][:, [low, high]].astype(np.float32)
+        put(group, f"interval68/{name}", both, unit, "galaxy, end")
+
+
+def _examples(
+    model: Model, mocks: Mocks, config: ValidationConfig, noise: NoiseConfig, seed: int, file: h5py.File
+) -> None:
+    """Keep held-out galaxies young, middle and old, whole: spectrum, bands, history, answer."""
+    made = make_benchmark("real", 50.0, mocks, config.galaxies, noise, seed)
+    age = made.truth["mw_log_age"]
+    wanted = np.quantile(age, np.linspace(0.1, 0.9, config.n_examples))
+    rows = np.array([int(np.abs(age - value).argmin()) for value in wanted])
+    answers = model.infer_batch(made.batch[rows])
+    group = file.create_group("examples")
+    batch = made.batch[rows]
+    group.attrs["band_names"] = list(model.band_names)
+    put(group, "wave_aa", model.wave_aa, "Angstrom", "wave")
+    put(group, "flux", np.where(batch.mask, batch.flux, np.nan).astype(np.float32), "s", "galaxy, wave")
+    put(group, "sigma", batch.sigma.numpy(), "s", "galaxy, wave")
+    put(group, "band_flux", np.where(batch.band_mask, batch.band_flux, np.nan), "s", "galaxy, band")
+    put(group, "band_sigma", batch.band_sigma.numpy(), "s", "galaxy, band")
+    for name in ("mass_fraction", "mh"):
+        put(group, f"truth/{name}", made.truth[name][rows], "dex" if name == "mh" else "", "galaxy, age")
+    put(group, "mass_fraction", answers.mass_fraction, "", "galaxy, age")
+    put(group, "cum_mass_q", answers.cum_mass_q, "", "galaxy, quantile, age")
+    put(group, "mh", answers.mh, "dex", "galaxy, age")
+    put(group, "mh_q", answers.mh_q, "dex", "galaxy, quantile, age")
+    put(group, "levels", answers.levels, "", "quantile")
+
+
+def _time_inference(model: Model, mocks: Mocks, noise: NoiseConfig, seed: int) -> dict[str, float]:
+    n = min(1000, len(mocks))
+    made = make_benchmark("real", 50.0, mocks, n, noise, seed)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        best = np.inf
+        for _ in range(3):
+            started = time.perf_counter()
+            model.infer_batch(made.batch)
+            best = min(best, time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return {"one_core": 1e3 * best / len(made.batch)}
+
+
+def _calibration_report(folder: Path) -> dict[str, Any] | None:
+    path = Path(folder) / "calibration.json"
+    return read_json(path)["coverage"] if path.is_file() else None
