@@ -14,6 +14,8 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from sfhnet.config import load_config
 from sfhnet.provenance import code_modules, fingerprint
+from sfhnet.sample_sheet import load_sheet
+from sfhnet.sources import load_registry
 
 
 def shown(path):
@@ -62,13 +64,13 @@ def script(name):
 
 
 def code(name):
-    """The step's script and the modules of src/ that it imports, as input: a newer one reruns the step."""
+    """The modules of src/ that the step's script imports, as input: a newer one reruns the step."""
     modules = code_modules([script(name)], without=PLUMBING)
-    return sorted(shown(path.absolute()) for path in modules.values())
+    return sorted({shown(path.absolute()) for path in modules.values()} - {script(name)})
 
 
 def code_hash(name):
-    """The fingerprint of the same files, as a parameter: a change that is older than the product is seen too."""
+    """The fingerprint of the script and these modules, as a parameter: a change that is older than the product is seen too."""
     return fingerprint([script(name)], without=PLUMBING)
 
 
@@ -91,6 +93,14 @@ def section(*keys, without=()):
 def growing(amount):
     """Memory (MB) or time (minutes) that a retry asks more of."""
     return lambda wildcards, attempt: int(amount * attempt)
+
+
+REGISTRY = load_registry()
+
+
+def upstream(source):
+    """The files of an upstream source, as data/sources.yaml lists them."""
+    return [str(path) for path in REGISTRY.paths(source, CONFIG.sources.data_dir)]
 
 
 # Shards by what they serve; the last ones are held out of training.

@@ -3,6 +3,7 @@
 
 rule sample_prior:
     input:
+        script=script("sample_prior"),
         code=code("sample_prior"),
     output:
         "results/prior/{shard}.h5",
@@ -18,11 +19,10 @@ rule sample_prior:
         runtime=growing(5 + KILO_GALAXIES),
         slots=1,
     params:
-        script=script("sample_prior"),
         config=section("seed", "prior", "age_bins_myr", "synthesis.galaxies_per_shard"),
         test=lambda wildcards: wildcards.shard in TEST_SHARDS and bool(CONFIG.prior.held_out_families),
         code=code_hash("sample_prior"),
     message:
         "Draw the galaxies of shard {wildcards.shard} from the prior"
     shell:
-        "python {params.script} $CONFIG $GUARD --threads {threads} --log {log} --shard {wildcards.shard} --out {output}"
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --shard {wildcards.shard} --out {output}"

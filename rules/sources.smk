@@ -1,14 +1,4 @@
 # Upstream files, checked on arrival, and the SSP library made of them.
-from sfhnet.sources import load_registry
-
-REGISTRY = load_registry()
-
-
-def upstream(source):
-    """The files of an upstream source, as data/sources.yaml lists them."""
-    return [str(path) for path in REGISTRY.paths(source, CONFIG.sources.data_dir)]
-
-
 # Every source has a rule, fetch_NAME. Compute nodes often have no internet: the fetching runs where Snakemake runs.
 # The code is no input here: an edit of the fetcher does not make the checked files any newer.
 for source in REGISTRY.sources:
@@ -42,6 +32,7 @@ rule build_ssp:
     input:
         emiles=upstream(CONFIG.ssp.old),
         bc03=upstream(CONFIG.ssp.young),
+        script=script("build_ssp"),
         code=code("build_ssp"),
     output:
         "results/ssp/{ssp}.h5",
@@ -56,12 +47,11 @@ rule build_ssp:
         mem_mb=growing(3000),
         runtime=growing(10),
     params:
-        script=script("build_ssp"),
         emiles=lambda wildcards, input: Path(input.emiles[0]).parent,
         seam_myr=CONFIG.ssp.seam_age_yr / 1e6,
         code=code_hash("build_ssp"),
     message:
         "Build the SSP library {wildcards.ssp}"
     shell:
-        "python {params.script} $GUARD --threads {threads} --log {log} --emiles {params.emiles} --bc03 {input.bc03} "
+        "python {input.script} $GUARD --threads {threads} --log {log} --emiles {params.emiles} --bc03 {input.bc03} "
         "--seam-myr {params.seam_myr} --out {output}"

@@ -7,6 +7,7 @@ rule synthesize:
         ssp=f"results/ssp/{CONFIG.ssp.name}.h5",
         filters=upstream("hst_filters"),
         lines=upstream("mappings51"),
+        script=script("synthesize"),
         code=code("synthesize"),
     output:
         "results/synthesis/{shard}.h5",
@@ -22,7 +23,6 @@ rule synthesize:
         runtime=growing(10 + KILO_GALAXIES),
         slots=1,
     params:
-        script=script("synthesize"),
         config=section("grid", "bands", "synthesis", without=WHICH_SHARDS),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,
         lines=lambda wildcards, input: next(file for file in input.lines if file.endswith(".fits.gz")),
@@ -30,5 +30,5 @@ rule synthesize:
     message:
         "Synthesise the galaxies of shard {wildcards.shard}"
     shell:
-        "python {params.script} $CONFIG $GUARD --threads {threads} --log {log} --ssp {input.ssp} --prior {input.prior} "
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --ssp {input.ssp} --prior {input.prior} "
         "--filters {params.filters} --mappings {params.lines} --out {output}"

@@ -11,7 +11,8 @@ rule train_model:
     input:
         shards=shard_files(TRAINING_SHARDS),
         validation=shard_files(VALIDATION_SHARDS),
-        code=code("train"),
+        script=script("train_model"),
+        code=code("train_model"),
     output:
         weights="results/model/{model}/weights.safetensors",
         spec="results/model/{model}/model.json",
@@ -30,7 +31,6 @@ rule train_model:
         runtime=growing(240),
         gpu=1,
     params:
-        script=script("train"),
         config=lambda wildcards: section(
             "seed",
             "grid",
@@ -40,9 +40,9 @@ rule train_model:
             without=WHERE_TRAINED,
         ),
         folder=lambda wildcards, output: Path(output.weights).parent,
-        code=code_hash("train"),
+        code=code_hash("train_model"),
     message:
         "Train the network {wildcards.model}"
     shell:
-        "python {params.script} $CONFIG $GUARD --threads {threads} --log {log} --model {wildcards.model} "
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model {wildcards.model} "
         "--shards {input.shards} --validation {input.validation} --out-dir {params.folder}"

@@ -12,7 +12,8 @@ rule calibrate_model:
         weights="results/model/{model}/weights.safetensors",
         spec="results/model/{model}/model.json",
         shards=shard_files(CALIBRATION_SHARDS),
-        code=code("calibrate"),
+        script=script("calibrate_model"),
+        code=code("calibrate_model"),
     output:
         "results/model/{model}/calibration.json",
     log:
@@ -26,14 +27,13 @@ rule calibrate_model:
         mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
         runtime=growing(60),
     params:
-        script=script("calibrate"),
         config=section("seed", "noise", "calibration"),
         folder=lambda wildcards, input: Path(input.weights).parent,
-        code=code_hash("calibrate"),
+        code=code_hash("calibrate_model"),
     message:
         "Calibrate the posteriors of {wildcards.model}"
     shell:
-        "python {params.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
         "--shards {input.shards} --out {output}"
 
 
@@ -43,7 +43,8 @@ rule validate_model:
         spec="results/model/{model}/model.json",
         calibration="results/model/{model}/calibration.json",
         shards=shard_files(TEST_SHARDS),
-        code=code("validate"),
+        script=script("validate_model"),
+        code=code("validate_model"),
     output:
         metrics="results/validation/{model}/metrics.json",
         numbers="results/validation/{model}/validation.h5",
@@ -59,12 +60,11 @@ rule validate_model:
         mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
         runtime=growing(60),
     params:
-        script=script("validate"),
         config=section("seed", "noise", "validation"),
         folder=lambda wildcards, input: Path(input.weights).parent,
-        code=code_hash("validate"),
+        code=code_hash("validate_model"),
     message:
         "Measure {wildcards.model} on galaxies that it has not seen"
     shell:
-        "python {params.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
         "--shards {input.shards} --out-metrics {output.metrics} --out-h5 {output.numbers} --out-card {output.card}"

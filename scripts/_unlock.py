@@ -26,7 +26,9 @@ if __name__ == "__main__":
     if not any((here / ".snakemake" / "locks").glob("*.lock")):
         sys.exit(0)
     if (pid := living_run(here)) is not None:
-        sys.exit(f"another run is at work in this folder (process {pid}); wait for it, or end it with: kill -INT {pid}")
+        sys.exit(
+            f"another run is at work in this folder (process {pid}); wait for it, or end it with: kill -INT {pid}"
+        )
     record = here / ".snakemake" / "run.json"
     host = json.loads(record.read_text())["host"] if record.is_file() else "an unknown machine"
     if host != socket.gethostname():

@@ -1,6 +1,6 @@
 """Train one network on shards of mocks; resumes from its checkpoint; stops cleanly on SIGTERM.
 
-Several GPUs: torchrun --nproc-per-node N scripts/train.py ... (each process takes its own GPU).
+Several GPUs: torchrun --nproc-per-node N scripts/train_model.py ... (each process takes its own GPU).
 """
 
 from pathlib import Path
