@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -229,19 +230,32 @@ def _show(value: Any) -> str:
 
 
 def _suggest(key: Path_, model: type[BaseModel]) -> str:
-    known = [".".join(path) for path in _known_keys(model)]
-    dotted = ".".join(str(part) for part in key)
-    siblings = [name for name in known if name.rpartition(".")[0] == dotted.rpartition(".")[0]]
-    last = str(key[-1])
-    close = difflib.get_close_matches(last, [name.rpartition(".")[2] for name in siblings], 1, 0.6)
+    last, parent = str(key[-1]), key[:-1]
+    siblings = _fields_at(parent, model)
+    close = difflib.get_close_matches(last, siblings, 1, 0.6)
     if close:
-        return f"; did you mean {'.'.join([*map(str, key[:-1]), close[0]])}?"
+        return f"; did you mean {_dotted((*parent, close[0]))}?"
+    known = [".".join(path) for path in _known_keys(model)]
     exact = [name for name in known if name.rpartition(".")[2] == last]
-    close = exact or difflib.get_close_matches(dotted, known, 1, 0.6)
+    close = exact or difflib.get_close_matches(_dotted(key), known, 1, 0.6)
     if close:
         return f"; did you mean {close[0]}?"
-    here = ", ".join(name.rpartition(".")[2] for name in siblings)
-    return f"; keys known here: {here}" if here else "; see docs/config.md"
+    return f"; keys known here: {', '.join(siblings)}" if siblings else "; see docs/config.md"
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in typing.get_args(annotation) for model in _models(inner)]
+
+
+def _fields_at(key: Path_, model: type[BaseModel]) -> list[str]:
+    """Names of the fields that may stand at a place; free keys and indices lead to what the container holds."""
+    models = [model]
+    for part in key:
+        fields = [m.model_fields[part] for m in models if part in m.model_fields]
+        models = [found for field in fields for found in _models(field.annotation)] or models
+    return list(dict.fromkeys(name for m in models for name in m.model_fields)) if models else []
 
 
 def _known_keys(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:

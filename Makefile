@@ -1,0 +1,111 @@
+# The few commands people type often. `make` lists them.
+#
+#   make run CORES=8 CONFIG="configs/phangs.yaml" ARGS="--dry-run figures"
+#   make run PYTHON=python3.12                     another interpreter (3.11 or newer)
+#   make run VENV_ARGS=--system-site-packages      take a torch that the machine already has (GPU)
+#   make run PIP_ARGS="--no-index --find-links DIR"  no internet: packages from a folder
+
+VENV ?= .venv
+VENV_ARGS ?=
+PIP_ARGS ?=
+CORES ?= all
+CONFIG ?=
+ARGS ?=
+TESTS ?= tests
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+# Upstream files are looked for here before any download.
+MIRROR ?= $(wildcard ../shared/mirror)
+ifneq ($(MIRROR),)
+export PHANGS_SFH_MIRROR ?= $(abspath $(MIRROR))
+endif
+export PYTHONNOUSERSITE = 1
+
+PY := $(VENV)/bin/python
+PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
+OVERLAYS = $(if $(CONFIG),--configfile $(CONFIG))
+CODE = src scripts tests
+SMK = Snakefile rules
+
+.DEFAULT_GOAL := help
+.PHONY: help env run test test-quick test-slurm test-conda lint format docs fetch verify bench-synthesis \
+	constraints clean clean-cache clean-env
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(VENV)/.run.stamp ## make the Python environment
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found; install one or give PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "making the environment in $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV_ARGS) $(VENV)
+
+# The stamps make a second run do nothing; they are older than the lists only when those changed.
+$(VENV)/.run.stamp: requirements.txt constraints.txt | $(VENV)/bin/python
+	@echo "installing what a run needs (about 1 GB on disk)"
+	@$(PIP_INSTALL) -r requirements.txt -c constraints.txt
+	@$(PIP_INSTALL) --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test.stamp: requirements-test.txt constraints.txt $(VENV)/.run.stamp
+	@echo "installing what tests and linters need"
+	@$(PIP_INSTALL) -r requirements-test.txt -c constraints.txt
+	@touch $@
+
+fetch: env ## fetch the upstream files of the default run into data/
+	@$(PY) -m sfhnet sources fetch default --config config.yaml $(CONFIG)
+
+verify: env ## check the upstream files that are here
+	@$(PY) -m sfhnet sources verify default --config config.yaml $(CONFIG)
+
+run: env fetch ## everything: environment, upstream files, the workflow to its end
+	@$(PY) -m snakemake --cores $(CORES) $(OVERLAYS) $(ARGS)
+
+test: $(VENV)/.test.stamp fetch ## run every test
+	@$(PY) -m pytest $(TESTS)
+
+test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
+	@$(PY) -m pytest -m "not slow and not conda and not slurm" $(TESTS)
+
+test-conda: $(VENV)/.test.stamp ## deploy the per-step environments and run in them
+	@$(PY) -m pytest -m conda $(TESTS)
+
+test-slurm: $(VENV)/.test.stamp ## run the workflow on a SLURM started on this machine
+	@$(PY) -m pytest -m slurm $(TESTS)
+
+lint: $(VENV)/.test.stamp ## check style of code and workflow, the configuration and its documentation
+	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
+	check $(PY) -m ruff check $(CODE); \
+	check $(PY) -m ruff format --check $(CODE); \
+	check $(VENV)/bin/snakefmt --check $(SMK); \
+	check $(PY) -m snakemake --lint; \
+	check $(PY) -m sfhnet config check; \
+	check $(PY) -m sfhnet config docs --check; \
+	exit $$status
+
+format: $(VENV)/.test.stamp ## put code and workflow into the house style
+	@$(PY) -m ruff check --fix $(CODE)
+	@$(PY) -m ruff format $(CODE)
+	@$(VENV)/bin/snakefmt $(SMK)
+
+docs: env ## write the generated pages of docs/
+	@$(PY) -m sfhnet config docs
+
+bench-synthesis: env ## measure the speed of synthesis
+	@$(PY) scripts/bench_synthesis.py $(ARGS)
+
+constraints: $(VENV)/.test.stamp ## write constraints.txt anew from this environment
+	@{ sed -n '/^#/p' constraints.txt; $(PY) -m pip freeze --exclude-editable | sed 's/+cpu$$//' \
+		| grep -viE '^(pip|setuptools|wheel|nvidia|triton)'; } > constraints.txt.part
+	@mv constraints.txt.part constraints.txt && touch $(VENV)/.run.stamp $(VENV)/.test.stamp
+
+clean: ## remove results, logs and benchmarks; keep data/ and the environment
+	rm -rf results logs benchmarks report.html .snakemake .pytest_cache .ruff_cache
+
+clean-cache: ## remove downloaded archives; the files taken from them stay in data/
+	rm -rf data/.cache
+
+clean-env: ## remove the environment
+	rm -rf $(VENV)

@@ -1,0 +1,144 @@
+"""The documentation of the configuration, written from its schema."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from sfhnet.config.root import Config
+
+__all__ = ["config_page", "json_schema", "model_table"]
+
+_HEAD = """<!-- Written by `make docs` from src/sfhnet/config; edit the schema, not this page. -->
+# Configuration
+
+`config.yaml` holds every key with its default. Overlays change parts of it, the later ones winning:
+
+```
+snakemake --cores all --configfile configs/paper.yaml     # or: make run CONFIG=configs/paper.yaml
+python -m sfhnet config check configs/paper.yaml          # config.yaml with the overlay, without running anything
+```
+
+Mappings are merged key by key; lists and values are replaced; `null` removes an entry of `models`. The schema is
+closed: an unknown key, a value of another type or out of its range stops the run before any job, and names the file,
+the line, the value, the reason and the nearest valid key. `docs/config.schema.json` is the same as JSON schema, for
+editors that complete and check YAML.
+
+The sample sheet, `galaxies.tsv`, is checked in the same way: see [galaxies](galaxies.md).
+"""
+
+_CONSTRAINTS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+
+
+def config_page() -> str:
+    """Write the page docs/config.md."""
+    parts = [_HEAD]
+    scalars = [name for name, field in Config.model_fields.items() if not _models(field.annotation)]
+    parts.append("## Top level\n\n" + model_table(Config, only=scalars))
+    for name, field in Config.model_fields.items():
+        parts.extend(_section(name, field))
+    return "\n".join(parts)
+
+
+def json_schema() -> str:
+    """Write the configuration's JSON schema."""
+    return json.dumps(Config.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def model_table(model: type[BaseModel], only: list[str] | None = None) -> str:
+    """Write a Markdown table of the fields of a model: key, default, values and meaning."""
+    lines = ["| key | default | values | meaning |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        if only is not None and name not in only:
+            continue
+        meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+        lines.append(f"| `{name}` | {_default(field)} | {_values(field)} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, field: FieldInfo) -> Iterator[str]:
+    models = _models(field.annotation)
+    of_many = typing.get_origin(field.annotation) in (dict, list, tuple)
+    for model in models:
+        title = f"## {name}" if len(models) == 1 else f"## {name}: {model.__name__}"
+        text = (model.__doc__ or "").strip()
+        if of_many:
+            text = f"{field.description or ''}\n\n{text}".strip()
+        own = [key for key, inner in model.model_fields.items() if not _models(inner.annotation)]
+        yield f"{title}\n\n{_plain(text)}\n\n" + (model_table(model, own) if own else "")
+        for key, inner in model.model_fields.items():
+            if _models(inner.annotation):
+                yield from _section(f"{name}.{key}", inner)
+
+
+def _plain(text: str) -> str:
+    return "\n".join(line.strip() for line in text.splitlines())
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Models that an annotation consists of: itself, the members of a union, the items of a container."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    found: list[type[BaseModel]] = []
+    for inner in typing.get_args(annotation):
+        for model in _models(inner):
+            if model not in found:
+                found.append(model)
+    return found
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "*required*"
+    text = json.dumps(_data(value), ensure_ascii=False)
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _data(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {key: _data(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_data(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _values(field: FieldInfo) -> str:
+    limits = []
+    for item in field.metadata:
+        for key, sign in _CONSTRAINTS.items():
+            bound = getattr(item, key, None)
+            if bound is not None:
+                limits.append(f"{sign} {bound:g}")
+    text = _type(field.annotation)
+    return f"{text}, {', '.join(limits)}" if limits else text
+
+
+def _type(annotation: Any) -> str:
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return " \\| ".join(f"`{value}`" for value in inner)
+    if origin in (typing.Union, types.UnionType):
+        return " \\| ".join("null" if part is type(None) else _type(part) for part in inner)
+    if origin is typing.Annotated:
+        return _type(inner[0])
+    if origin is tuple and Ellipsis not in inner:
+        same = len(set(inner)) == 1
+        return f"{len(inner)} × {_type(inner[0])}" if same else ", ".join(_type(part) for part in inner)
+    if origin in (list, tuple):
+        return f"list of {_type(inner[0])}"
+    if origin is dict:
+        return f"{_type(inner[0])} → {_type(inner[1])}"
+    names = {"str": "text", "int": "integer", "float": "number", "bool": "true \\| false", "Path": "path"}
+    name = getattr(annotation, "__name__", str(annotation))
+    return names.get(name, name)
