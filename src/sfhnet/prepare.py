@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
-from astropy.wcs import WCS
 
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.lsf import muse_udf10_fwhm_aa
@@ -27,68 +23,10 @@ from .hst import BandFluxes, measure_bands, read_image
 from .restframe import Observed, RestFrame, fit_kinematics, sky_mask, to_rest_frame
 from .simulate import truth_in_bins
 from .spectra import Spectra
+from .target import Target
 
 # Below this share of good channels a spaxel joins no bin.
 _MIN_GOOD_CHANNELS = 0.5
-
-
-@dataclass(frozen=True)
-class Target:
-    """A galaxy and its files.
-
-    Parameters
-    ----------
-    galaxy : str
-        Name.
-    kind : {"cube", "sdss", "table"}
-        MUSE cube; SDSS spectrum (``loglam``, ``flux``, ``ivar``, ``wdisp``); text table of wavelength, flux and variance
-        of a MUSE spectrum.
-    data : Path
-        The cube or spectrum.
-    redshift : float
-        Systemic redshift or a guess within about 500 km/s.
-    distance_mpc : float
-        Luminosity distance.
-    ebv_mw : float
-        Foreground E(B-V) in mag, on the scale ``galaxies.ebv_scale``.
-    medium : {"air", "vacuum"}
-        Wavelengths of a spectrum (cubes say so themselves).
-    psf_fwhm_arcsec : float
-        FWHM of the cube's point-spread function.
-    images : dict of str to Path
-        Band -> HST image.
-    hst_fwhm_arcsec : float or None
-        FWHM of the HST images if it is not that of ``galaxies.hst_fwhm_arcsec``.
-    bins : str
-        ``snr`` (reach ``galaxies.target_snr``), ``spaxel``, ``all`` (one bin), or the path of a FITS label image or MAPS.
-    target_snr : float or None
-        S/N per pixel that binning aims at, if not ``galaxies.target_snr``.
-    mask : Path or None
-        FITS image, not zero where spaxels are left out (foreground stars).
-    center_deg : (float, float) or None
-        Right ascension and declination of the centre; the brightest spaxel otherwise.
-    area_arcsec2 : float
-        Aperture of a single spectrum.
-    truth : Path or None
-        True maps of a simulated galaxy.
-    """
-
-    galaxy: str
-    kind: str
-    data: Path
-    redshift: float
-    distance_mpc: float
-    ebv_mw: float
-    medium: str = "air"
-    psf_fwhm_arcsec: float = 0.9
-    images: Mapping[str, Path] = field(default_factory=dict)
-    hst_fwhm_arcsec: float | None = None
-    bins: str = "snr"
-    target_snr: float | None = None
-    mask: Path | None = None
-    center_deg: tuple[float, float] | None = None
-    area_arcsec2: float = np.nan
-    truth: Path | None = None
 
 
 def prepare(
@@ -344,6 +282,10 @@ def _meta(target: Target, config: GalaxiesConfig, redshift: float, ebv: float) -
         "bins": Path(target.bins).name,
         "kinematics": config.kinematics,
         "center_deg": list(target.center_deg) if target.center_deg else None,
+        "inclination_deg": target.inclination_deg,
+        "position_angle_deg": target.position_angle_deg,
+        "r25_arcsec": target.r25_arcsec,
+        "psf_fwhm_arcsec": target.psf_fwhm_arcsec,
     }
 
 
@@ -444,10 +386,3 @@ def _read_table(path: str | os.PathLike, galaxy: str) -> tuple:
 
 
 _READERS = {"sdss": _read_sdss, "table": _read_table}
-
-
-def map_header(spectra: Spectra) -> fits.Header:
-    """Give the FITS header of the celestial WCS of a galaxy's maps; empty for a single spectrum."""
-    return (
-        WCS(fits.Header.fromstring(spectra.wcs_header)).to_header() if spectra.wcs_header else fits.Header()
-    )

@@ -34,7 +34,7 @@ _UNIT_CGS = 1e-20
 _FINE_STEP_AA = 0.625
 _FINE_MARGIN_AA = 60.0
 # Centre of NGC 628 (PHANGS sample table v1.6).
-_RA_DEG, _DEC_DEG = 24.1739, 15.7836
+RA_DEG, DEC_DEG = 24.1739, 15.7836
 # PHOTFLAM (erg/s/cm2/Angstrom per electron/s) and PHOTPLAM (Angstrom) of PHANGS-HST's WFC3/UVIS images of NGC 1087,
 # from their headers; NGC 628 itself was partly observed with ACS.
 _CALIBRATION = {
@@ -51,6 +51,8 @@ _HST_ROLL_DEG = 27.0
 _SHARED_NOISE = 0.15
 _SKY_RESIDUAL = 0.2
 _MIN_HST_PIXELS = 8
+# Lines that can fall on the cube or into the bands.
+LINE_RANGE_AA = (2000.0, 10500.0)
 _V_WINDOW_AA = np.arange(5450.0, 5551.0, 5.0)
 
 
@@ -137,7 +139,7 @@ def map_wcs(n_pixels: int, pixel_arcsec: float, roll_deg: float = 0.0) -> WCS:
     """
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [_RA_DEG, _DEC_DEG]
+    wcs.wcs.crval = [RA_DEG, DEC_DEG]
     wcs.wcs.crpix = [0.5 * (n_pixels + 1)] * 2
     roll = np.deg2rad(roll_deg)
     step = pixel_arcsec / 3600

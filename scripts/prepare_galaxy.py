@@ -1,0 +1,52 @@
+"""Prepare the spectra and HST fluxes of one galaxy for inference."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--galaxy", required=True, metavar="NAME", help="name in the galaxy table")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="cube or spectrum (default: as the table says); for a simulated galaxy its folder or files",
+    )
+    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="spectra.h5")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import logging
+
+    from pyprospect.ssp import SSPLibrary
+    from sfhnet.config import load_config
+    from sfhnet.flags import count
+    from sfhnet.prepare import prepare
+    from sfhnet.provenance import provenance
+    from sfhnet.sample_sheet import load_sheet, row_of
+    from sfhnet.target import target_of
+
+    log = logging.getLogger("sfhnet.prepare_galaxy")
+    config = load_config(args.config)
+    row = row_of(load_sheet(config.galaxies.sheet, config.bands), args.galaxy, config.galaxies.sheet)
+    files = args.data or [row.data_path(config.sources.data_dir)]
+    target = target_of(row, files, config.galaxies, config.simulated_galaxy, config.bands)
+    spectra = prepare(target, config.galaxies, config.grid, tuple(config.bands), SSPLibrary.read(args.ssp))
+    inputs = {"ssp": args.ssp, "data": target.data, **dict(target.images)}
+    spectra.write(
+        args.out,
+        provenance(
+            config=config.galaxies, modules=["sfhnet.prepare", __file__], inputs=inputs, galaxy=args.galaxy
+        ),
+    )
+    log.info(
+        "wrote %s: %d spectra, S/N %.0f, z = %.5f, flags %s",
+        args.out,
+        spectra.n,
+        sorted(spectra.snr)[spectra.n // 2],
+        spectra.meta["redshift_systemic"],
+        count(spectra.flags) or "none",
+    )

@@ -1,0 +1,43 @@
+"""Make the simulated galaxy: a MUSE-like cube, HST images, and the true maps."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    parser.add_argument(
+        "--filters", type=Path, metavar="DIR", help="filter curves (default: fetched hst_filters)"
+    )
+    parser.add_argument(
+        "--mappings", type=Path, metavar="FILE", help="NB_HII_grid.fits.gz (default: fetched mappings51)"
+    )
+    parser.add_argument(
+        "--out-dir", type=Path, required=True, metavar="DIR", help="cube.fits, truth.fits, hst_*.fits"
+    )
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import logging
+
+    import numpy as np
+
+    from pyprospect.ssp import SSPLibrary
+    from sfhnet.config import load_config
+    from sfhnet.ingredients import load_bands, load_lines
+    from sfhnet.simulate import LINE_RANGE_AA, simulate_galaxy
+
+    log = logging.getLogger("sfhnet.simulate_galaxy")
+    config = load_config(args.config)
+    data = Path(config.sources.data_dir)
+    files = simulate_galaxy(
+        config.simulated_galaxy,
+        SSPLibrary.read(args.ssp),
+        load_bands(args.filters or data / "hst_filters", config.bands),
+        1e6 * np.asarray(config.age_bins_myr, dtype=float),
+        args.out_dir,
+        config.seed,
+        load_lines(args.mappings or data / "mappings51" / "NB_HII_grid.fits.gz", *LINE_RANGE_AA),
+    )
+    log.info("wrote %s, %s and %d HST images", files.cube, files.truth, len(files.images))
