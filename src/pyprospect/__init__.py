@@ -1,6 +1,20 @@
 """ProSpect for Python: star-formation and metallicity histories to spectra and photometry."""
 
 from pyprospect import massfunc, zfunc
-from pyprospect.messages import ProSpectWarning
+from pyprospect.messages import ClampWarning, CoverageWarning, ProSpectWarning
+from pyprospect.sfh import SFHResult, sfh_burst, sfh_func
+from pyprospect.smstar import smstar_func
+from pyprospect.ssp import SSPLibrary
 
-__all__ = ["ProSpectWarning", "massfunc", "zfunc"]
+__all__ = [
+    "ClampWarning",
+    "CoverageWarning",
+    "ProSpectWarning",
+    "SFHResult",
+    "SSPLibrary",
+    "massfunc",
+    "sfh_burst",
+    "sfh_func",
+    "smstar_func",
+    "zfunc",
+]

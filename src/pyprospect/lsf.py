@@ -231,16 +231,50 @@ def disp_stars(
         raise ValueError(
             f"veldisp={veldisp}, range={range}, res={res}: dispersion >= 0 and a kernel > 0 needed"
         )
-    sigma = np.sqrt(veldisp**2 + lsf_sigma_kms(LSF, wave * (1.0 + z), compat) ** 2) / C_KMS
-    if sigma.max() * range >= 1:
-        raise ValueError(f"a dispersion of {sigma.max() * C_KMS:.0f} km/s times {range} reaches light speed")
-    steps = np.arange(int(2 * range / res + 1e-10) + 1) * res - range
+    sigma, steps = _kernel(wave, veldisp, LSF, z, range, res, compat)
     weights = np.exp(-(steps**2) / 2) / np.sqrt(2 * np.pi) * res
     shifted = _shift_log if compat else _shift
     out = np.zeros(lum.shape)
     for step, weight in zip(steps, weights, strict=True):
         out += weight * shifted(wave, lum, step * sigma)
     return out
+
+
+def _kernel(wave, veldisp, LSF, z, extent, res, compat):
+    sigma = np.sqrt(veldisp**2 + lsf_sigma_kms(LSF, wave * (1.0 + z), compat) ** 2) / C_KMS
+    if sigma.max() * extent >= 1:
+        raise ValueError(f"a dispersion of {sigma.max() * C_KMS:.0f} km/s times {extent} reaches light speed")
+    return sigma, np.arange(int(2 * extent / res + 1e-10) + 1) * res - extent
+
+
+def lost_pixels(
+    wave: np.ndarray,
+    lum: np.ndarray,
+    veldisp: float = 50,
+    LSF: LSFLike = None,
+    z: float = 0,
+    range: float = 5,
+    res: float = 0.5,
+) -> np.ndarray:
+    """Pixels that are NaN in ProSpect's dispersed spectrum because others are exactly zero.
+
+    Arguments are those of `disp_stars`. The logarithm of zero is -Inf, and -Inf at the blue node of an
+    interval spoils every pixel that is interpolated there.
+
+    Returns
+    -------
+    (n,) bool ndarray
+    """
+    lost = np.zeros(wave.size, bool)
+    if np.all(lum > 0):
+        return lost
+    sigma, steps = _kernel(wave, veldisp, LSF, z, range, res, True)
+    log_wave = np.log(wave)
+    for step in steps:
+        moved = log_wave + np.log1p(step * sigma)
+        k = np.searchsorted(moved, log_wave, side="right") - 1
+        lost |= lum[np.clip(k, 0, None)] == 0
+    return lost
 
 
 def _shift(wave, lum, doppler):

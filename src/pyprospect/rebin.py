@@ -1,5 +1,6 @@
 """Sums of spectra on different grids, and spectra averaged onto the pixels of another grid."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -75,10 +76,20 @@ def addspec(
     wave2, flux2 = _spectrum(wave2, flux2, "second spectrum")
     if isinstance(extrap, str) and extrap != "constant":
         raise ValueError(f"extrap={extrap!r}; give 'constant' or a number")
-    log1, log2 = np.log10(wave1), np.log10(wave2)
+    log1, log2 = _log10(wave1), _log10(wave2)
     grid = np.union1d(log1, log2) if waveout is None else np.asarray(waveout, dtype=float)
     total = _log_interp(grid, log1, flux1, extrap) + _log_interp(grid, log2, flux2, extrap)
-    return Spectrum(10.0**grid, total)
+    return Spectrum(_exp10(grid), total)
+
+
+# numpy's vectorised functions differ from the C library's, which R calls, in the last digit; the steep wings of
+# a line turn that into 1e-10 of the flux.
+def _log10(x):
+    return np.fromiter(map(math.log10, x.tolist()), float, x.size)
+
+
+def _exp10(x):
+    return np.fromiter((math.pow(10.0, v) for v in x.tolist()), float, x.size)
 
 
 def _log_interp(grid, log_wave, flux, extrap):
