@@ -1,14 +1,10 @@
 """Fixtures of the pyprospect tests: the reference file of R ProSpect and the table of its comparison."""
 
-import os
-from pathlib import Path
-
 import h5py
 import pytest
 from parity import ParityTable
 
 from pyprospect.messages import forget_warnings
-from pyprospect.tables import find_table
 
 TABLE = pytest.StashKey[ParityTable]()
 
@@ -31,28 +27,16 @@ def parity(request):
     return request.config.stash[TABLE]
 
 
-def _absent(reason):
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+@pytest.fixture(scope="session")
+def reference_dir(shared_dir):
+    """Folder with the outputs of R ProSpect."""
+    return shared_dir / "reference"
 
 
 @pytest.fixture(scope="session")
-def reference_dir():
-    """Folder with the outputs of R ProSpect; absent: skipped with the reason, in CI a failure."""
-    folder = Path(__file__).resolve().parents[3] / "shared" / "reference"
-    if not (folder / "prospect_reference.h5").is_file():
-        _absent(f"the outputs of R ProSpect (prospect_reference.h5) are not at {folder}")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def prospect_tables():
-    """Folder with ProSpect's tables; absent: skipped with the reason, in CI a failure."""
-    try:
-        return find_table("LKL10_NormHalpha.rda").parent
-    except FileNotFoundError as error:
-        return _absent(str(error))
+def prospect_tables(upstream):
+    """Folder with ProSpect's tables, which lie where pyprospect.tables looks for them."""
+    return upstream("prospect_tables")
 
 
 @pytest.fixture(scope="session")
