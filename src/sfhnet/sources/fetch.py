@@ -191,14 +191,19 @@ class Fetcher:
         return path
 
     def _from_url(self, url: str, key: str, path: Path, file: SourceFile) -> None:
+        # Through the cache, so that what a kill leaves behind is never among the data.
+        cached = self.cache_dir / key / file.name
         try:
-            self._download(url, path, file.sha256, file.bytes)
+            self._download(url, cached, file.sha256, file.bytes)
         except (OSError, ValueError) as error:
             raise FetchError(
                 f"could not download {file.name} ({file.bytes / 1e6:.1f} MB) from {url}: {error}. Without a "
                 f"network: get it on another machine and put it at {path}, or into a mirror folder as "
                 f"{key}/{file.name} and name that folder in {MIRROR_VARIABLE} or sources.data_mirror"
             ) from error
+        with cached.open("rb") as stream:
+            self._receive(stream, path, file, url)
+        cached.unlink()
 
     @property
     def settings(self) -> IndexSettings:
@@ -226,7 +231,7 @@ class Fetcher:
             options["proxies"] = {"http": self.settings.proxy, "https": self.settings.proxy}
         pooch.get_logger().setLevel("ERROR")
         with Progress(n_bytes, f"downloading {path.name}", "B", every_s=10.0) as progress:
-            downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_BLOCK, **options)
+            downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_BLOCK // 4, **options)
             # pooch downloads beside the place, checks, and renames.
             store = pooch.create(
                 path.parent, base_url="", registry={path.name: f"sha256:{sha256}"}, urls={path.name: url},

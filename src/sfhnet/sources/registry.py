@@ -22,7 +22,7 @@ Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 
 
 def _plain_name(name: str) -> str:
-    if PurePosixPath(name).name != name or name.startswith(".") or "\\" in name:
+    if not name or PurePosixPath(name).name != name or name.startswith(".") or "\\" in name:
         raise ValueError(f"{name!r} is not a plain file name")
     return name
 
