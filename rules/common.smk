@@ -1,6 +1,7 @@
 # What the rules share: the checked configuration, how a step is run, and what makes it run again. No rules here.
 import json
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -129,6 +130,46 @@ def shard_files(shards):
 # Where and how a network is trained, not what is trained.
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
 TRAINING_ENV = f"../envs/{'training-gpu' if CONFIG.training.device == 'cuda' else 'training'}.yaml"
+
+# Figures of the validation: what plot_validation.py calls them, and the models that they show.
+LEARNERS = [name for name, model in CONFIG.models.items() if model.kind != "prior_mean"]
+VALIDATION_FIGURES = {
+    name: (name, MODELS) for name in ("metrics_snr", "metrics_age", "coverage", "calibration_strata")
+}
+VALIDATION_FIGURES |= {
+    f"{name}_{model}": (name, [model])
+    for name in ("truth", "examples", "loss", "network")
+    for model in LEARNERS
+}
+
+
+def validation_files(figure, path):
+    return expand(path, model=VALIDATION_FIGURES[figure][1])
+
+
+def one_of(names):
+    """A wildcard's pattern; no galaxy has an empty name, so no names match nothing."""
+    return "|".join(map(re.escape, names)) or "$^"
+
+
+# The sample sheet, row by row.
+try:
+    GALAXIES = load_sheet(CONFIG.galaxies.sheet, CONFIG.bands, REGISTRY)
+except (ValueError, FileNotFoundError) as error:
+    raise WorkflowError(str(error)) from error
+SIMULATED = [name for name, row in GALAXIES.items() if row.kind == "simulated"]
+OBSERVED = [name for name in GALAXIES if name not in SIMULATED]
+
+
+def galaxy_files(galaxy):
+    """The cube or spectrum of a galaxy (data), and the images and masks that belong to it."""
+    row = GALAXIES[galaxy]
+    if row.kind == "simulated":
+        folder = f"results/simulated/{galaxy}"
+        images = [f"{folder}/hst_{band.lower()}.fits" for band in CONFIG.bands]
+        return {"data": f"{folder}/cube.fits", "beside": [f"{folder}/truth.fits", *images]}
+    beside = [str(path) for column, path in row.local_files().items() if column != "path"]
+    return {"data": str(row.data_path(CONFIG.sources.data_dir, REGISTRY)), "beside": beside}
 
 
 wildcard_constraints:

@@ -1,0 +1,52 @@
+# Figures, each drawn from stored numbers: restyling one recomputes nothing else.
+
+
+rule figures:
+    input:
+        expand("results/figures/{figure}.png", figure=[*VALIDATION_FIGURES]),
+    localrule: True
+
+
+rule plot_validation:
+    input:
+        metrics=lambda wildcards: validation_files(
+            wildcards.figure, "results/validation/{model}/metrics.json"
+        ),
+        numbers=lambda wildcards: validation_files(
+            wildcards.figure, "results/validation/{model}/validation.h5"
+        ),
+        weights=lambda wildcards: validation_files(
+            wildcards.figure, "results/model/{model}/weights.safetensors"
+        ),
+        history=lambda wildcards: validation_files(wildcards.figure, "results/model/{model}/history.csv"),
+        script=script("plot_validation"),
+        code=code("plot_validation"),
+    output:
+        report(
+            "results/figures/{figure}.png",
+            caption="../report/validation.rst",
+            category="Validation",
+            labels={"figure": "{figure}"},
+        ),
+        "results/figures/{figure}.pdf",
+    log:
+        "logs/plot_validation/{figure}.log",
+    wildcard_constraints:
+        figure="|".join(VALIDATION_FIGURES),
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        config=section("figures"),
+        name=lambda wildcards: VALIDATION_FIGURES[wildcards.figure][0],
+        folders=lambda wildcards, input: [Path(file).parent for file in input.weights],
+        out_dir=lambda wildcards, output: Path(output[0]).parent,
+        code=code_hash("plot_validation"),
+    message:
+        "Draw {wildcards.figure}"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --metrics {input.metrics} "
+        "--h5 {input.numbers} --model-dirs {params.folders} --figures {params.name} --out-dir {params.out_dir}"
