@@ -42,7 +42,7 @@ def merge(
         Seam in yr: the last edge of the young bins and the first edge of the old ones.
     young_edges_yr : sequence of float, optional
         Edges of the young bins in yr, from 0 to the seam. Default: 14 bins (0, 1, 2, 3, 4, 5, 6.5, 8, 10, 14, 20,
-        28, 40, 50, 63 Myr), cut at the seam.
+        28, 40, 50, 63 Myr), the seam replacing all above 0.95 of it.
     window_aa : (float, float)
         Wavelength range in Angstrom over which the luminosities are made to agree.
 
@@ -66,7 +66,7 @@ def merge(
     _same_medium(young, old)
     edges_yr = np.array(YOUNG_EDGES_YR if young_edges_yr is None else young_edges_yr, dtype=float)
     if young_edges_yr is None:
-        edges_yr = np.append(edges_yr[edges_yr < seam_age_yr], seam_age_yr)
+        edges_yr = np.append(edges_yr[edges_yr < 0.95 * seam_age_yr], seam_age_yr)
     if edges_yr[0] != 0 or edges_yr[-1] != seam_age_yr or np.any(np.diff(edges_yr) <= 0):
         raise ValueError(
             f"young_edges_yr must ascend from 0 to the seam at {seam_age_yr:.6g} yr, got {edges_yr.tolist()}"
