@@ -16,7 +16,6 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        validate_default=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
         protected_namespaces=(),

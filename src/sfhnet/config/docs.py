@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from sfhnet.config.root import Config
 
@@ -96,9 +95,9 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True)
-    if value is PydanticUndefined:
+    if field.is_required():
         return "*required*"
+    value = field.get_default(call_default_factory=True)
     text = json.dumps(_data(value), ensure_ascii=False)
     return f"`{text}`".replace("|", "\\|")
 

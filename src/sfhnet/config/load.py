@@ -46,6 +46,14 @@ for _tag, _pattern, _first in (
     _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
+def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    # PyYAML would read 010 as eight.
+    return int(loader.construct_scalar(node).replace("_", ""))
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _decimal)
+
+
 def load_config(paths: Iterable[str | os.PathLike]) -> Config:
     """Read configuration files, the later ones laid over the earlier ones, and check the whole.
 
