@@ -1,9 +1,10 @@
-"""Commands for people: ``python -m sfhnet sources|config ...``; ``--help`` lists them."""
+"""Commands for people: ``python -m sfhnet sources|config|show ...``; ``--help`` lists them."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "sources": ("sfhnet.sources.command", "list, fetch and verify upstream files"),
     "config": ("sfhnet.config.command", "check configuration files; write their documentation"),
+    "show": ("sfhnet.show", "show what is inside a product: datasets with units and axes, provenance"),
 }
 
 
@@ -31,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; nothing half-written was left behind", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain again when it closes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, RuntimeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,68 @@
+"""``python -m sfhnet show FILE``: what is inside a product, with units, axes and provenance."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+
+__all__ = ["add_arguments", "describe", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="HDF5 products")
+    parser.add_argument("--provenance", action="store_true", help="the whole provenance, as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; give the exit status."""
+    for path in args.files:
+        print(f"{path}")
+        for line in describe(path, args.provenance):
+            print(f"    {line}")
+    return 0
+
+
+def describe(path: Path, full_provenance: bool = False) -> Iterator[str]:
+    """Yield lines on an HDF5 file: schema, attributes, datasets with shape, unit and axes, provenance.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged or no HDF5 file.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"{path} is damaged or not an HDF5 file ({error})") from error
+    with file:
+        attributes = {key: value for key, value in file.attrs.items() if key != "provenance"}
+        for key, value in attributes.items():
+            text = " ".join(str(value).split())
+            yield f"{key}: {text if len(text) <= 100 else text[:97] + '...'}"
+        lines: list[str] = []
+
+        def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                unit, axes = item.attrs.get("unit", "?"), item.attrs.get("axes", "?")
+                about = item.attrs.get("description", "")
+                shape = "x".join(map(str, item.shape)) or "scalar"
+                lines.append(f"{name:32s} {shape:18s} ({axes}) [{unit or '-'}] {about}".rstrip())
+
+        file.visititems(visit)
+        yield from lines
+        record = json.loads(file.attrs.get("provenance", "{}"))
+        if full_provenance:
+            yield from json.dumps(record, indent=1).splitlines()
+        else:
+            for key in ("made_utc", "git_commit", "config_sha256", "code_sha256", "seed"):
+                if key in record:
+                    yield f"{key}: {record[key]}"
