@@ -112,7 +112,8 @@ def bin_columns(spectra: Spectra, posterior: Posterior) -> QTable:
     table["fraction_masked"] = spectra.fraction_masked
     table["n_bands"] = spectra.band_mask.sum(axis=1)
     table["flags"] = flags
-    table["flag_words"] = ["; ".join(words.split(":")[0] for words in describe(value)) for value in flags]
+    table["flag_words"] = ["; ".join(words.split(":")[0] for words in describe(value)) or "none" for value in flags
+    ]
     for name, text in _DESCRIPTIONS.items():
         if name in table.colnames:
             table[name].info.description = text
@@ -249,7 +250,7 @@ def write_maps(
             text,
         )
     # Flags are exact: integers, and 0 outside where nothing was looked at.
-    flags = np.append(np.asarray(table["flags"], dtype=np.int32), 0)
+    flags = np.append(np.asarray(table["flags"]).astype(np.int32), np.int32(0))
     add(
         "FLAGS",
         flags[np.where(spectra.bin_map >= 0, spectra.bin_map, -1)],
