@@ -134,9 +134,11 @@ def _sides(f: Filter, nodes: NDArray) -> tuple[NDArray, NDArray]:
 def _covered(f: Filter, w: NDArray) -> tuple[NDArray, NDArray]:
     if f.func:
         return w, f(w)
-    inside = (f.wave_aa > w[0]) & (f.wave_aa < w[-1])
-    edges = np.concatenate([w[:1], f.wave_aa[inside], w[-1:]])
-    values = np.concatenate([f(w[:1]), np.abs(f.response[inside]), f(w[-1:])])
+    # Only where both are: a curve that ends above zero does not go on to the end of the spectrum.
+    first, last = max(w[0], f.wave_aa[0]), min(w[-1], f.wave_aa[-1])
+    inside = (f.wave_aa > first) & (f.wave_aa < last)
+    edges = np.concatenate([[first], f.wave_aa[inside], [last]])
+    values = np.concatenate([f(edges[:1]), np.abs(f.response[inside]), f(edges[-1:])])
     return edges, values
 
 
