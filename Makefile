@@ -23,7 +23,12 @@ endif
 export PYTHONNOUSERSITE = 1
 
 PY := $(VENV)/bin/python
-PIP_INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
+# On a terminal pip shows its progress; in a log it only says what went wrong.
+PIP_INSTALL = $(PY) -m pip install $(if $(MAKE_TERMOUT),,-qq) --disable-pip-version-check $(PIP_ARGS)
+# An environment that sees the machine's own packages keeps the machine's own torch.
+pins = if grep -qs 'system-site-packages = true' $(VENV)/pyvenv.cfg \
+	&& $(PY) -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; \
+	then grep -v '^torch==' constraints.txt; else cat constraints.txt; fi
 OVERLAYS = $(if $(CONFIG),--configfile $(CONFIG))
 CODE = src scripts tests
 SMK = Snakefile rules
@@ -45,13 +50,15 @@ $(VENV)/bin/python:
 # The stamps make a second run do nothing; they are older than the lists only when those changed.
 $(VENV)/.run.stamp: requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "installing what a run needs (about 1 GB on disk)"
-	@$(PIP_INSTALL) -r requirements.txt -c constraints.txt
+	@$(call pins) > $(VENV)/constraints.txt
+	@$(PIP_INSTALL) -r requirements.txt -c $(VENV)/constraints.txt
 	@$(PIP_INSTALL) --no-deps --editable .
 	@touch $@
 
 $(VENV)/.test.stamp: requirements-test.txt constraints.txt $(VENV)/.run.stamp
 	@echo "installing what tests and linters need"
-	@$(PIP_INSTALL) -r requirements-test.txt -c constraints.txt
+	@$(call pins) > $(VENV)/constraints.txt
+	@$(PIP_INSTALL) -r requirements-test.txt -c $(VENV)/constraints.txt
 	@touch $@
 
 fetch: env ## fetch the upstream files of the default run into data/
