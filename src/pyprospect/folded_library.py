@@ -20,7 +20,6 @@ Array = NDArray[np.float64]
 BUMP_CENTRE_AA = 2175.8
 BUMP_FWHM_AA = 470.0
 SPECTRUM_NODES = 12
-BAND_NODES = 8
 
 
 class FoldedLibrary:
@@ -232,29 +231,40 @@ class FoldedLibrary:
     ) -> None:
         library, t = self.library, self._tensor
         self.redshift_nodes = t(redshift)
-        moments, nodes, line_moments = [], [], []
-        for z in redshift:
-            for name, band in bands.items():
-                wave, response = band if isinstance(band, tuple) else (band.wave_aa, band.response)
-                columns, at = folding.band_moments(library.wave_aa, wave, response, BAND_NODES, name, z)
-                moments.append(columns)
-                nodes.append(at)
-                if self.lines is not None:
-                    sigma = self.lines.wave_aa * veldisp_kms / C_KMS
-                    line_moments.append(
-                        folding.line_band_moments(self.lines.wave_aa, sigma, wave, response, at, z)
-                    )
+        all_nodes = []
+        for name, band in bands.items():
+            wave, response = band if isinstance(band, tuple) else (band.wave_aa, band.response)
+            points, weight = folding.band_quadrature(library.wave_aa, wave, response, name, redshift[0])
+            reach = tuple((1 + redshift[0]) / (1 + z) for z in (max(redshift), min(redshift)))
+            all_nodes.append(folding.DustNodes(points, weight, reach))
         lines_aa = np.zeros(0) if self.lines is None else self.lines.wave_aa
-        every = np.concatenate([self._spectrum_nodes_aa, *nodes, lines_aa])
+        every = np.concatenate([self._spectrum_nodes_aa, *(nodes.wave_aa for nodes in all_nodes), lines_aa])
         self._log_node = t(np.log(every / DUST_PIVOT_AA))
         squared = (BUMP_FWHM_AA * every) ** 2
         self._bump_node = t(squared / ((every**2 - BUMP_CENTRE_AA**2) ** 2 + squared))
-        self._n_band_node = BAND_NODES * len(moments)
-        if not moments:
+        self._n_band_node = sum(nodes.wave_aa.size for nodes in all_nodes)
+        if not bands:
             return
+        moments, line_moments = [], []
+        for z in redshift:
+            for (name, band), nodes in zip(bands.items(), all_nodes, strict=True):
+                wave, response = band if isinstance(band, tuple) else (band.wave_aa, band.response)
+                points, weight = folding.band_quadrature(library.wave_aa, wave, response, name, z)
+                moments.append(folding.band_moments(library.wave_aa, points, weight, nodes))
+                if self.lines is not None:
+                    sigma = self.lines.wave_aa * veldisp_kms / C_KMS
+                    line_moments.append(
+                        folding.line_band_moments(self.lines.wave_aa, sigma, wave, response, nodes, z)
+                    )
+        # sums nodes into bands, (n_band_node, n_band)
+        owner = np.repeat(np.arange(len(all_nodes)), [nodes.wave_aa.size for nodes in all_nodes])
+        self._band_sum = t(owner[:, None] == np.arange(len(all_nodes)))
         matrix = np.concatenate(moments, axis=1)
         folded = library.spectra.astype(np.float64) @ matrix
-        if np.any(folded.reshape(*folded.shape[:2], -1, BAND_NODES).sum(axis=-1) <= 0):
+        per_band = folded.reshape(*folded.shape[:2], len(redshift), -1) @ (
+            owner[:, None] == np.arange(len(all_nodes))
+        )
+        if np.any(per_band <= 0):
             raise ValueError(
                 f"SSP library {library.name!r} has no light in one of the bands {self.band_names}; "
                 "use a library that covers them without holes"

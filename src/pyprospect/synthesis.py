@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from .constants import DUST_PIVOT_AA
-from .folded_library import BAND_NODES, BUMP_CENTRE_AA, BUMP_FWHM_AA, SPECTRUM_NODES, FoldedLibrary
+from .folded_library import BUMP_CENTRE_AA, BUMP_FWHM_AA, SPECTRUM_NODES, FoldedLibrary
 from .synthesis_inputs import ContinuumPerHalpha, LineRatios
 
 __all__ = ["ContinuumPerHalpha", "LineRatios", "Synthesis", "Synthesizer", "rebin_matrix"]
@@ -99,9 +99,10 @@ class Synthesizer(FoldedLibrary):
             rows = n_z * (index.stop - index.start)
             if coefficients is not None:
                 total += 2 * rows * coefficients.shape[0] * coefficients.shape[2]
-            total += 2 * rows * self._n_band_node
+            total += 2 * rows * self._old_moments.shape[1] if self.band_names else 0
         if self.lines is not None:
-            total += 2 * self.n_line * (self._line_ratio.shape[0] + self._n_band_node)
+            total += 2 * self.n_line * self._line_ratio.shape[0]
+            total += 2 * self.n_line * self._young_moments.shape[1] if self.band_names else 0
         return total
 
     def weights(self, mass_msun: Tensor, z: Tensor) -> Tensor:
@@ -134,8 +135,7 @@ class Synthesizer(FoldedLibrary):
                     f"this synthesizer has nodes {nodes.tolist()} in {name}; give {name} per galaxy"
                 )
             else:
-                # broadening is smooth in the variance
-                shares.append(_polynomial_weights(value.square(), nodes.square()))
+                shares.append(_polynomial_weights(value, nodes))
         both = (shares[0].unsqueeze(2) * shares[1].unsqueeze(1)).reshape(n, -1)
         return None if both.shape[1] == 1 else both
 
@@ -193,17 +193,17 @@ class Synthesizer(FoldedLibrary):
             )
         if self.band_names:
             at = slice(SPECTRUM_NODES, SPECTRUM_NODES + self._n_band_node)
-            stars = torch.cat([young, *every], dim=1)
-            band = screen[:, at] * (old @ self._old_moments + birth[:, at] * (stars @ self._young_moments))
-            band = band.view(n, self.redshift_nodes.numel(), len(self.band_names), BAND_NODES).sum(dim=3)
-            if self.redshift_nodes.numel() == 1:
-                band = band[:, 0]
+            n_z = self.redshift_nodes.numel()
+            old_band = (old @ self._old_moments).view(n, n_z, -1)
+            young_band = (torch.cat([young, *every], dim=1) @ self._young_moments).view(n, n_z, -1)
+            if n_z > 1 and p["redshift"] is None:
+                raise ValueError("this synthesizer has several redshift nodes; give redshift per galaxy")
+            if n_z > 1:
+                share = _polynomial_weights(p["redshift"], self.redshift_nodes).unsqueeze(2)
+                old_band, young_band = (share * old_band).sum(dim=1), (share * young_band).sum(dim=1)
             else:
-                if p["redshift"] is None:
-                    raise ValueError("this synthesizer has several redshift nodes; give redshift per galaxy")
-                band = (_polynomial_weights(p["redshift"], self.redshift_nodes).unsqueeze(2) * band).sum(
-                    dim=1
-                )
+                old_band, young_band = old_band[:, 0], young_band[:, 0]
+            band = (screen[:, at] * (old_band + birth[:, at] * young_band)) @ self._band_sum
         else:
             band = torch.zeros(n, 0, dtype=self.dtype, device=self.device)
         spectrum = slice(0, SPECTRUM_NODES)

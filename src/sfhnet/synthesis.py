@@ -37,7 +37,7 @@ def grid_wave_aa(config: Config) -> np.ndarray:
     return grid.wave_min_aa + grid.wave_step_aa * np.arange(n)
 
 
-def _nodes(distribution: Distribution, factor: float = 1.0, n: int = 4) -> tuple[float, ...]:
+def _nodes(distribution: Distribution, factor: float = 1.0, n: int = 5) -> tuple[float, ...]:
     low, high = distribution.support
     if not np.isfinite([low, high]).all():
         raise ValueError(f"a prior that runs {low} .. {high} cannot be tabulated; give it low and high")
