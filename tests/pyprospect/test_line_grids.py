@@ -141,7 +141,7 @@ def test_sfh_func_takes_any_grid(grids, reference_dir, name):
         sparse=1,
     )
 
-    def power(at_aa, half_aa=8.0):
+    def power(at_aa, half_aa=6.0):
         inside = np.abs(result.wave_lum - at_aa) < half_aa
         lines = (result.lum_atten - result.lum_unatten)[inside]
         return np.trapezoid(lines, result.wave_lum[inside])
