@@ -34,6 +34,8 @@ __all__ = [
 # Integral of the pure AGN template over 5-20 um, the constant of ProSpect's Dale_scale.
 _AGN_5_20_UM = 3.39296e-05
 _R_TOLERANCE = 2.0**-13
+# Templates are tabulated in steps of up to 0.125 dex; in steps of this size any integration rule agrees to 1e-3.
+_FINE_STEP_DEX = 1e-3
 
 
 class DaleSpectrum(NamedTuple):
@@ -123,7 +125,11 @@ def dale_templates(kind: str = "NormTot") -> DaleTemplates:
 
 
 def dale_interp(
-    alpha_SF: float = 1.5, AGNfrac: float = 0.0, type: str = "NormTot", Dale: DaleTemplates | None = None
+    alpha_SF: float = 1.5,
+    AGNfrac: float = 0.0,
+    type: str = "NormTot",
+    Dale: DaleTemplates | None = None,
+    refine: bool = False,
 ) -> DaleSpectrum:
     """Template for a slope and AGN fraction, bilinear between the nodes.
 
@@ -137,6 +143,10 @@ def dale_interp(
         Kind of templates if `Dale` is not given.
     Dale : DaleTemplates, optional
         Templates to interpolate.
+    refine : bool
+        Put the template on a grid of steps <= 0.001 dex, straight lines in log-log. Templates of unit power
+        get unit power on that grid: ProSpect's sum over their own coarse grid misses 9 to 17 % of it, so
+        that dust emits that much more than it absorbed.
 
     Returns
     -------
@@ -153,7 +163,8 @@ def dale_interp(
     if not np.isfinite(alpha_SF):
         raise ValueError(f"alpha_SF={alpha_SF} must be a number, 0.0625 (warm) to 4 (cold)")
     if AGNfrac == 1.0:
-        return DaleSpectrum(grid.Wave, grid.Aspec[-1, 0])
+        out = grid.Aspec[-1, 0]
+        return _refined(grid, out) if refine else DaleSpectrum(grid.Wave, out)
     a = interp_quick(alpha_SF, grid.alpha_SF)
     f = interp_quick(AGNfrac, grid.AGNfrac)
     out = np.zeros(grid.Wave.size)
@@ -161,13 +172,39 @@ def dale_interp(
         for j, wj in ((a.id_lo, a.wt_lo), (a.id_hi, a.wt_hi)):
             if wi * wj:
                 out += grid.Aspec[i, j] * (wi * wj)
-    return DaleSpectrum(grid.Wave, out)
+    return _refined(grid, out) if refine else DaleSpectrum(grid.Wave, out)
 
 
-@lru_cache(maxsize=1)
-def dale_m2l_func() -> FmmSpline:
-    """ProSpect's ``Dale_M2L_func``: dust luminosity per dust mass [Lsol/Msol] as a function of alpha_SF."""
+def _refined(grid: DaleTemplates, spectrum: NDArray) -> DaleSpectrum:
+    wave = _fine_wave(grid.Wave)
+    with np.errstate(divide="ignore"):
+        out = np.exp(np.interp(np.log(wave), np.log(grid.Wave), np.log(spectrum)))
+    if grid.kind == "NormTot":
+        out = out / np.sum(_qdiff(wave) * out)
+    return DaleSpectrum(wave, out)
+
+
+def _fine_wave(wave: NDArray) -> NDArray[np.float64]:
+    log = np.log10(wave)
+    parts = np.maximum(np.ceil(np.diff(log) / _FINE_STEP_DEX).astype(int), 1)
+    inside = [a + (b - a) * np.arange(n) / n for a, b, n in zip(log[:-1], log[1:], parts, strict=True)]
+    return 10.0 ** np.concatenate([*inside, log[-1:]])
+
+
+@lru_cache(maxsize=2)
+def dale_m2l_func(refine: bool = False) -> FmmSpline:
+    """ProSpect's ``Dale_M2L_func``: dust luminosity per dust mass [Lsol/Msol] as a function of alpha_SF.
+
+    Parameters
+    ----------
+    refine : bool
+        Integrate the templates on a fine grid (see `dale_interp`), as goes with refined templates: a dust
+        mass then emits the same spectrum in both.
+    """
     grid = dale_templates("Msol")
+    if refine:
+        m2l = [np.sum(_qdiff(w) * f) for w, f in (_refined(grid, f) for f in grid.Aspec[0])]
+        return FmmSpline(grid.alpha_SF, np.array(m2l))
     return FmmSpline(grid.alpha_SF, np.sum(_qdiff(grid.Wave) * grid.Aspec[0], axis=-1))
 
 
@@ -300,6 +337,7 @@ def atten_emit(
     Eb: float = 0.0,
     L0: float = 2175.8,
     LFWHM: float = 470.0,
+    refine: bool = False,
 ) -> AttenEmit:
     """Put a spectrum behind a dust screen and add what the dust emits of what it absorbed.
 
@@ -317,6 +355,8 @@ def atten_emit(
         Lsol per Msol of dust as a function of alpha_SF (`dale_m2l_func`); without it no dust mass.
     waveout : array_like, optional
         log10 of the output wavelengths; default the union of both grids.
+    refine : bool
+        Emit through a refined template, see `dale_interp`.
 
     Returns
     -------
@@ -329,7 +369,7 @@ def atten_emit(
     """
     w, f = np.asarray(wave, dtype=float), np.asarray(flux, dtype=float)
     behind = CF_screen_atten(w, f, tau=tau, pow=pow, Eb=Eb, L0=L0, LFWHM=LFWHM)
-    template = dale_interp(alpha_SF, Dale=Dale)
+    template = dale_interp(alpha_SF, Dale=Dale, refine=refine)
     emitted = template.Aspec * behind.total_atten
     final = addspec(w, behind.flux, template.Wave, emitted, extrap=0, waveout=waveout)
     mass = None if Dale_M2L_func is None else behind.total_atten / float(Dale_M2L_func(alpha_SF))

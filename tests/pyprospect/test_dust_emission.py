@@ -73,6 +73,24 @@ def test_templates_have_unit_power():
         assert power(*D.dale_interp(alpha)) == pytest.approx(1.0, rel=1e-12)
 
 
+def test_refined_templates_have_unit_power_by_any_rule():
+    for alpha, agn in ((0.0625, 0.0), (1.7, 0.0), (3.0, 0.4), (1.0, 1.0)):
+        fine = D.dale_interp(alpha, agn, refine=True)
+        assert power(*fine) == pytest.approx(1.0, rel=1e-12)
+        assert np.trapezoid(fine.Aspec, fine.Wave) == pytest.approx(1.0, abs=2e-3)
+        coarse = D.dale_interp(alpha, agn)
+        ratio = np.interp(coarse.Wave, *fine) / coarse.Aspec
+        # same shape, lower than ProSpect's by what its sum misses
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
+        assert 0.8 < ratio[0] < 0.95
+
+
+def test_refined_mass_to_light():
+    per_mass = D.dale_interp(2.0, type="Msol", refine=True)
+    assert D.dale_m2l_func(refine=True)(2.0) == pytest.approx(power(*per_mass), rel=1e-10)
+    assert D.dale_m2l_func(refine=True)(2.0) > 1.05 * D.dale_m2l_func()(2.0)
+
+
 def test_small_alpha_is_warm():
     peaks = [D.dale_interp(a) for a in (0.0625, 1.0, 2.0, 4.0)]
     far = peaks[0].Wave > 3e5

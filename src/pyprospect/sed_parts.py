@@ -1,0 +1,212 @@
+"""Steps of `pyprospect.prospect_sed` that have nothing to do with stars: nucleus, radio, what we observe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .agn import AGNGrid, AGNTemplate, agn_grid_interp
+from .constants import CGS_TO_JANSKY, ERG_S_TO_LSOL, LSOL_TO_ABSOLUTE
+from .dust_emission import DaleTemplates, atten_emit, dale_m2l_func
+from .igm import flat_igm, inoue14_igm
+from .messages import ClampWarning, warn_once
+from .photometry import FluxSpectrum, LumSpectrum, bandpass, convert_wave2freq, lum2flux, photom_flux
+from .radio import radiocont
+from .rebin import addspec
+
+TAU_LIMITS = (0.0, 10.0)
+POW_LIMITS = (-2.0, 0.0)
+ALPHA_LIMITS = (0.0625, 4.0)
+_LAST_LOG_WAVE = 9.35
+
+
+class Screen(NamedTuple):
+    """Dust between the stars: attenuation curve, and template of what it emits."""
+
+    tau: float
+    pow: float
+    alpha_SF: float
+    Eb: float
+    L0: float
+    LFWHM: float
+
+
+class Radio(NamedTuple):
+    """Radio continuum: whether to put it on, its properties, and log10 of its last wavelength."""
+
+    add: bool
+    Te: float
+    ff_frac: float
+    ff_power: float
+    sy_power: float
+    log_end: float
+
+
+class Dust(NamedTuple):
+    """How dust emits: templates (None: ProSpect's), whether at all, Lsol/Msol, and on which grid."""
+
+    templates: DaleTemplates | None
+    on: bool
+    m2l: Callable[[float], float] | None
+    refine: bool
+
+
+class Nucleus(NamedTuple):
+    """A nucleus: spectrum, luminosity [erg/s], parameters of a grid, torus and radio continuum."""
+
+    template: AGNTemplate | AGNGrid
+    lum_erg_s: float
+    parameters: dict[str, float]
+    tau: float
+    pow: float
+    alpha_SF: float
+    radio: Radio
+
+
+def clip(name: str, value: float, limits: tuple[float, float]) -> float:
+    """`value` within `limits`, with a warning said once if it was not; ValueError for NaN or infinity."""
+    if not np.isfinite(value):
+        raise ValueError(f"{name}={value} must be a number between {limits[0]} and {limits[1]}")
+    clipped = float(min(max(value, limits[0]), limits[1]))
+    if clipped != value:
+        text = f"{name}={value} lies outside {limits[0]}..{limits[1]}; {clipped} is used, as ProSpect does"
+        warn_once(name, text, ClampWarning)
+    return clipped
+
+
+def dust_recipe(Dale: Any, m2l: Any, refine: bool) -> Dust:
+    """What the arguments `Dale` and `Dale_M2L_func` of `prospect_sed` mean; ValueError for anything else."""
+    # R's FALSE may come as 0
+    off = Dale is False or (isinstance(Dale, (int, float)) and not isinstance(Dale, bool) and Dale == 0)
+    if not off and Dale is not None and Dale is not True and not isinstance(Dale, DaleTemplates):
+        raise ValueError(
+            f"Dale of type {type(Dale).__name__} is not usable; give dale_templates(), None or False"
+        )
+    function = dale_m2l_func(refine) if m2l is True else (m2l or None)
+    if function is not None and not callable(function):
+        raise ValueError(f"Dale_M2L_func={m2l!r} must be a function of alpha_SF, True or None")
+    return Dust(Dale if isinstance(Dale, DaleTemplates) else None, not off, function, refine)
+
+
+def output_grid(waveout: Any) -> tuple[NDArray[np.float64] | None, float]:
+    """log10 output wavelengths (None: union) and the end of the radio continuum; ValueError if unusable."""
+    if waveout is None:
+        return None, _LAST_LOG_WAVE
+    try:
+        grid = np.asarray(waveout, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"waveout={waveout!r} must be log10 wavelengths [Angstrom], or None") from None
+    if grid.ndim != 1 or grid.size < 2 or not np.all(np.isfinite(grid)) or np.any(np.diff(grid) <= 0):
+        raise ValueError(
+            "waveout must be an ascending vector of log10 wavelengths [Angstrom], such as 2 to 9.35 by 0.01"
+        )
+    if grid[-1] > 20:
+        raise ValueError(f"waveout ends at {grid[-1]}: give log10 of the wavelengths, not the wavelengths")
+    return grid, float(grid[-1])
+
+
+def with_radio(spectrum: LumSpectrum, radio: Radio) -> LumSpectrum:
+    """Spectrum with the templates' radio continuum taken off, and another put on if wished."""
+    steps = int(np.floor((radio.log_end - 6.0) / 0.1 + 1e-10))
+    out = radiocont(
+        spectrum.wave,
+        spectrum.lum,
+        Te=radio.Te,
+        ff_frac=radio.ff_frac,
+        ff_power=radio.ff_power,
+        sy_power=radio.sy_power,
+        wavesamp=6.0 + 0.1 * np.arange(max(steps, 1) + 1),
+        flux_in="wave",
+        subtractonly=not radio.add,
+    )
+    return LumSpectrum(*out)
+
+
+def nucleus_light(
+    nucleus: Nucleus, screen: Screen, dust: Dust, grid: NDArray[np.float64] | None
+) -> tuple[LumSpectrum, float, float, float, float]:
+    """A nucleus behind its torus and the screen, with the dust it heats.
+
+    Returns
+    -------
+    light : LumSpectrum
+    lum_torus, mass_torus, lum_screen, mass_screen : float
+        Lsol and Msol of dust in both; NaN for the torus of grid models, which contain it; masses are 0
+        without a mass to light ratio.
+    """
+    if isinstance(nucleus.template, AGNGrid):
+        bare = agn_grid_interp(nucleus.template, nucleus.lum_erg_s, **nucleus.parameters)
+        light = LumSpectrum(bare.Wave, bare.Aspec * ERG_S_TO_LSOL)
+        lum_torus = mass_torus = float("nan")
+    else:
+        bare = LumSpectrum(nucleus.template.Wave, nucleus.template.Aspec * nucleus.lum_erg_s * ERG_S_TO_LSOL)
+        torus = atten_emit(
+            *bare,
+            tau=nucleus.tau,
+            pow=nucleus.pow,
+            alpha_SF=nucleus.alpha_SF,
+            Dale=dust.templates,
+            Dale_M2L_func=dust.m2l,
+            waveout=grid,
+            refine=dust.refine,
+        )
+        light = LumSpectrum(*torus.final)
+        lum_torus, mass_torus = torus.total_atten, torus.dustmass or 0.0
+    behind = atten_emit(
+        *light,
+        tau=screen.tau,
+        pow=screen.pow,
+        alpha_SF=screen.alpha_SF,
+        Dale=dust.templates,
+        Dale_M2L_func=dust.m2l,
+        waveout=grid,
+        Eb=screen.Eb,
+        L0=screen.L0,
+        LFWHM=screen.LFWHM,
+        refine=dust.refine,
+    )
+    seen = with_radio(LumSpectrum(*behind.final), nucleus.radio)
+    return seen, lum_torus, mass_torus, behind.total_atten, behind.dustmass or 0.0
+
+
+def add_nucleus(galaxy: LumSpectrum, agn: LumSpectrum, compat: bool) -> LumSpectrum:
+    """Sum of galaxy and nucleus."""
+    same_size = galaxy.wave.size == agn.wave.size
+    # ProSpect compares the numbers of pixels only
+    if same_size and (compat or np.allclose(galaxy.wave, agn.wave, rtol=1e-12, atol=0)):
+        return LumSpectrum(galaxy.wave, galaxy.lum + agn.lum)
+    # and continues each spectrum's end value as a constant
+    return LumSpectrum(*addspec(*galaxy, *agn, extrap="constant" if compat else 0))
+
+
+def sampled(spectrum: LumSpectrum, grid: NDArray[np.float64]) -> LumSpectrum:
+    """Spectrum at 10^grid Angstrom, straight lines in log-log; 0 beyond its ends."""
+    nothing = np.zeros(spectrum.lum.size)
+    return LumSpectrum(*addspec(*spectrum, spectrum.wave, nothing, extrap=0, waveout=grid))
+
+
+def observe(
+    final: LumSpectrum,
+    z: float,
+    distance: dict[str, Any],
+    IGMabsorb: float | str,
+    bands: list,
+    options: dict[str, str],
+) -> tuple[FluxSpectrum | None, NDArray[np.float64] | None]:
+    """Observed spectrum and photometry of a luminosity density; see `ProSpectSED` for their units."""
+    if z <= 0:
+        flux = FluxSpectrum(final.wave, final.lum * LSOL_TO_ABSOLUTE)
+        return flux, photom_flux(*flux, outtype="mag", filters=bands, **options) if bands else None
+    observed = lum2flux(*final, z, **distance)
+    jansky = convert_wave2freq(observed.flux * CGS_TO_JANSKY, observed.wave)
+    if isinstance(IGMabsorb, str):
+        if IGMabsorb != "Inoue14":
+            raise ValueError(f"IGMabsorb={IGMabsorb!r} is unknown; use a fraction from 0 to 1, or 'Inoue14'")
+        jansky = jansky * inoue14_igm(observed.wave, z)
+    else:
+        jansky = jansky * flat_igm(observed.wave, z, float(IGMabsorb))
+    flux = FluxSpectrum(observed.wave, jansky)
+    return flux, bandpass(*flux, bands, **options) if bands else None
