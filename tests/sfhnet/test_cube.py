@@ -182,7 +182,7 @@ def test_a_cube_of_nothing(tmp_path):
 def test_window_outside(tmp_path):
     wave = 7000 + 1.25 * np.arange(300)
     cube = open_cube(write_cube(tmp_path / "c.fits", np.ones((300, 3, 3)), header=cube_header(3, wave)), "G")
-    with pytest.raises(ValueError, match="S/N window is 5300 .. 5500"):
+    with pytest.raises(ValueError, match=r"S/N window is 5300 \.\. 5500"):
         survey(cube, (5300, 5500), 1.0)
 
 

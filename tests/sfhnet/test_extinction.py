@@ -44,5 +44,5 @@ def test_bad_input():
         ebv_sf11(-0.1, "sf11")
     with pytest.raises(ValueError, match="law 'calzetti' is unknown"):
         attenuation_mag(np.array([5000.0]), 0.1, "calzetti")
-    with pytest.raises(ValueError, match="covers 1000 .. "):
+    with pytest.raises(ValueError, match=r"covers 1000 \.\. "):
         attenuation_mag(np.array([500.0]), 0.1)
