@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from pyprospect.history import History, as_library, form_stars
 from pyprospect.ssp import EVOLUTION_COLUMNS, SSPLibrary
+from pyprospect.starlight import Recipe
 
 __all__ = ["SMstar", "smstar_func", "surviving_mass"]
 
@@ -20,6 +22,13 @@ _WINDOWS_YR = {
     "midage": (1e9, 5e9),
     "oldage": (5e9, 9e9),
     "ancientage": (9e9, 1.3e10),
+}
+
+
+# What sfh_func knows beside these, so that one set of arguments serves both functions, as in R.
+_LIGHT_ONLY = {
+    *(field.name for field in fields(Recipe)),
+    *("filters", "outtype", "sparse", "LumDist_Mpc", "SMstar", "outside"),
 }
 
 
@@ -102,7 +111,8 @@ def smstar_func(
         Windows of look-back age, yr. The bins strictly inside a window stand for all of it: their sum is
         multiplied by its length over the sum of their widths. A window without bins gives NaN.
     massfunc, forcemass, agescale, speclib, Z, z, H0, OmegaM, OmegaL, ref, unimax, agemax, intSFR, compat
-        As `pyprospect.sfh_func`; extra keyword arguments reach the histories by name.
+        As `pyprospect.sfh_func`; extra keyword arguments reach the histories by name, and those of `sfh_func`
+        that concern light are ignored.
 
     Returns
     -------
@@ -123,7 +133,7 @@ def smstar_func(
         library,
         massfunc,
         Z,
-        extra,
+        {name: value for name, value in extra.items() if name not in _LIGHT_ONLY},
         forcemass=forcemass,
         agescale=agescale,
         intSFR=bool(intSFR),
