@@ -51,6 +51,7 @@ def test_sfr_calibration_is_kennicutt_over_1p53():
     assert nebular.sfr2lum(1.0) == pytest.approx(1 / 7.9e-42 / 1.53 / 3.828e33, rel=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::pyprospect.messages.ClampWarning")
 def test_all_lines_add_up_to_the_scaling(prospect_tables):
     for Z in (0.001, 0.013, 0.04):
         assert nebular.line_luminosities(All_lum=3e8, Z=Z)[1].sum() == pytest.approx(3e8, rel=1e-6)
