@@ -149,19 +149,19 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
         raise FileNotFoundError(
             f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file"
         )
-    try:
-        hdus = fits.open(path, memmap=True, lazy_load_hdus=True)
-    except OSError as error:
-        raise ValueError(f"{galaxy}: {path} cannot be read as FITS ({error}); is it whole?") from error
-    try:
-        if path.suffix != ".gz":
-            with warnings.catch_warnings():
-                # Astropy only warns of a file that is cut short; here that is an error, with the remedy.
-                warnings.simplefilter("ignore", AstropyUserWarning)
+    with warnings.catch_warnings():
+        # Astropy only warns of a file that is cut short; here that is an error, with the remedy.
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        try:
+            hdus = fits.open(path, memmap=True, lazy_load_hdus=True)
+        except OSError as error:
+            raise ValueError(f"{galaxy}: {path} cannot be read as FITS ({error}); is it whole?") from error
+        try:
+            if path.suffix != ".gz":
                 _check_size(hdus, path, galaxy)
-    except BaseException:
-        hdus.close()
-        raise
+        except BaseException:
+            hdus.close()
+            raise
     return hdus
 
 

@@ -315,7 +315,7 @@ def _cut_out(
 def _check_background(image: HSTImage, cut: tuple[slice, slice]) -> dict[str, float]:
     outside = image.valid.copy()
     outside[cut] = False
-    level = float(np.median(image.flux[cut][image.valid[cut]]))
+    level = float(np.mean(image.flux[cut][image.valid[cut]]))
     if outside.sum() < 1000:
         # The galaxy fills the image, so there is no sky in it to look at.
         return {"n_pixels": float(outside.sum()), "share_of_source": float("nan"), "source_per_pixel": level}

@@ -150,7 +150,11 @@ class KinematicFitter:
         own = np.zeros(centre.size) if own is None else own
         instrument = np.interp(centre, rest, fwhm_rest_aa)
         # The library may be broader than the instrument (MUSE beyond 6800 AA); it cannot be sharpened.
-        extra = np.sqrt(np.clip(instrument**2 - own**2, 0, None)) / FWHM_PER_SIGMA
+        extra = np.clip(instrument**2 - own**2, 0, None) / FWHM_PER_SIGMA**2
+        # Rebinning takes pixels as boxes and so broadens: the data by their pixel, the templates by theirs.
+        pixel = np.interp(centre, rest, np.gradient(rest))
+        own_pixel = np.interp(centre, trimmed.wave_aa, np.gradient(trimmed.wave_aa))
+        extra = np.sqrt(np.clip(extra + (pixel**2 - own_pixel**2) / 12, 0, None))
         rebinned = (kernel(pixel_edges(trimmed.wave_aa), np.exp(wide), extra) @ spectra.T).T
         self.n_fft = int(2 ** np.ceil(np.log2(rebinned.shape[1] + 2 * pad)))
         self.pad = pad

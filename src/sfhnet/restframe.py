@@ -238,7 +238,7 @@ def to_rest_frame(
     redshifts, smoothing = np.zeros(n), np.zeros(n)
     flags = np.zeros(n, dtype=np.uint32)
     scale = _noise_scale(kinematics, config)
-    step_ratio = np.interp(wave_aa, observed.wave_aa, np.gradient(observed.wave_aa)) / np.diff(out_edges)
+    step_aa = np.interp(wave_aa, observed.wave_aa, np.gradient(observed.wave_aa))
     middle = wave_aa.size // 2
     for i in track(range(n), f"{galaxy}: to the training resolution", unit="bin"):
         found = kinematics[i]
@@ -246,7 +246,8 @@ def to_rest_frame(
         redshifts[i] = factor - 1
         instrument = np.interp(wave_aa * factor, observed.wave_aa, observed.fwhm_aa) / factor / FWHM_PER_SIGMA
         own = np.hypot(instrument, wave_aa * found.sigma_kms / C_KMS)
-        extra = np.sqrt(np.clip(wanted**2 - own**2, 0, None))
+        # The kernel takes pixels as boxes, which broadens by their width too.
+        extra = np.sqrt(np.clip(wanted**2 - own**2 - (step_aa / factor) ** 2 / 12, 0, None))
         smoothing[i] = extra[middle]
         if np.mean(own > 1.1 * wanted) > _MAX_TOO_BROAD:
             flags[i] |= Flag.RESOLUTION
@@ -258,7 +259,7 @@ def to_rest_frame(
             observed.flux[i] * factor,
             observed.variance[i] * (factor * scale[i]) ** 2,
             observed.good[i],
-            step_ratio / factor,
+            step_aa / factor / np.diff(out_edges),
             _MIN_KERNEL,
         )
         kept &= variance > 0
