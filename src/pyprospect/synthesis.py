@@ -255,7 +255,7 @@ class Synthesizer(FoldedLibrary):
             if not bool(torch.isfinite(value.detach()).all()):
                 raise ValueError(f"{name} has values that are not finite; check the prior it was drawn from")
             if name in ("tau_birth", "tau_screen", "bump", "line_scale") and bool((value.detach() < 0).any()):
-                raise ValueError(f"{name} is negative ({float(value.min())}); it must be >= 0")
+                raise ValueError(f"{name} is negative ({float(value.detach().min())}); it must be >= 0")
             prepared[name] = value
         for name, nodes in (
             ("veldisp_kms", self.veldisp_nodes),

@@ -29,6 +29,7 @@ def prior_identity(config: Config, shard: int) -> dict[str, Any]:
         "seed": config.seed,
         "galaxies": synthesis.galaxies_per_shard,
         "prior": config_hash(config.prior),
+        "left_out": [] if is_test_shard(config, shard) else sorted(config.prior.held_out_families),
         "age_bins_myr": list(config.age_bins_myr),
     }
 
