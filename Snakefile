@@ -15,3 +15,13 @@ include: "rules/training.smk"
 include: "rules/validation.smk"
 include: "rules/galaxies.smk"
 include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.validate.input,
+        rules.figures.input,
+        rules.galaxies.input,
+        rules.report.output,
+    localrule: True

@@ -50,3 +50,37 @@ rule plot_validation:
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --metrics {input.metrics} "
         "--h5 {input.numbers} --model-dirs {params.folders} --figures {params.name} --out-dir {params.out_dir}"
+
+
+# Every number and picture of the run on one page.
+rule report:
+    input:
+        metrics=expand("results/validation/{model}/metrics.json", model=MODELS),
+        figures=expand("results/figures/{figure}.png", figure=VALIDATION_FIGURES),
+        summaries=expand("results/galaxies/{galaxy}/summary.json", galaxy=GALAXIES),
+        pages=expand("results/galaxies/{galaxy}/summary.png", galaxy=GALAXIES),
+        truths=expand("results/galaxies/{galaxy}/truth.png", galaxy=SIMULATED),
+        template="report/page.html.j2",
+        captions=expand("report/{kind}.rst", kind=("validation", "galaxy", "truth")),
+        script=script("report"),
+        code=code("report"),
+    output:
+        "results/report.html",
+    log:
+        "logs/report.log",
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        config=CONFIG.model_dump_json(exclude={"sources"}),
+        galaxies=lambda wildcards, input: [Path(file).parent for file in input.summaries],
+        templates=lambda wildcards, input: Path(input.template).parent,
+        code=code_hash("report"),
+    message:
+        "Write the report, results/report.html"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --metrics {input.metrics} "
+        "--figures {input.figures} --galaxies {params.galaxies} --templates {params.templates} --out {output}"

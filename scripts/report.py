@@ -1,0 +1,53 @@
+"""Write one HTML page of the run: metrics, figures, galaxies, provenance."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json")
+    parser.add_argument(
+        "--figures", type=Path, nargs="*", default=[], metavar="FILE", help="PNG of the validation"
+    )
+    parser.add_argument(
+        "--galaxies",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="DIR",
+        help="folders with summary.json and PNG files",
+    )
+    parser.add_argument(
+        "--templates", type=Path, required=True, metavar="DIR", help="page and captions (report/)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    from sfhnet.config import load_config
+    from sfhnet.report import Captions, Figure, GalaxyPage, write_report
+
+    caption = Captions(args.templates)
+    pages = []
+    for folder in args.galaxies:
+        kinds = {"summary": "galaxy", "truth": "truth"}
+        files = [
+            (folder / f"{name}.png", kind)
+            for name, kind in kinds.items()
+            if (folder / f"{name}.png").exists()
+        ]
+        pages.append(
+            GalaxyPage(
+                folder / "summary.json",
+                [Figure(file, caption(kind, galaxy=folder.name)) for file, kind in files],
+            )
+        )
+    write_report(
+        args.out,
+        args.templates / "page.html.j2",
+        load_config(args.config),
+        args.metrics,
+        [Figure(path, caption("validation", figure=path.stem)) for path in args.figures],
+        pages,
+    )
