@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from sfhnet.progress import on_terminal
+
 __all__ = ["parser", "setup"]
 
 _log = logging.getLogger("sfhnet")
@@ -85,7 +87,7 @@ def _logging(log: Path | None) -> None:
     handlers: list[logging.Handler] = []
     console = _BarSafeHandler()
     # The bar shows progress on a terminal; its lines would only repeat it there.
-    if sys.stderr.isatty():
+    if on_terminal():
         console.addFilter(lambda record: record.name != "sfhnet.progress")
     handlers.append(console)
     if log is not None:

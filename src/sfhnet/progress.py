@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -10,10 +11,18 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "track"]
+__all__ = ["Progress", "on_terminal", "track"]
 
 T = TypeVar("T")
 _log = logging.getLogger("sfhnet.progress")
+
+
+def on_terminal() -> bool:
+    """Tell whether standard error is a terminal that a bar can be drawn on (a pseudo-terminal may have no size)."""
+    try:
+        return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
+    except (OSError, ValueError):
+        return False
 
 
 class Progress:
@@ -44,7 +53,7 @@ class Progress:
             desc=description,
             unit=unit,
             unit_scale=scale,
-            disable=not sys.stderr.isatty(),
+            disable=not on_terminal(),
             leave=False,
             dynamic_ncols=True,
         )

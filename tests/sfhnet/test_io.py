@@ -1,11 +1,15 @@
 """Atomic files, HDF5 with units and schema, provenance and its fingerprints, and the shared command line."""
 
+import fcntl
 import json
 import logging
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 
 import h5py
@@ -193,6 +197,28 @@ def test_progress_lines(caplog):
             progress.update(3, "loss 0.2")
     assert "counting: 2 it, of 4 it (50 %)" in caplog.text
     assert "training: 3 it, in 0 s, loss 0.2" in caplog.text
+
+
+def test_bar_on_a_terminal(tmp_path):
+    program = (
+        "from sfhnet.progress import track; import time\nfor _ in track(range(5), 'drawing'): time.sleep(0.2)"
+    )
+
+    def seen(size):
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        subprocess.run([sys.executable, "-c", program], stderr=follower, check=True)
+        os.set_blocking(leader, False)
+        try:
+            return os.read(leader, 1 << 16).decode()
+        except BlockingIOError:
+            return ""
+        finally:
+            os.close(follower)
+            os.close(leader)
+
+    assert "drawing" in seen((40, 120)) and "/5" in seen((40, 120))
+    assert "drawing" not in seen((0, 0)), "without a size there is no bar, but lines in the log"
 
 
 SCRIPT = '''
