@@ -67,12 +67,12 @@ def _learners(models: Sequence[Validation]) -> list[Validation]:
 def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
     """Draw the main errors against S/N: both benchmarks, with and without bands, beside the prior mean."""
     panels: list[tuple[str, Callable[[dict], float]]] = [
-        ("history: Wasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
-        ("mass-weighted log age: scatter [dex]", lambda m: m["scalars"]["mw_log_age"]["scatter"]),
-        ("light-weighted log age: scatter [dex]", lambda m: m["scalars"]["lw_log_age"]["scatter"]),
-        ("mass-weighted [M/H]: scatter [dex]", lambda m: m["scalars"]["mw_mh"]["scatter"]),
-        (r"half-mass time: $R^2$", lambda m: m["scalars"]["t50"]["r2"]),
-        (r"$A_V$: scatter [mag]", lambda m: m["scalars"]["a_v"]["scatter"]),
+        ("history:\nWasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
+        ("mass-weighted log age:\nscatter [dex]", lambda m: m["scalars"]["mw_log_age"]["scatter"]),
+        ("light-weighted log age:\nscatter [dex]", lambda m: m["scalars"]["lw_log_age"]["scatter"]),
+        ("mass-weighted [M/H]:\nscatter [dex]", lambda m: m["scalars"]["mw_mh"]["scatter"]),
+        ("half-mass time:\n$R^2$", lambda m: m["scalars"]["t50"]["r2"]),
+        ("$A_V$:\nscatter [mag]", lambda m: m["scalars"]["a_v"]["scatter"]),
     ]
     with style(config):
         figure, axes = plt.subplots(2, 3, figsize=(config.width_inch, 0.62 * config.width_inch))
@@ -110,13 +110,11 @@ def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresCo
 def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
     """Draw the errors per age range with and without photometry, at the S/N nearest 50."""
     panels = [
-        ("history: Wasserstein-1 within the range [dex]", "w1_dex"),
-        ("mass in the range: mean |error| / mean mass", "mass_share_relative"),
-        ("[M/H]: mass-weighted mean |error| [dex]", "mh_mae"),
+        ("history:\nWasserstein-1 [dex of age]", "w1_dex"),
+        ("mass formed:\nmean |error| / mean mass", "mass_share_relative"),
+        ("[M/H]:\nmean |error|, mass weighted [dex]", "mh_mae"),
     ]
-    labels = [
-        f"{low:g}-{high:g} Myr" if high < 1e5 else f"> {low:g} Myr" for low, high in AGE_RANGES_MYR.values()
-    ]
+    labels = [f"{low:g}-{high:g}" if high < 1e5 else f"> {low:g}" for low, high in AGE_RANGES_MYR.values()]
     learners = _learners(models)
     width = 0.8 / (2 * len(learners) + 1)
     with style(config):
@@ -144,7 +142,7 @@ def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresCo
             axis.bar(
                 place + slot, [prior["age_ranges"][n][key] for n in AGE_RANGES_MYR], width, color="#cccccc"
             )
-            axis.set_title(title)
+            axis.set(title=title, xlabel="age [Myr]")
             axis.set_xticks(place, labels)
         handles = [
             plt.Rectangle((0, 0), 1, 1, color=_colour(k), label=_label(m.name))

@@ -12,13 +12,16 @@ from sfhnet.posterior import INTERVALS, LEVELS, SCALARS, SFR_FLOOR_PER_YR, Poste
 __all__ = [
     "AGE_RANGES_MYR",
     "age_ranges",
+    "all_coverage",
     "all_metrics",
     "coverage",
     "crps",
     "log_score",
+    "point_metrics",
     "smape_floored",
     "smape_lovell",
     "smape_textbook",
+    "strata_coverage",
     "truth_from_labels",
     "wasserstein_dex",
 ]
@@ -176,8 +179,8 @@ def log_score(quantiles: np.ndarray, truth: np.ndarray) -> float:
     return float(value.mean())
 
 
-def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return every metric of one set of answers.
+def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return every metric of the point estimates.
 
     Parameters
     ----------
@@ -196,11 +199,8 @@ def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[s
     edges = np.asarray(posterior.age_edges_myr)
     mass, mass_hat = truth["mass_fraction"], posterior.mass_fraction
     cum, cum_hat = mass.cumsum(axis=1), posterior.cum_mass
-    mh, mh_hat = truth["mh"], posterior.mh
-    finite = np.isfinite(mh)
-    weight = np.where(finite, mass, 0.0)
-    mh = np.where(finite, mh, 0.0)
-    mh_error = np.abs(mh_hat - mh)
+    mh, weight = _metallicity(truth)
+    mh_error = np.abs(posterior.mh - mh)
     result: dict[str, Any] = {
         "n": len(posterior),
         "w1_dex": float(wasserstein_dex(cum_hat, cum, edges).mean()),
@@ -209,8 +209,9 @@ def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[s
         "smape_floored": float(smape_floored(mass_hat, mass).mean()),
         "smape_textbook": float(smape_textbook(mass_hat, mass).mean()),
         "mh_mae": float((mh_error * weight).sum() / weight.sum()),
-        "mh_smape_floored": float(smape_floored(mh_hat, mh).mean()),
+        "mh_smape_floored": float(smape_floored(posterior.mh, mh).mean()),
         "scalars": {name: scalar_metrics(posterior.scalars[name], truth[name]) for name in SCALARS},
+        "age_ranges": {},
     }
     width = widths_dex(edges)
     for name, bins in age_ranges(edges).items():
@@ -218,30 +219,51 @@ def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[s
         step = (0.5 * (width[:-1] + width[1:]))[inner]
         share, share_hat = mass[:, bins].sum(axis=1), mass_hat[:, bins].sum(axis=1)
         mass_here = weight[:, bins].sum()
-        result.setdefault("age_ranges", {})[name] = {
+        result["age_ranges"][name] = {
             "w1_dex": float((np.abs(cum_hat - cum)[:, :-1][:, inner] * step).sum(axis=1).mean()),
             "mass_share_mae": float(np.abs(share_hat - share).mean()),
             "mass_share_relative": float(np.abs(share_hat - share).mean() / max(share.mean(), 1e-12)),
             "smape_lovell": float(np.abs(mass_hat - mass)[:, bins].sum() / (mass_hat + mass)[:, bins].sum()),
             "mh_mae": float((mh_error * weight)[:, bins].sum() / max(mass_here, 1e-12)),
         }
-    quantiles = posterior.scalars_q
-    result["coverage"] = {
-        "scalars": {name: coverage(quantiles[name], truth[name]) for name in SCALARS},
+    return result
+
+
+def all_coverage(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the coverage of every interval: scalars, histories, [M/H] weighted by mass, cumulative mass by age."""
+    mass = truth["mass_fraction"]
+    cum = mass.cumsum(axis=1)
+    mh, weight = _metallicity(truth)
+    n_age = mass.shape[1]
+    return {
+        "scalars": {name: coverage(posterior.scalars_q[name], truth[name]) for name in SCALARS},
         "cum_mass": coverage(posterior.cum_mass_q[:, :, :-1], cum[:, :-1]),
         "mass_fraction": coverage(posterior.mass_fraction_q, mass),
         "mh": coverage(posterior.mh_q, mh, weight),
-        "cum_mass_by_age": [
-            coverage(posterior.cum_mass_q[:, :, k], cum[:, k]) for k in range(len(edges) - 2)
-        ],
+        "cum_mass_by_age": [coverage(posterior.cum_mass_q[:, :, k], cum[:, k]) for k in range(n_age - 1)],
     }
-    sixteen, eighty_four = INTERVALS[0.68]
-    result["sharpness"] = {
-        name: float(0.5 * (q[:, eighty_four] - q[:, sixteen]).mean()) for name, q in quantiles.items()
+
+
+def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return every metric of one set of answers: `point_metrics`, `all_coverage`, sharpness, CRPS and log score.
+
+    Parameters and errors are those of `point_metrics`.
+    """
+    quantiles = posterior.scalars_q
+    low, high = INTERVALS[0.68]
+    return {
+        **point_metrics(posterior, truth),
+        "coverage": all_coverage(posterior, truth),
+        "sharpness": {name: float(0.5 * (q[:, high] - q[:, low]).mean()) for name, q in quantiles.items()},
+        "crps": {name: crps(quantiles[name], truth[name]) for name in SCALARS},
+        "log_score": {name: log_score(quantiles[name], truth[name]) for name in SCALARS},
     }
-    result["crps"] = {name: crps(quantiles[name], truth[name]) for name in SCALARS}
-    result["log_score"] = {name: log_score(quantiles[name], truth[name]) for name in SCALARS}
-    return result
+
+
+def _metallicity(truth: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    # Bins without a metallicity have no weight.
+    finite = np.isfinite(truth["mh"])
+    return np.where(finite, truth["mh"], 0.0), np.where(finite, truth["mass_fraction"], 0.0)
 
 
 def strata_coverage(

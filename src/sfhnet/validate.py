@@ -21,7 +21,7 @@ from sfhnet.config import NoiseConfig, ValidationConfig
 from sfhnet.dataset import Mocks
 from sfhnet.infer import Model, load
 from sfhnet.io import create_h5, put, read_json, write_json
-from sfhnet.metrics import all_metrics, strata_coverage
+from sfhnet.metrics import all_coverage, all_metrics, point_metrics, strata_coverage
 from sfhnet.posterior import INTERVALS, SCALARS, Posterior
 from sfhnet.progress import Progress
 
@@ -165,10 +165,11 @@ def _cases(mocks: Mocks, config: ValidationConfig, noise: NoiseConfig, seed: int
 
 def _measure(model: Model, case: Case, file: h5py.File) -> dict[str, Any]:
     started = time.perf_counter()
-    answers = model.infer_batch(case.batch)
+    raw = model.infer_batch(case.batch, calibrated=False)
     seconds = time.perf_counter() - started
-    keep = answers.usable
-    posterior, truth = answers.take(keep), {name: value[keep] for name, value in case.set.truth.items()}
+    keep = raw.usable
+    raw, truth = raw.take(keep), {name: value[keep] for name, value in case.set.truth.items()}
+    posterior = raw if model.conformal is None else model.conformal.apply(raw)
     prior = prior_posterior(model.info, posterior)
     family = case.set.family[keep]
     strata = {"all": np.ones(len(posterior), dtype=bool)}
@@ -194,19 +195,15 @@ def _measure(model: Model, case: Case, file: h5py.File) -> dict[str, Any]:
         "seconds": seconds,
     }
     if model.conformal is not None:
-        raw = model.infer_batch(case.batch, calibrated=False).take(keep)
-        result["coverage_uncalibrated"] = all_metrics(raw, truth)["coverage"]
+        result["coverage_uncalibrated"] = all_coverage(raw, truth)
     _store(file.create_group(case.name), posterior, truth, family)
     return result
 
 
 def _short(posterior: Posterior, truth: dict[str, np.ndarray]) -> dict[str, float]:
-    full = all_metrics(posterior, truth)
+    full = point_metrics(posterior, truth)
     return {
-        "n": full["n"],
-        "w1_dex": full["w1_dex"],
-        "cum_mae": full["cum_mae"],
-        "mh_mae": full["mh_mae"],
+        **{name: full[name] for name in ("n", "w1_dex", "cum_mae", "mh_mae")},
         "mw_log_age_scatter": full["scalars"]["mw_log_age"]["scatter"],
         "mw_mh_scatter": full["scalars"]["mw_mh"]["scatter"],
     }

@@ -14,7 +14,7 @@ __all__ = ["CalibrationConfig", "LossWeights", "ModelConfig", "TrainingConfig", 
 class TrainingConfig(Section):
     """How networks are trained; `models.{name}.training` overrides single keys."""
 
-    epochs: int = Field(30, ge=1)
+    epochs: int = Field(24, ge=1)
     """Passes through the mocks; each pass has new noise."""
     batch: int = Field(256, ge=2)
     """Mocks in a step, per process."""
