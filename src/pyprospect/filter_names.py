@@ -174,7 +174,8 @@ def resolve(filters: Any) -> list[Filter]:
         number itself (1-based record of the EAZY list), a part of an EAZY file name that fits one
         record; a ``(wave_aa, response)`` pair; an (n, 2) array, structured array or data frame; a
         function of wavelength [Angstrom]; a path; a `Filter`; a mapping from names to any of these or
-        with the keys ``wave`` and ``response``; or a sequence of any mixture. None gives an empty list.
+        with the keys ``wave`` and ``response``; or a sequence of any mixture. None (or R's 'NULL') gives an
+        empty list.
 
     Returns
     -------
@@ -185,7 +186,7 @@ def resolve(filters: Any) -> list[Filter]:
     ValueError
         For an unknown name or a malformed curve; the message says what is accepted.
     """
-    if filters is None:
+    if filters is None or (isinstance(filters, str) and filters.lower() in ("none", "null")):
         return []
     out = _one(filters, "filter_1")
     if not out:

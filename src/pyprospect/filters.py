@@ -188,8 +188,8 @@ def check_grid(wave_aa: ArrayLike) -> NDArray[np.float64]:
     w = np.asarray(wave_aa, dtype=float)
     if w.ndim != 1 or w.size < 2:
         raise ValueError(f"wave has shape {w.shape}; need a 1-D array of at least two wavelengths [Angstrom]")
-    if not np.all(np.isfinite(w)) or w[0] <= 0 or np.any(np.diff(w) < 0):
-        raise ValueError("wave must be finite, positive and ascending [Angstrom]; sort the spectrum first")
+    if not np.all(np.isfinite(w)) or w[0] <= 0 or np.any(np.diff(w) <= 0):
+        raise ValueError("wave must be finite, positive and ascending strictly [Angstrom]; sort the spectrum")
     return w
 
 

@@ -248,7 +248,8 @@ def _uncovered(w: NDArray, f: NDArray, bands: list, detect_type: str, outside: s
         if not hit.any():
             lost = 1.0
         elif not finite[hit].all():
-            lost = max(lost, float(np.sum(response[hit & ~finite]) / np.sum(response[hit])))
+            weight = response * np.gradient(w)
+            lost = max(lost, float(np.sum(weight[~finite]) / np.sum(weight)))
         missing.append(lost)
     span = w[finite] if finite.any() else w
     _filters.report_missing(bands, missing, span, outside)

@@ -27,6 +27,7 @@ from .sed_parts import (
     Radio,
     Screen,
     add_nucleus,
+    bands_without_stars,
     clip,
     dust_recipe,
     nucleus_light,
@@ -214,7 +215,8 @@ def prospect_sed(
         bands are sums over the pixels of the returned spectrum instead of integrals.
     outside : {'error', 'nan', 'compat'}, optional
         Band that the spectrum does not cover, see `pyprospect.photometry.bandpass`; default 'error' ('nan'
-        for ``filters='all'``), and with `compat` ProSpect's silent renormalisation.
+        for ``filters='all'``), and with `compat` ProSpect's silent renormalisation. Short of 20 um at rest
+        the stellar library must cover a band, whatever dust or a nucleus contribute.
     **kwargs
         Everything else goes to `SFH`: history, metallicity, emission, dispersion.
 
@@ -247,6 +249,8 @@ def prospect_sed(
         raise ValueError(f"SFH={SFH!r} is unknown; use one of {sorted(_HISTORIES)} or a function")
     if history is None and template is None:
         raise ValueError("SFH=None leaves nothing: give AGN and AGNlum, or a star-formation history")
+    if isinstance(waveout, str) and waveout.upper() == "NULL":
+        waveout = None
     if isinstance(waveout, str) and waveout == _DEFAULT:
         waveout = None if kwargs.get("emission", False) else 2.0 + 0.01 * np.arange(736)
     grid, radio_end = output_grid(waveout)
@@ -336,6 +340,8 @@ def prospect_sed(
         outside = "compat" if compat else "nan" if everything else "error"
     options = {"outside": outside, "quadrature": "sed" if compat else "union"}
     flux, photom = observe(final, z, distance, IGMabsorb, bands, options)
+    if bands and stars is not None:
+        photom[bands_without_stars(bands, stars.wave_lum, z, outside)] = np.nan
     if not compat and dust.on and grid is not None:
         final = sampled(final, grid)
         agn = None if agn is None else sampled(agn, grid)

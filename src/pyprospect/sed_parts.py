@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import filters as _filters
 from .agn import AGNGrid, AGNTemplate, agn_grid_interp
 from .constants import CGS_TO_JANSKY, ERG_S_TO_LSOL, LSOL_TO_ABSOLUTE
 from .dust_emission import DaleTemplates, atten_emit, dale_m2l_func
@@ -21,6 +22,8 @@ TAU_LIMITS = (0.0, 10.0)
 POW_LIMITS = (-2.0, 0.0)
 ALPHA_LIMITS = (0.0625, 4.0)
 _LAST_LOG_WAVE = 9.35
+# ASSUME: longward of 20 um at rest dust outshines stars, so that a library may end before a band there.
+_STARS_MATTER_BELOW_AA = 2e5
 
 
 class Screen(NamedTuple):
@@ -186,6 +189,26 @@ def sampled(spectrum: LumSpectrum, grid: NDArray[np.float64]) -> LumSpectrum:
     """Spectrum at 10^grid Angstrom, straight lines in log-log; 0 beyond its ends."""
     nothing = np.zeros(spectrum.lum.size)
     return LumSpectrum(*addspec(*spectrum, spectrum.wave, nothing, extrap=0, waveout=grid))
+
+
+def bands_without_stars(bands: list, wave_stars: NDArray, z: float, outside: str) -> NDArray[np.bool_]:
+    """Which bands the stellar library does not cover, although dust or a nucleus may.
+
+    Raises
+    ------
+    ValueError
+        With ``outside='error'``, if there are any.
+    """
+    if outside == "compat":
+        return np.zeros(len(bands), dtype=bool)
+    observed = np.asarray(wave_stars) * (1.0 + max(z, 0.0))
+    limit = _STARS_MATTER_BELOW_AA * (1.0 + max(z, 0.0))
+    missing = []
+    for band in bands:
+        of_dust = band.func is None and band.support_aa[0] >= limit
+        missing.append(0.0 if of_dust else _filters.missing_fraction(band, observed))
+    _filters.report_missing(bands, missing, observed, outside)
+    return np.array(missing) > _filters.MISSING_TOLERANCE
 
 
 def observe(

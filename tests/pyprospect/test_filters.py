@@ -73,7 +73,7 @@ def test_mixture_keeps_order_and_names(prospect_tables):
 
 
 def test_none_is_no_bands():
-    assert F.resolve(None) == []
+    assert F.resolve(None) == F.resolve("NULL") == []
 
 
 def test_two_curves_are_not_a_pair():
