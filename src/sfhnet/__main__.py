@@ -12,6 +12,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "sources": ("sfhnet.sources.command", "list, fetch and verify upstream files"),
     "config": ("sfhnet.config.command", "check configuration files; write their documentation"),
+    "infer": ("sfhnet.infer_command", "apply a trained model to spectra in a FITS, HDF5, CSV or text file"),
     "show": ("sfhnet.show", "show what is inside a product: datasets with units and axes, provenance"),
 }
 

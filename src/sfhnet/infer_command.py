@@ -1,0 +1,101 @@
+"""``python -m sfhnet infer SPECTRA --model DIR -o OUT.h5``: apply a model to spectra from any file."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "spectra", type=Path, help="FITS, HDF5, CSV or text file; or a spectra.h5 of the workflow"
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the model")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="posterior, HDF5")
+    parser.add_argument("--redshift", type=float, default=0.0, help="to be removed (default: 0)")
+    parser.add_argument(
+        "--medium",
+        choices=("air", "vacuum"),
+        help="of the wavelengths (default: what the file says, else air)",
+    )
+    parser.add_argument("--fwhm", type=float, metavar="AA", help="resolution of the instrument in AA (FWHM)")
+    parser.add_argument("--dispersion", type=float, metavar="KM/S", help="stellar velocity dispersion")
+    parser.add_argument(
+        "--bands",
+        type=Path,
+        metavar="CSV",
+        help="band fluxes in the unit of the spectra: columns BAND and BAND_err, a row a spectrum",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; print a line a spectrum; give the exit status."""
+    from sfhnet.flags import describe
+    from sfhnet.infer import load
+    from sfhnet.provenance import provenance
+    from sfhnet.spectra import SCHEMA_VERSION, Spectra
+    from sfhnet.spectrum_files import read_spectra
+
+    model = load(args.model, args.device)
+    if _schema(args.spectra) == SCHEMA_VERSION:
+        posterior = model.infer_spectra(Spectra.read(args.spectra))
+    else:
+        found = read_spectra(args.spectra)
+        posterior = model.infer(
+            found.wave_aa,
+            found.flux,
+            found.sigma,
+            bands=_read_bands(args.bands, len(found.flux)) if args.bands else None,
+            mask=found.good,
+            redshift=args.redshift,
+            medium=args.medium or found.medium or "air",
+            fwhm_aa=args.fwhm,
+            dispersion_kms=args.dispersion,
+        )
+    posterior.write(args.out, provenance(modules=["sfhnet.infer"], inputs=[args.spectra]))
+    lines = ["spectrum  S/N    mw log age        lw log age        mw [M/H]         A_V    flags"]
+    for row in range(len(posterior)):
+        cells = []
+        for name in ("mw_log_age", "lw_log_age", "mw_mh"):
+            low, high = posterior.interval(name, 0.68)
+            cells.append(f"{posterior.scalars[name][row]:6.2f} +-{0.5 * (high - low)[row]:5.2f}")
+        words = ", ".join(text.split(":")[0] for text in describe(posterior.flags[row])) or "-"
+        lines.append(
+            f"{row:8d} {posterior.snr[row]:5.0f}  {'    '.join(cells)}  {posterior.scalars['a_v'][row]:6.2f}  {words}"
+        )
+    sys.stdout.write("\n".join([*lines, f"wrote {args.out}", ""]))
+    return 0
+
+
+def _schema(path: Path) -> str:
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return ""
+    with h5py.File(path, "r") as file:
+        return str(file.attrs.get("schema_version", ""))
+
+
+def _read_bands(path: Path, n: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    with path.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    if len(rows) != n:
+        raise ValueError(f"{path} has {len(rows)} rows for {n} spectra; give one a spectrum")
+    bands = {}
+    for name in rows[0]:
+        if name.endswith("_err"):
+            continue
+        if f"{name}_err" not in rows[0]:
+            raise ValueError(f"{path} has {name} without {name}_err; every band needs its error")
+        bands[name] = tuple(
+            np.array([float(row[key] or "nan") for row in rows]) for key in (name, f"{name}_err")
+        )
+    return bands
