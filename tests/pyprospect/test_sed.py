@@ -250,8 +250,9 @@ def test_dust_does_not_stand_in_for_missing_stars(galaxy, libraries, curves):
         galaxy(speclib=short, filters=band)
     assert np.isnan(galaxy(speclib=short, filters=band, outside="nan").Photom).all()
     assert np.isnan(galaxy(speclib=short, filters=band, z=0.0, outside="nan").Photom).all()
-    whole = galaxy("BC03lr", filters=far)
-    np.testing.assert_allclose(galaxy(speclib=short, filters=far).Photom, whole.Photom, rtol=0.05)
+    # a far-infrared band needs no stars; what dust absorbs beyond 0.9 um is not in the short library
+    whole, cut = (galaxy("BC03lr", filters=far, **k).Photom[0] for k in ({}, {"speclib": short}))
+    assert 0.8 * whole < cut < whole
     # with a nucleus, that reaches further than the stars
     with pytest.raises(ValueError, match="too little for FUV"):
         galaxy(
