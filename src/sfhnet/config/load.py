@@ -30,7 +30,7 @@ class ConfigError(ValueError):
 class _StrictLoader(yaml.SafeLoader):
     """Plain scalars as in YAML 1.2 (so 1e-3 is a number, and no, on and 12:30 are words)."""
 
-    yaml_implicit_resolvers: dict[str, list] = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict[str, list] = {}
 
 
 for _tag, _pattern, _first in (
