@@ -88,6 +88,11 @@ class Synthesizer(FoldedLibrary):
         return self._old_basis.shape[0], self._young_basis.shape[0]
 
     @property
+    def n_dust_node(self) -> int:
+        """Wavelengths at which each galaxy's two dust curves are computed."""
+        return self._log_node.numel()
+
+    @property
     def flops_per_galaxy(self) -> int:
         """Multiplications and additions of the matrix products for one galaxy."""
         n_wave, n_z = self.wave_aa.size, self.library.z.size
@@ -265,6 +270,7 @@ class Synthesizer(FoldedLibrary):
             value = prepared[name]
             if value is None:
                 continue
+            value = value.detach()
             if (
                 float(value.min()) < float(nodes.min()) - 1e-6
                 or float(value.max()) > float(nodes.max()) + 1e-6
