@@ -9,7 +9,7 @@ if __name__ == "__main__":
     cli.setup(args)
 
     from sfhnet.config import load_config
-    from sfhnet.sources import Fetcher
+    from sfhnet.sources.fetch import Fetcher
 
     sources = load_config(args.config).sources
     Fetcher(sources.data_dir, sources.data_mirror).fetch(args.source)

@@ -28,6 +28,7 @@ CONDA_NAMES = {
     "tzdata": "python-tzdata",
     "typing-extensions": "typing_extensions",
     "astropy": "astropy-base",
+    "dust-extinction": "dust_extinction",
 }
 INDEX_NAMES = {conda: index for index, conda in CONDA_NAMES.items()}
 # conda-forge packages that only ask for a build of another: (package, build)

@@ -1,15 +1,11 @@
 """One SLURM on the loopback for all tests of this folder."""
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from cluster import Cluster, missing_programs
 
 

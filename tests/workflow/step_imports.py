@@ -12,7 +12,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
 # import name -> conda-forge name, where they differ
-CONDA_NAMES = {"yaml": "pyyaml", "torch": "pytorch", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {
+    "yaml": "pyyaml",
+    "torch": "pytorch",
+    "matplotlib": "matplotlib-base",
+    "pypi_simple": "pypi-simple",
+}
 # one library, one build for CPU and one for GPU
 VARIANTS = {"pytorch-cpu": "pytorch", "pytorch-gpu": "pytorch"}
 
@@ -35,14 +40,13 @@ def steps() -> tuple[Step, ...]:
             script = re.search(r'script\("(\w+)"\)', block)
             if script is None:
                 continue
-            env = re.search(r'conda:\s+(?:"\.\./envs/([\w-]+)\.yaml"|(\w+))', block)
+            env = re.search(r'conda:\s+(?:"\.\./envs/([\w-]+)\.yaml"|(TRAINING_ENV))', block)
             assert env is not None, (
                 f"{file.name}: the rule of scripts/{script[1]}.py has no conda environment"
             )
             name = re.match(r"\s*rule (\w+)", block)
-            found.append(
-                Step(name[1] if name else script[1], ROOT / "scripts" / f"{script[1]}.py", env[1] or env[2])
-            )
+            env_name = env[1] or "training"
+            found.append(Step(name[1] if name else script[1], ROOT / "scripts" / f"{script[1]}.py", env_name))
     return tuple(found)
 
 

@@ -1,0 +1,136 @@
+"""What Snakemake plans after an edit, checked on a finished run of the tiny configuration; and how long it plans."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from projects import Project, job_counts, make_project
+
+pytestmark = pytest.mark.slow
+FIGURE_RULES = {"plot_validation", "plot_galaxy", "plot_simulated_galaxy", "report"}
+TARGETS = {"all", "train", "validate", "figures", "galaxies"}
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_run: Project, tmp_path_factory) -> Project:
+    return tiny_run.copy(tmp_path_factory.mktemp("planning") / "project")
+
+
+def module(project: Project, name: str) -> Path:
+    return project.folder / "src" / name
+
+
+def test_finished_run_has_nothing_left_to_do(finished: Project):
+    assert finished.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "planned_first", "not_planned"),
+    [
+        (
+            "sfhnet/figures.py",
+            {"plot_validation"},
+            {"synthesize", "train_model", "validate_model", "map_galaxy"},
+        ),
+        (
+            "pyprospect/dust.py",
+            {"synthesize", "train_model", "validate_model", "infer_galaxy"},
+            {"sample_prior"},
+        ),
+        (
+            "sfhnet/train.py",
+            {"train_model", "validate_model", "infer_galaxy"},
+            {"synthesize", "simulate_galaxy"},
+        ),
+        ("sfhnet/maps.py", {"map_galaxy"}, {"prepare_galaxy", "infer_galaxy", "train_model"}),
+    ],
+)
+def test_touching_a_module_plans_its_steps_and_what_follows(finished, name, planned_first, not_planned):
+    path = module(finished, name)
+    before = path.stat()
+    try:
+        os.utime(path)
+        planned = set(finished.planned())
+    finally:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert planned_first <= planned
+    assert not planned & not_planned
+    if name == "sfhnet/figures.py":
+        assert planned - TARGETS <= FIGURE_RULES
+
+
+@pytest.mark.parametrize(
+    ("name", "planned_first"),
+    [("sfhnet/figures.py", "plot_validation"), ("pyprospect/dust.py", "synthesize")],
+)
+def test_change_that_is_older_than_the_results_is_seen(finished, name, planned_first):
+    path = module(finished, name)
+    text, before = path.read_text(), path.stat()
+    try:
+        path.write_text(text + "\nANOTHER = 1\n")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert planned_first in finished.planned()
+    finally:
+        path.write_text(text)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_plumbing_reruns_nothing(finished: Project):
+    for name in ("sfhnet/cli.py", "sfhnet/config/root.py", "sfhnet/provenance.py"):
+        os.utime(module(finished, name))
+    assert finished.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "planned", "not_planned"),
+    [
+        (
+            "figures: {dpi: 160}",
+            {"plot_validation", "plot_galaxy"},
+            {"train_model", "validate_model", "map_galaxy"},
+        ),
+        ("training: {epochs: 3}", {"train_model", "validate_model"}, {"synthesize", "prepare_galaxy"}),
+        ("training: {cache_gb: 3.0}", set(), {"train_model"}),
+        (
+            "synthesis: {n_shards: 8}",
+            {"sample_prior", "synthesize", "train_model"},
+            {"build_ssp", "prepare_galaxy"},
+        ),
+    ],
+)
+def test_setting_plans_its_steps(finished, tmp_path, overlay, planned, not_planned):
+    file = tmp_path / "overlay.yaml"
+    file.write_text(overlay + "\n")
+    done = finished.snakemake("--cores", "2", "--dry-run", "--configfile", "configs/tiny.yaml", str(file))
+    assert done.returncode == 0, done.stdout[-3000:]
+    found = job_counts(done.stdout)
+    assert planned <= set(found)
+    assert not set(found) & not_planned
+    if "n_shards" in overlay:
+        # the shards that are there stay; two are new
+        assert (found["sample_prior"], found["synthesize"]) == (2, 2)
+
+
+def test_full_plan_of_ten_million_galaxies_takes_less_than_a_minute(tmp_path):
+    project = make_project(tmp_path / "project")
+    sheet = ["galaxy\tkind\tpath\tredshift\tdistance_mpc"]
+    for number in range(19):
+        (project.folder / f"galaxy{number}.fits").touch()
+        sheet.append(f"galaxy{number}\tcube\tgalaxy{number}.fits\t0.002\t10")
+    (project.folder / "nineteen.tsv").write_text("\n".join(sheet) + "\n")
+    large = {
+        "synthesis": {"n_shards": 1000, "galaxies_per_shard": 10_000},
+        "galaxies": {"sheet": "nineteen.tsv"},
+    }
+    (project.folder / "large.yaml").write_text(json.dumps(large))
+    started = time.monotonic()
+    done = project.snakemake("--cores", "2", "--dry-run", "--quiet", "rules", "--configfile", "large.yaml")
+    seconds = time.monotonic() - started
+    assert done.returncode == 0, done.stdout[-3000:]
+    counts = job_counts(done.stdout)
+    print(f"\n{sum(counts.values())} jobs planned in {seconds:.1f} s: {counts}")
+    assert counts["synthesize"] == 1000
+    assert counts["infer_galaxy"] == 19
+    assert seconds < 60

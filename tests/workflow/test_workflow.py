@@ -1,0 +1,191 @@
+"""The whole workflow on the tiny configuration: its products, its errors, and a run that is killed and taken up again."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+from projects import ROOT, Project
+
+pytestmark = pytest.mark.slow
+
+
+def test_products(tiny_run: Project):
+    results = tiny_run.folder / "results"
+    for galaxy in ("NGC3073", "mock_spiral"):
+        for name in (
+            "spectra.h5",
+            "posterior.h5",
+            "maps.fits",
+            "bins.ecsv",
+            "summary.json",
+            "summary.png",
+            "summary.pdf",
+        ):
+            assert (results / "galaxies" / galaxy / name).stat().st_size > 0
+    assert (results / "galaxies" / "mock_spiral" / "truth.png").stat().st_size > 0
+    for model in ("prior_mean", "attention"):
+        metrics = json.loads((results / "validation" / model / "metrics.json").read_text())
+        assert metrics["model"] == model
+    with h5py.File(results / "synthesis" / "0000.h5") as file:
+        assert json.loads(file.attrs["provenance"])["git_commit"]
+
+
+def test_report_is_one_page_with_everything(tiny_run: Project):
+    page = (tiny_run.folder / "results" / "report.html").read_text()
+    for word in ("mock_spiral", "NGC3073", "attention", "prior mean", "RMS of the prior mean", "commit"):
+        assert word in page
+    figures = len(list((tiny_run.folder / "results" / "figures").glob("*.png")))
+    assert page.count('<img alt="') == figures + 3
+    assert not re.search(r'(src|href)="(?!data:|#)', page), "the page asks for another file"
+
+
+def test_every_step_wrote_its_log(tiny_run: Project):
+    logs = {path.parent.name for path in (tiny_run.folder / "logs").rglob("*.log")}
+    assert {
+        "sample_prior",
+        "synthesize",
+        "train_model",
+        "calibrate_model",
+        "validate_model",
+        "infer_galaxy",
+    } <= logs
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        ("synthesis: {n_shard: 3}", ["synthesis.n_shard", "3", "did you mean synthesis.n_shards?"]),
+        ("training: {epochs: many}", ["training.epochs", "many"]),
+        ("synthesis: {n_shards: 2}", ["n_shards", "2"]),
+        ("galaxies: {sheet: nowhere.tsv}", ["nowhere.tsv"]),
+    ],
+)
+def test_mistake_in_the_configuration_stops_before_any_job(project: Project, overlay, words):
+    (project.folder / "wrong.yaml").write_text(overlay + "\n")
+    done = project.snakemake("--cores", "2", "--configfile", "wrong.yaml")
+    assert done.returncode == 1
+    for word in words:
+        assert word in done.stdout
+    assert not (project.folder / "results").exists()
+
+
+def test_missing_file_of_a_galaxy_stops_before_any_job(project: Project):
+    sheet = project.folder / "configs" / "tiny.tsv"
+    sheet.write_text(sheet.read_text() + "NGC1\tcube\t-\tnowhere/cube.fits\t0.001\t10\t-\t-\t-\t-\t-\n")
+    done = project.snakemake("--cores", "2", "--configfile", "configs/tiny.yaml")
+    assert done.returncode == 1
+    assert "nowhere/cube.fits" in done.stdout
+    assert not (project.folder / "results").exists()
+
+
+def test_settings_on_the_command_line_are_refused(project: Project):
+    done = project.snakemake("--cores", "2", "--config", "seed=7")
+    assert done.returncode == 1
+    assert "--configfile" in done.stdout
+    assert not (project.folder / "results").exists()
+
+
+def test_killed_run_is_taken_up_with_its_finished_shards(project: Project):
+    """SIGKILL to Snakemake and all its jobs in the middle of synthesis; the next run reuses what was whole."""
+    command = [
+        *project.command("--cores", "2", "--configfile", "configs/tiny.yaml"),
+        "results/synthesis/0003.h5",
+    ]
+    command += [f"results/synthesis/{number:04d}.h5" for number in range(3)]
+    with (project.folder / "head.txt").open("w") as out:
+        head = subprocess.Popen(command, cwd=project.folder, stdout=out, stderr=out, start_new_session=True)
+    shards = project.folder / "results" / "synthesis"
+    until = time.monotonic() + 300
+    while len(list(shards.glob("[0-9]*.h5"))) < 2 and head.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    assert head.poll() is None, (project.folder / "head.txt").read_text()[-3000:]
+    os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
+    finished = {path.name: path.stat().st_mtime_ns for path in shards.glob("[0-9]*.h5")}
+    assert 1 <= len(finished) < 4
+    locked = project.snakemake(*command[3:])
+    assert locked.returncode == 1
+    assert "locked" in locked.stdout
+    subprocess.run([sys.executable, "scripts/_unlock.py"], cwd=project.folder, check=True)
+    done = project.snakemake(*command[3:])
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert len(list(shards.glob("[0-9]*.h5"))) == 4
+    reused = [name for name, mtime in finished.items() if (shards / name).stat().st_mtime_ns == mtime]
+    print(f"\nwhole when killed: {sorted(finished)}; reused: {reused}")
+    # a job that was just ending when it was killed has a whole file, but Snakemake had not yet heard of it
+    assert len(reused) >= len(finished) - 2
+    assert reused
+
+
+def test_lock_of_a_living_run_is_left_alone(project: Project):
+    command = project.command("--cores", "1", "--configfile", "configs/tiny.yaml", "results/prior/0000.h5")
+    head = subprocess.Popen(command, cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        locks = project.folder / ".snakemake" / "locks"
+        until = time.monotonic() + 60
+        while not list(locks.glob("*.lock")) and time.monotonic() < until:
+            time.sleep(0.01)
+        os.kill(head.pid, signal.SIGSTOP)
+        asked = subprocess.run(
+            [sys.executable, "scripts/_unlock.py"],
+            cwd=project.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert asked.returncode == 1
+        assert f"process {head.pid}" in asked.stderr
+        assert list(locks.glob("*.lock"))
+    finally:
+        os.kill(head.pid, signal.SIGCONT)
+        assert head.wait(timeout=120) == 0
+
+
+def test_lock_of_another_machine_is_left_alone(project: Project):
+    locks = project.folder / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/prior/0000.h5\n")
+    (project.folder / ".snakemake" / "run.json").write_text(json.dumps({"host": "elsewhere", "pid": 1}))
+    asked = subprocess.run(
+        [sys.executable, "scripts/_unlock.py"],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 1
+    assert "elsewhere" in asked.stderr
+    assert (locks / "0.output.lock").exists()
+
+
+def test_workflow_is_lint_clean():
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    files = ["Snakefile", *map(str, sorted((ROOT / "rules").glob("*.smk")))]
+    formatter = Path(sys.executable).with_name("snakefmt")
+    done = subprocess.run(
+        [formatter, "--check", *files], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_keeps_the_house_rules():
+    """Log, environment, threads, memory, time and a message for every rule that runs a step."""
+    for file in sorted((ROOT / "rules").glob("*.smk")):
+        for block in re.split(r"\n(?=\s*(?:use )?rule\b)", file.read_text())[1:]:
+            if "shell:" not in block:
+                continue
+            name = block.split(":")[0].strip()
+            for word in ("log:", "conda:", "threads:", "mem_mb=", "runtime=", "message:"):
+                assert word in block, f"{file.name}, {name} has no {word}"
+            assert "--log {log}" in block
+            assert "$GUARD" in block
