@@ -24,6 +24,7 @@ _COUNT_RATES = ("ELECTRONS/S", "ELECTRON/S", "E-/S", "COUNTS/S", "COUNT/S", "E/S
 _COUNTS = ("ELECTRONS", "ELECTRON", "COUNTS", "COUNT", "E-", "DN")
 # Kernels are sampled out to this many FWHM of the cube on each side.
 _KERNEL_REACH = 2.0
+_MIN_SKY_PIXELS = 1000
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class BandFluxes:
     sigma: np.ndarray
     coverage: np.ndarray
     pivot_aa: np.ndarray
-    background: dict[str, dict[str, float]]
+    background: dict[str, dict[str, float | None]]
 
 
 def read_image(
@@ -312,19 +313,16 @@ def _cut_out(
     return (slice(low_y, high_y + 1), slice(low_x, high_x + 1)), (low_x, low_y)
 
 
-def _check_background(image: HSTImage, cut: tuple[slice, slice]) -> dict[str, float]:
+def _check_background(image: HSTImage, cut: tuple[slice, slice]) -> dict[str, float | None]:
     outside = image.valid.copy()
     outside[cut] = False
     level = float(np.mean(image.flux[cut][image.valid[cut]]))
-    if outside.sum() < 1000:
-        # The galaxy fills the image, so there is no sky in it to look at.
-        return {"n_pixels": float(outside.sum()), "share_of_source": float("nan"), "source_per_pixel": level}
-    _, median, _ = sigma_clipped_stats(image.flux[outside], sigma=3.0, maxiters=5)
-    return {
-        "n_pixels": float(outside.sum()),
-        "share_of_source": float(median / level) if level > 0 else float("nan"),
-        "source_per_pixel": level,
-    }
+    share = None
+    # Where the galaxy fills the image there is no sky in it to look at.
+    if outside.sum() >= _MIN_SKY_PIXELS and level > 0:
+        _, median, _ = sigma_clipped_stats(image.flux[outside], sigma=3.0, maxiters=5)
+        share = float(median / level)
+    return {"n_pixels": int(outside.sum()), "share_of_source": share, "source_per_pixel": level}
 
 
 def _match_and_project(
