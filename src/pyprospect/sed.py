@@ -6,8 +6,8 @@ dust and adds the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,7 +60,7 @@ class DustBudget(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ProSpectSED:
-    """A galaxy's spectral energy distribution; attributes carry ProSpect's names.
+    """A galaxy's spectral energy distribution; attributes carry ProSpect's names (``sed["Photom"]`` works too).
 
     Attributes
     ----------
@@ -101,6 +101,18 @@ class ProSpectSED:
     z: float
     filters: tuple[str, ...]
     cosmo: dict[str, float]
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(f"no result {name!r}; there are {', '.join(self.keys())}")
+        return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def keys(self) -> list[str]:
+        """Names of the results."""
+        return [field.name for field in fields(self)]
 
 
 def prospect_sed(

@@ -196,6 +196,13 @@ def test_light_scales_with_mass(galaxy):
     np.testing.assert_allclose(ten.dustmass, 10 * np.array(one.dustmass), rtol=1e-9)
 
 
+def test_results_by_name(galaxy):
+    sed = galaxy()
+    assert sed["FinalLum"] is sed.FinalLum and {"Photom", "dustmass"} <= set(sed)
+    with pytest.raises(KeyError, match="there are Photom"):
+        sed["photom"]
+
+
 def test_no_dust_no_infrared(galaxy):
     sed = galaxy(tau_birth=0, tau_screen=0, waveout=None)
     assert sed.dustlum.total == 0 and sed.dustmass.total == 0 and not sed.DustEmit.lum.any()
