@@ -260,9 +260,7 @@ def compare_with_truth(
             "rms": _number(np.sqrt(np.mean(difference**2))),
             "bias": _number(np.mean(difference)),
             "scatter": _number(np.std(difference)),
-            "correlation": _number(np.corrcoef(found[use], true[use])[0, 1])
-            if np.std(found[use]) > 0
-            else None,
+            "correlation": _correlation(found[use], true[use]),
             "n": int(use.sum()),
         }
         scalar = {"log_mass_formed": "log_ml"}.get(name, name)
@@ -279,6 +277,11 @@ def compare_with_truth(
             entry["beats_prior_mean"] = bool(entry["rms"] < entry["rms_prior_mean"])
         result[name] = entry
     return result
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    constant = np.std(first) == 0 or np.std(second) == 0
+    return None if constant else _number(np.corrcoef(first, second)[0, 1])
 
 
 def prior_labels(
