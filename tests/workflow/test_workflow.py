@@ -94,13 +94,12 @@ def test_settings_on_the_command_line_are_refused(project: Project):
 
 def test_killed_run_is_taken_up_with_its_finished_shards(project: Project):
     """SIGKILL to Snakemake and all its jobs in the middle of synthesis; the next run reuses what was whole."""
-    command = [
-        *project.command("--cores", "2", "--configfile", "configs/tiny.yaml"),
-        "results/synthesis/0003.h5",
-    ]
-    command += [f"results/synthesis/{number:04d}.h5" for number in range(3)]
+    targets = [f"results/synthesis/{number:04d}.h5" for number in range(4)]
+    arguments = [*targets, "--cores", "2", "--configfile", "configs/tiny.yaml"]
     with (project.folder / "head.txt").open("w") as out:
-        head = subprocess.Popen(command, cwd=project.folder, stdout=out, stderr=out, start_new_session=True)
+        head = subprocess.Popen(
+            project.command(*arguments), cwd=project.folder, stdout=out, stderr=out, start_new_session=True
+        )
     shards = project.folder / "results" / "synthesis"
     until = time.monotonic() + 300
     while len(list(shards.glob("[0-9]*.h5"))) < 2 and head.poll() is None and time.monotonic() < until:
@@ -110,11 +109,11 @@ def test_killed_run_is_taken_up_with_its_finished_shards(project: Project):
     head.wait()
     finished = {path.name: path.stat().st_mtime_ns for path in shards.glob("[0-9]*.h5")}
     assert 1 <= len(finished) < 4
-    locked = project.snakemake(*command[3:])
+    locked = project.snakemake(*arguments)
     assert locked.returncode == 1
     assert "locked" in locked.stdout
     subprocess.run([sys.executable, "scripts/_unlock.py"], cwd=project.folder, check=True)
-    done = project.snakemake(*command[3:])
+    done = project.snakemake(*arguments)
     assert done.returncode == 0, done.stdout[-3000:]
     assert len(list(shards.glob("[0-9]*.h5"))) == 4
     reused = [name for name, mtime in finished.items() if (shards / name).stat().st_mtime_ns == mtime]
@@ -125,7 +124,7 @@ def test_killed_run_is_taken_up_with_its_finished_shards(project: Project):
 
 
 def test_lock_of_a_living_run_is_left_alone(project: Project):
-    command = project.command("--cores", "1", "--configfile", "configs/tiny.yaml", "results/prior/0000.h5")
+    command = project.command("results/prior/0000.h5", "--cores", "1", "--configfile", "configs/tiny.yaml")
     head = subprocess.Popen(command, cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         locks = project.folder / ".snakemake" / "locks"
