@@ -281,3 +281,53 @@ def test_prior_file_round_trip_and_damage(tmp_path):
 def test_a_history_without_mass_is_refused():
     with pytest.raises(ValueError, match="1 of 2 histories"):
         normalise(np.array([[1.0, 2.0], [0.0, 0.0]]))
+
+
+def test_paper_overlay_has_the_two_families_of_the_paper(root):
+    from sfhnet.config import load_config
+
+    prior = load_config([root / "config.yaml", root / "configs" / "paper.yaml"]).prior
+    assert set(prior.families) == {"skewed_normal", "dense_basis"}
+    assert set(prior.metallicity) == {"closed_box"}
+    drawn = sample(prior, 400, 1, 0, BINS)
+    assert np.all(drawn.parameters["tau_screen"] == 0.3)
+    assert drawn.z.max() <= 0.0301
+    assert np.bincount(drawn.family).min() > 150
+
+
+def test_prior_figures_and_coverage(tmp_path):
+    from sfhnet import clusters, prior_figures
+    from sfhnet.config import FiguresConfig
+
+    drawn = sample(PriorConfig(), 200, 1, 0, BINS)
+    prior_figures.draw_histories(FiguresConfig(dpi=60), drawn, tmp_path / "prior_histories")
+    assert (tmp_path / "prior_histories.png").stat().st_size > 10000
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 200000))
+    region = clusters.dense_region(x, y)
+    # 99 % of a round Gaussian lies within 3.035 sigma
+    assert region.contains(np.array([0.0, 2.8, 3.3]), np.zeros(3)).tolist() == [True, True, False]
+    fresh = rng.standard_normal((2, 50000))
+    assert region.contains(*fresh).mean() == pytest.approx(0.99, abs=0.003)
+    flux = np.array([[1.0, 2.0]])
+    colour = clusters.vega_colour(
+        flux, ("F555W", "F814W"), {"F555W": 5308.0, "F814W": 8039.0}, ("F555W", "F814W")
+    )
+    expected = 2.5 * np.log10(2 * (8039 / 5308) ** 2) + 0.008 + 0.442
+    assert colour[0] == pytest.approx(expected)
+    wave = np.arange(4800.0, 4900.0, 1.25)
+    dip = 1 - 0.5 * np.exp(-0.5 * ((wave - 4861.3) / 4.0) ** 2)
+    width = prior_figures.equivalent_width_aa(wave, dip[None, :].astype(np.float32), "H$\\beta$")
+    assert width[0] == pytest.approx(0.5 * 4.0 * np.sqrt(2 * np.pi), rel=0.03)
+
+
+def test_cluster_catalogues(upstream):
+    from sfhnet import clusters
+
+    phangs = clusters.read_phangs(upstream("phangs_hst_colours"))
+    legus = clusters.read_legus(upstream("legus_ngc1566") / clusters.LEGUS_FILE)
+    pair = ("F555W", "F814W")
+    assert np.isfinite(phangs.colours[pair]).sum() > 20000
+    assert 1000 < np.isfinite(legus.colours[pair]).sum() < 1700
+    difference = np.nanmedian(phangs.colours[pair]) - np.nanmedian(legus.colours[pair])
+    assert abs(difference) < 0.4

@@ -139,7 +139,7 @@ _FAMILIES: dict[str, dict[str, Any]] = {
             "mskew": "uniform(-0.5, 1.5)",
             "burst_start_myr": "log_uniform(3, 500)",
             "burst_duration_myr": "log_uniform(3, 200)",
-            "log_burst_ratio": "uniform(-4, 1)",
+            "log_burst_ratio": "uniform(-4, 2.5)",
         },
     },
     "dense_basis": {
@@ -164,7 +164,7 @@ _FAMILIES: dict[str, dict[str, Any]] = {
         },
     },
     "stochastic": {
-        "weight": 0.15,
+        "weight": 0.12,
         "parameters": {
             "start_gyr": "uniform(1, 13.7)",
             "scatter_dex": "uniform(0.1, 0.7)",
@@ -173,7 +173,7 @@ _FAMILIES: dict[str, dict[str, Any]] = {
         },
     },
     "single_burst": {
-        "weight": 0.05,
+        "weight": 0.08,
         "parameters": {
             "burst_age_myr": "log_uniform(1, 12500)",
             "burst_width_fraction": "uniform(0.05, 0.5)",
