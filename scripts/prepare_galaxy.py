@@ -15,6 +15,12 @@ if __name__ == "__main__":
         help="cube or spectrum (default: as the table says); for a simulated galaxy its folder or files",
     )
     parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    parser.add_argument(
+        "--filters",
+        type=Path,
+        metavar="DIR",
+        help="filter curves, to compare HST with MUSE (default: not compared)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="spectra.h5")
     args = parser.parse_args()
     cli.setup(args)
@@ -24,6 +30,7 @@ if __name__ == "__main__":
     from pyprospect.ssp import SSPLibrary
     from sfhnet.config import load_config
     from sfhnet.flags import count
+    from sfhnet.ingredients import load_bands
     from sfhnet.prepare import prepare
     from sfhnet.provenance import provenance
     from sfhnet.sample_sheet import load_sheet, row_of
@@ -34,7 +41,9 @@ if __name__ == "__main__":
     row = row_of(load_sheet(config.galaxies.sheet, config.bands), args.galaxy, config.galaxies.sheet)
     files = args.data or [row.data_path(config.sources.data_dir)]
     target = target_of(row, files, config.galaxies, config.simulated_galaxy, config.bands)
-    spectra = prepare(target, config.galaxies, config.grid, tuple(config.bands), SSPLibrary.read(args.ssp))
+    curves = load_bands(args.filters, target.images) if args.filters else None
+    bands = tuple(config.bands)
+    spectra = prepare(target, config.galaxies, config.grid, bands, SSPLibrary.read(args.ssp), curves)
     inputs = {"ssp": args.ssp, "data": target.data, **dict(target.images)}
     spectra.write(
         args.out,

@@ -111,8 +111,15 @@ def bin_columns(spectra: Spectra, posterior: Posterior) -> QTable:
     table["chi2"], table["ood_score"] = posterior.chi2, posterior.ood_score
     table["fraction_masked"] = spectra.fraction_masked
     table["n_bands"] = spectra.band_mask.sum(axis=1)
+    for column, band in enumerate(spectra.band_names):
+        if np.isfinite(spectra.band_synthetic[:, column]).any():
+            measured = np.where(spectra.band_mask[:, column], spectra.band_flux[:, column], np.nan)
+            name = f"muse_over_hst_{band.lower()}"
+            table[name] = spectra.band_synthetic[:, column] / measured
+            table[name].info.description = f"flux of the MUSE spectrum in {band} over that of HST"
     table["flags"] = flags
-    table["flag_words"] = ["; ".join(words.split(":")[0] for words in describe(value)) or "none" for value in flags
+    table["flag_words"] = [
+        "; ".join(words.split(":")[0] for words in describe(value)) or "none" for value in flags
     ]
     for name, text in _DESCRIPTIONS.items():
         if name in table.colnames:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -23,6 +25,7 @@ from .hst import BandFluxes, measure_bands, read_image
 from .restframe import Observed, RestFrame, fit_kinematics, sky_mask, to_rest_frame
 from .simulate import truth_in_bins
 from .spectra import Spectra
+from .synthetic_bands import disagree, synthetic_bands
 from .target import Target
 
 # Below this share of good channels a spaxel joins no bin.
@@ -30,7 +33,12 @@ _MIN_GOOD_CHANNELS = 0.5
 
 
 def prepare(
-    target: Target, config: GalaxiesConfig, grid: GridConfig, band_names: tuple[str, ...], ssp: SSPLibrary
+    target: Target,
+    config: GalaxiesConfig,
+    grid: GridConfig,
+    band_names: tuple[str, ...],
+    ssp: SSPLibrary,
+    curves: Mapping[str, Any] | None = None,
 ) -> Spectra:
     """Prepare a galaxy for inference.
 
@@ -46,6 +54,8 @@ def prepare(
         Bands of the network, in its order.
     ssp : SSPLibrary
         Templates for the kinematics.
+    curves : mapping of str to curve, optional
+        Filter curves, to compare HST with the spectrum.
 
     Returns
     -------
@@ -60,14 +70,19 @@ def prepare(
         named.
     """
     if target.kind == "cube":
-        return _prepare_cube(target, config, grid, band_names, ssp)
+        return _prepare_cube(target, config, grid, band_names, ssp, curves or {})
     if target.kind in ("sdss", "table"):
         return _prepare_spectrum(target, config, grid, band_names, ssp)
     raise ValueError(f"{target.galaxy}: kind {target.kind!r} is unknown; choose 'cube', 'sdss' or 'table'")
 
 
 def _prepare_cube(
-    target: Target, config: GalaxiesConfig, grid: GridConfig, band_names: tuple[str, ...], ssp: SSPLibrary
+    target: Target,
+    config: GalaxiesConfig,
+    grid: GridConfig,
+    band_names: tuple[str, ...],
+    ssp: SSPLibrary,
+    curves: Mapping[str, Any],
 ) -> Spectra:
     galaxy = target.galaxy
     cube = open_cube(target.data, galaxy)
@@ -103,8 +118,12 @@ def _prepare_cube(
         images, band_names, bin_map, n_bins, cube.wcs, target.psf_fwhm_arcsec, fwhm_by_band, galaxy
     )
     band_flux, band_sigma, band_mask = _band_columns(bands, ebv, rest.redshift, cube.flux_unit_cgs, config)
+    wanted = {band: curve for band, curve in curves.items() if band in images}
+    synthetic, share = synthetic_bands(rest.wave_aa, rest.flux, rest.mask, rest.redshift, wanted, band_names)
     x, y, area = _places(target, cube, bin_map, n_bins, weight)
     flags = rest.flags.copy()
+    apart = disagree(synthetic, share, band_flux, band_sigma, band_mask)
+    flags[apart] |= np.uint32(Flag.MUSE_HST_DISAGREE)
     flags[~band_mask.all(axis=1)] |= np.uint32(Flag.MISSING_BANDS)
     flags[rest.snr < config.min_snr_kinematics] |= np.uint32(Flag.LOW_SNR)
     if excluded is not None:
@@ -132,6 +151,7 @@ def _prepare_cube(
         cube.flux_unit_cgs,
         target.distance_mpc,
         **_columns(rest),
+        band_synthetic=synthetic,
         area_arcsec2=area,
         x_arcsec=x,
         y_arcsec=y,

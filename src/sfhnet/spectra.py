@@ -37,6 +37,7 @@ _GRIDS = {
     "band_flux": ("f8", "bin, band", "flux_unit"),
     "band_sigma": ("f8", "bin, band", "flux_unit"),
     "band_mask": ("?", "bin, band", ""),
+    "band_synthetic": ("f8", "bin, band", "flux_unit"),
 }
 
 
@@ -64,6 +65,8 @@ class Spectra:
         Band-averaged f_lambda, in the unit of ``flux``.
     band_mask : ndarray of bool, shape (n, n_band)
         True where the band was measured over the whole bin.
+    band_synthetic : ndarray, shape (n, n_band)
+        What the bands would measure on the spectrum itself; NaN where they reach too far beyond it.
     flux_unit_cgs : float
         erg/s/cm2/Angstrom per unit of flux.
     distance_mpc : float
@@ -121,6 +124,7 @@ class Spectra:
     y_arcsec: np.ndarray
     flags: np.ndarray
     bin_map: np.ndarray
+    band_synthetic: np.ndarray | None = None
     wcs_header: str = ""
     white: np.ndarray = field(default_factory=lambda: np.full((1, 1), np.nan, dtype=np.float32))
     meta: dict[str, Any] = field(default_factory=dict)
@@ -132,7 +136,9 @@ class Spectra:
         n, n_wave, n_band = len(self.flux), self.wave_aa.size, len(self.band_names)
         shapes = dict.fromkeys(_PER_BIN, (n,))
         shapes |= dict.fromkeys(("flux", "sigma", "mask"), (n, n_wave))
-        shapes |= dict.fromkeys(("band_flux", "band_sigma", "band_mask"), (n, n_band))
+        shapes |= dict.fromkeys(("band_flux", "band_sigma", "band_mask", "band_synthetic"), (n, n_band))
+        if self.band_synthetic is None:
+            object.__setattr__(self, "band_synthetic", np.full((n, n_band), np.nan))
         for name, shape in shapes.items():
             dtype = (_PER_BIN | _GRIDS)[name][0]
             values = np.asarray(getattr(self, name), dtype=dtype)

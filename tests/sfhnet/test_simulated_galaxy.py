@@ -145,6 +145,28 @@ def test_hst_fluxes_in_bins(spectra, ideal):
     np.testing.assert_allclose(spectra.band_sigma / spectra.band_flux, 0.03, atol=0.01)
 
 
+def test_muse_and_hst_agree(target, library):
+    found = prepare(target, GALAXIES, GridConfig(), BANDS, library, top_hats())
+    ratio = found.band_synthetic / found.band_flux
+    # F275W, F336W and F438W lie beyond the spectrum; the other two are the same sky seen twice.
+    assert np.isnan(ratio[:, :3]).all()
+    np.testing.assert_allclose(np.median(ratio[:, 3:], axis=0), 1, atol=0.03)
+    assert not (found.flags & int(Flag.MUSE_HST_DISAGREE)).any()
+
+
+def test_a_wrong_calibration_of_hst_is_seen(tmp_path, target, library):
+    import dataclasses
+
+    with fits.open(target.images["F555W"]) as hdus:
+        hdus[0].data *= 1.3
+        hdus.writeto(tmp_path / "f555w.fits")
+    images = {**target.images, "F555W": tmp_path / "f555w.fits"}
+    found = prepare(
+        dataclasses.replace(target, images=images), GALAXIES, GridConfig(), BANDS, library, top_hats()
+    )
+    assert (found.flags & int(Flag.MUSE_HST_DISAGREE) != 0).mean() > 0.9
+
+
 def test_kinematics_of_the_disc(spectra):
     difference = spectra.velocity_kms - spectra.truth["velocity_kms"]
     assert np.median(difference) == pytest.approx(0, abs=4)
