@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from sfhnet.io import atomic_write, read_json, write_json
+from sfhnet.io import read_json, write_bytes, write_json
 from sfhnet.networks import Network, Spec, build
 
 __all__ = ["MODEL_SCHEMA", "load_network", "load_tensors", "read_spec", "save_network", "save_tensors"]
@@ -21,8 +21,7 @@ MODEL_SCHEMA = "sfhnet.model/1"
 def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write tensors and JSON metadata into one safetensors file, atomically."""
     whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    with atomic_write(path) as partial:
-        save_file(whole, partial, metadata={"json": json.dumps(meta)})
+    write_bytes(path, save(whole, metadata={"json": json.dumps(meta)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

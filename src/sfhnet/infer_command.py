@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
     from sfhnet.flags import describe
     from sfhnet.infer import load
     from sfhnet.provenance import provenance
-    from sfhnet.spectra import SCHEMA_VERSION, Spectra
+    from sfhnet.spectra import SCHEMA, Spectra
     from sfhnet.spectrum_files import read_spectra
 
     model = load(args.model, args.device)
-    if _schema(args.spectra) == SCHEMA_VERSION:
+    if _schema(args.spectra).startswith(f"{SCHEMA}/"):
         posterior = model.infer_spectra(Spectra.read(args.spectra))
     else:
         found = read_spectra(args.spectra)

@@ -1,0 +1,274 @@
+"""Applying a model: from any sampling, medium and file; bad spectra are flagged alone; calibration covers."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+import sfhnet
+from sfhnet.__main__ import main
+from sfhnet.benchmarks import draw, make_benchmark
+from sfhnet.config import NoiseConfig
+from sfhnet.conformal import Conformal
+from sfhnet.flags import Flag
+from sfhnet.metrics import coverage
+from sfhnet.ood import Familiarity
+from sfhnet.posterior import LEVELS, SCALARS, Posterior
+
+
+@pytest.fixture(scope="module")
+def model(model_dir):
+    return sfhnet.load(model_dir)
+
+
+@pytest.fixture(scope="module")
+def spectra(model, test_mocks):
+    batch, _ = draw(test_mocks, np.arange(12), NoiseConfig(), [9], off=("pixel_dropout", "edges"), snr=60.0)
+    return {"flux": batch.flux.numpy().astype(float), "sigma": batch.sigma.numpy().astype(float)}
+
+
+def test_the_same_grid_passes_through(model, spectra):
+    posterior = model.infer(model.wave_aa, spectra["flux"], spectra["sigma"])
+    assert len(posterior) == 12
+    assert posterior.usable.all()
+    assert posterior.mass_fraction.sum(1) == pytest.approx(1.0, abs=1e-5)
+    assert posterior.meta["calibrated"]
+
+
+def test_sampling_and_units_hardly_matter(model, spectra):
+    plain = model.infer(model.wave_aa, spectra["flux"], spectra["sigma"])
+    fine = np.arange(4700.0, 9400.0, 0.8)
+    resampled = np.stack([np.interp(fine, model.wave_aa, f) for f in spectra["flux"]]) * 1e-17
+    error = (
+        np.stack([np.interp(fine, model.wave_aa, s) for s in spectra["sigma"]]) * 1e-17 * np.sqrt(1.25 / 0.8)
+    )
+    again = model.infer(fine, resampled, error)
+    spread = plain.interval("mw_log_age", 0.68)
+    half = 0.5 * (spread[1] - spread[0])
+    assert (np.abs(again.scalars["mw_log_age"] - plain.scalars["mw_log_age"]) < half).all()
+    assert again.log_scale - plain.log_scale == pytest.approx(-17.0, abs=0.02)
+    assert again.snr == pytest.approx(plain.snr, rel=0.1)
+
+
+def test_vacuum_and_redshift_are_undone(model, spectra):
+    plain = model.infer(model.wave_aa, spectra["flux"], spectra["sigma"])
+    wave = model.wave_aa
+    inverse = (1e4 / wave) ** 2
+    # Morton (1991), the other direction, good to 1e-3 AA.
+    vacuum = wave * (1 + 6.4328e-5 + 2.94981e-2 / (146 - inverse) + 2.5540e-4 / (41 - inverse))
+    moved = model.infer(vacuum * 1.01, spectra["flux"], spectra["sigma"], redshift=0.01, medium="vacuum")
+    assert np.abs(moved.scalars["lw_log_age"] - plain.scalars["lw_log_age"]).max() < 0.1
+    ignored = model.infer(vacuum * 1.01, spectra["flux"], spectra["sigma"])
+    assert ignored.ood_score.mean() > moved.ood_score.mean()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "flag"),
+    [
+        (lambda f, s: (f * np.nan, s), Flag.NO_VALID_PIXELS),
+        (lambda f, s: (f, -s), Flag.NO_VALID_PIXELS),
+        (lambda f, s: (-f, s), Flag.NEGATIVE_FLUX),
+        (lambda f, s: (f, s * 100), Flag.LOW_SNR),
+        (lambda f, s: (np.where(np.arange(f.size) % 50 == 0, np.nan, f), s), Flag.NOT_FINITE),
+        (lambda f, s: (f, np.where(np.arange(f.size) % 50 == 0, 0.0, s)), Flag.BAD_SIGMA),
+        (lambda f, s: (f * 1e20, s * 1e20), Flag.NONE),
+        (lambda f, s: (1 + np.arange(f.size) / 300.0, s), Flag.OUT_OF_DISTRIBUTION),
+    ],
+)
+def test_one_bad_spectrum_is_flagged_and_changes_no_other(model, spectra, spoil, flag):
+    flux, sigma = spectra["flux"].copy(), spectra["sigma"].copy()
+    clean = model.infer(model.wave_aa, flux, sigma)
+    flux[3], sigma[3] = spoil(flux[3], sigma[3])
+    posterior = model.infer(model.wave_aa, flux, sigma)
+    assert flag in Flag(int(posterior.flags[3]))
+    usable = flag not in (Flag.NO_VALID_PIXELS, Flag.NEGATIVE_FLUX)
+    assert posterior.usable[3] == usable
+    assert np.isfinite(posterior.mass_fraction[3]).all() == usable
+    keep = np.arange(12) != 3
+    assert posterior.mass_fraction[keep] == pytest.approx(clean.mass_fraction[keep], abs=1e-5)
+    assert np.array_equal(posterior.flags[keep], clean.flags[keep])
+
+
+def test_nothing_usable_at_all_is_all_nan_and_flagged(model, spectra):
+    posterior = model.infer(model.wave_aa, spectra["flux"] * np.nan, spectra["sigma"])
+    assert not posterior.usable.any()
+    assert np.isnan(posterior.mass_fraction).all()
+    assert np.isnan(posterior.scalars["mw_mh"]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (lambda w, f, s: (w[::-1], f, s), "ascending"),
+        (lambda w, f, s: (w[:100], f, s), "must all be"),
+        (lambda w, f, s: (w - 3000, f, s), "at least half is needed"),
+        (lambda w, f, s: (w / 1e4, f, s), "at least half is needed"),
+    ],
+)
+def test_input_that_fits_no_spectrum_is_an_error(model, spectra, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        model.infer(*arguments(model.wave_aa, spectra["flux"], spectra["sigma"]))
+
+
+def test_bands_by_name(model, spectra):
+    flux, sigma = spectra["flux"], spectra["sigma"]
+    some = model.infer(model.wave_aa, flux, sigma, bands={"F275W": (np.ones(12), np.full(12, 0.1))})
+    none = model.infer(model.wave_aa, flux, sigma)
+    assert Flag.MISSING_BANDS in Flag(int(some.flags[0]))
+    assert Flag.NO_BANDS in Flag(int(none.flags[0]))
+    assert not np.allclose(some.scalars["a_v"], none.scalars["a_v"])
+    with pytest.raises(ValueError, match="does not know F999W"):
+        model.infer(model.wave_aa, flux, sigma, bands={"F999W": (1.0, 0.1)})
+
+
+def test_another_schema_version_is_refused(model_dir, tmp_path):
+    shutil.copytree(model_dir, tmp_path / "old")
+    info = json.loads((tmp_path / "old" / "model.json").read_text())
+    info["schema_version"] = "sfhnet.model/0"
+    (tmp_path / "old" / "model.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match=r"schema 'sfhnet\.model/0'"):
+        sfhnet.load(tmp_path / "old")
+    with pytest.raises(FileNotFoundError, match="no model"):
+        sfhnet.load(tmp_path)
+
+
+def test_a_posterior_survives_its_file(model, spectra, tmp_path):
+    posterior = model.infer(model.wave_aa, spectra["flux"], spectra["sigma"])
+    posterior.write(tmp_path / "p.h5")
+    again = Posterior.read(tmp_path / "p.h5")
+    assert again.mass_fraction == pytest.approx(posterior.mass_fraction, abs=1e-6)
+    assert again.scalars["t50"] == pytest.approx(posterior.scalars["t50"])
+    assert np.array_equal(again.flags, posterior.flags)
+    assert again.meta == posterior.meta
+    assert again.log_z == pytest.approx(again.mh + np.log10(0.019))
+
+
+def write_csv(path, wave, flux, sigma):
+    np.savetxt(
+        path, np.stack([wave, flux, sigma], 1), delimiter=",", header="wave_aa,flux,sigma", comments=""
+    )
+
+
+def write_sdss(path, wave, flux, sigma):
+    with np.errstate(divide="ignore"):
+        Table({"loglam": np.log10(wave), "flux": flux, "ivar": sigma**-2}).write(path)
+
+
+def write_image(path, wave, flux, sigma):
+    image = fits.ImageHDU(flux, name="DATA")
+    image.header.update(CRVAL1=wave[0], CDELT1=wave[1] - wave[0], CRPIX1=1, CTYPE1="AWAV")
+    fits.HDUList([fits.PrimaryHDU(), image, fits.ImageHDU(sigma**2, name="STAT")]).writeto(path)
+
+
+def write_hdf5(path, wave, flux, sigma):
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file["wave_aa"], file["flux"], file["sigma"] = wave, flux[None], sigma[None]
+
+
+def write_text(path, wave, flux, sigma):
+    np.savetxt(path, np.stack([wave, flux, sigma], 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "writer"),
+    [
+        ("s.csv", write_csv),
+        ("s.fits", write_image),
+        ("sdss.fits", write_sdss),
+        ("s.h5", write_hdf5),
+        ("s.dat", write_text),
+    ],
+)
+def test_the_command_reads_every_format(name, writer, model, model_dir, spectra, tmp_path, capsys):
+    writer(tmp_path / name, model.wave_aa, spectra["flux"][0], spectra["sigma"][0])
+    out = tmp_path / "out.h5"
+    options = ["--medium", "air"] if name == "sdss.fits" else []
+    assert main(["infer", str(tmp_path / name), "--model", str(model_dir), "-o", str(out), *options]) == 0
+    found, plain = Posterior.read(out), model.infer(model.wave_aa, spectra["flux"], spectra["sigma"])
+    assert found.scalars["mw_log_age"][0] == pytest.approx(plain.scalars["mw_log_age"][0], abs=0.02)
+    assert "NO_BANDS" in capsys.readouterr().out
+
+
+def test_the_command_says_what_a_file_lacks(model_dir, tmp_path, capsys):
+    (tmp_path / "bad.csv").write_text("wave,flux\n5000,1\n5001,1\n")
+    assert (
+        main(["infer", str(tmp_path / "bad.csv"), "--model", str(model_dir), "-o", str(tmp_path / "o.h5")])
+        == 1
+    )
+    assert "has no errors" in capsys.readouterr().err
+    assert not (tmp_path / "o.h5").exists()
+
+
+def gaussian_posterior(n, width, seed):
+    """Answers that are a unit normal about the truth, with intervals `width` times too wide."""
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(seed)
+    mass = rng.dirichlet(np.ones(4), n)
+    mh = rng.normal(size=(n, 4))
+    step = width * norm.ppf(LEVELS)
+    scalars = {name: rng.normal(size=n) for name in SCALARS}
+    posterior = Posterior(
+        age_edges_myr=np.array([0, 10, 100, 1000, 10000.0]),
+        mass_fraction=mass,
+        mh=mh,
+        mass_fraction_q=np.clip(mass[:, None] + 0.01 * step[:, None], 0, 1),
+        cum_mass_q=np.clip(mass.cumsum(1)[:, None] + 0.01 * step[:, None], 0, 1),
+        mh_q=mh[:, None] + step[:, None],
+        scalars=scalars,
+        scalars_q={name: value[:, None] + step for name, value in scalars.items()},
+        flags=np.zeros(n, dtype=np.uint32),
+        snr=10 ** rng.uniform(1, 2, n),
+        log_scale=np.zeros(n),
+        chi2=np.ones(n),
+        ood_score=np.zeros(n),
+    )
+    truth = {name: value + rng.normal(size=n) for name, value in scalars.items()}
+    truth |= {"mass_fraction": mass, "mh": mh + rng.normal(size=mh.shape)}
+    return posterior, truth
+
+
+@pytest.mark.parametrize("width", [0.5, 2.0])
+def test_conformal_factors_restore_coverage_on_fresh_mocks(width):
+    posterior, truth = gaussian_posterior(6000, width, 0)
+    conformal = Conformal.fit(posterior, truth, np.array([30.0]), np.array([0.0]), 100)
+    conformal = Conformal.from_json(json.loads(json.dumps(conformal.to_json())))
+    fresh, fresh_truth = gaussian_posterior(6000, width, 1)
+    before = coverage(fresh.scalars_q["a_v"], fresh_truth["a_v"])
+    after = conformal.apply(fresh)
+    assert abs(before["68"] - 0.68) > 0.15
+    for nominal, found in coverage(after.scalars_q["a_v"], fresh_truth["a_v"]).items():
+        assert 100 * found == pytest.approx(float(nominal), abs=2.0)
+    for nominal, found in coverage(after.mh_q, fresh_truth["mh"], fresh.mass_fraction).items():
+        assert 100 * found == pytest.approx(float(nominal), abs=2.0)
+    assert (np.diff(after.scalars_q["t50"], axis=1) >= 0).all()
+    assert np.array_equal(after.scalars["t50"], fresh.scalars["t50"])
+
+
+def test_familiarity_keeps_mocks_and_sees_strangers():
+    rng = np.random.default_rng(0)
+    components, chi2 = rng.normal(size=(4000, 8)), rng.chisquare(50, 4000) / 50
+    snr = 10 ** rng.uniform(1, 2, 4000)
+    familiarity = Familiarity.fit(components[:2000], chi2[:2000], snr[:2000], np.array([30.0]), 0.99)
+    familiarity = Familiarity.from_json(json.loads(json.dumps(familiarity.to_json())))
+    known = familiarity.score(components[2000:], chi2[2000:], snr[2000:])
+    assert 0.001 < (known > 1).mean() < 0.03
+    assert (familiarity.score(components[2000:] + 3.0, chi2[2000:], snr[2000:]) > 1).mean() > 0.99
+    assert (familiarity.score(components[2000:], chi2[2000:] * 3, snr[2000:]) > 1).mean() > 0.99
+
+
+def test_benchmarks_are_frozen(test_mocks):
+    first = make_benchmark("real", 30.0, test_mocks, 20, NoiseConfig(), 1)
+    again = make_benchmark("real", 30.0, test_mocks, 20, NoiseConfig(), 1)
+    other = make_benchmark("ideal", 30.0, test_mocks, 20, NoiseConfig(), 1)
+    assert first.sha256 == again.sha256
+    assert first.sha256 != other.sha256
+    assert other.batch.mask.all()
+    assert first.batch.band_mask.all()
+    with pytest.raises(ValueError, match="no benchmark"):
+        make_benchmark("easy", 30.0, test_mocks, 20, NoiseConfig(), 1)

@@ -1,0 +1,119 @@
+"""Training: stops and resumes bit for bit, reads shards in pieces as from memory, refuses what is damaged."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from small_networks import small_trainer
+
+from sfhnet.checkpoint import load_network, load_tensors
+from sfhnet.dataset import Mocks
+from sfhnet.train import CHECKPOINT, Preempted
+
+
+def weights(folder):
+    return load_tensors(folder / "weights.safetensors")[0]
+
+
+def same(first, second):
+    return set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("kind", ["pca_mlp", "attention"])
+def test_a_stopped_run_resumes_bit_for_bit(kind, mocks, held_out, tmp_path):
+    small_trainer(kind, mocks, held_out, tmp_path / "whole").run()
+    # Stopped within an epoch, then after one: six steps an epoch.
+    with pytest.raises(Preempted, match="stopped at step 4 of 12"):
+        small_trainer(kind, mocks, held_out, tmp_path / "parts").run(stop_after_steps=4)
+    with pytest.raises(Preempted):
+        small_trainer(kind, mocks, held_out, tmp_path / "parts").run(stop_after_steps=5)
+    small_trainer(kind, mocks, held_out, tmp_path / "parts").run()
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    rows = [(tmp_path / name / "history.csv").read_text().splitlines() for name in ("whole", "parts")]
+    without_time = [[",".join(np.delete(line.split(","), 2)) for line in part] for part in rows]
+    assert without_time[0] == without_time[1]
+
+
+def test_sigterm_writes_a_checkpoint(mocks, held_out, tmp_path):
+    trainer = small_trainer("pca_mlp", mocks, held_out, tmp_path)
+    step = trainer._step
+
+    def stop_at_third(picked):
+        if trainer.state.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(picked)
+
+    trainer._step = stop_at_third
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Preempted):
+        trainer.run()
+    assert load_tensors(tmp_path / CHECKPOINT)[1]["progression"]["step"] == 3
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_checkpoint_of_another_configuration_is_left_alone(mocks, held_out, tmp_path):
+    with pytest.raises(Preempted):
+        small_trainer("pca_mlp", mocks, held_out, tmp_path).run(stop_after_steps=3)
+    other = small_trainer("pca_mlp", mocks, held_out, tmp_path, learning_rate=1e-4)
+    other.run()
+    assert other.state.step == 12
+    assert len(other.history) == 2
+
+
+def test_a_damaged_checkpoint_is_an_error_that_names_it(mocks, held_out, tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(b"not a tensor")
+    with pytest.raises(ValueError, match="damaged"):
+        small_trainer("pca_mlp", mocks, held_out, tmp_path).run()
+
+
+def test_training_learns(mocks, held_out, tmp_path):
+    trainer = small_trainer("pca_mlp", mocks, held_out, tmp_path, epochs=12, learning_rate=5e-3)
+    trainer.run()
+    held = [row["held_out_total"] for row in trainer.history]
+    assert min(held) < 0.85 * held[0]
+    prior = small_trainer("prior_mean", mocks, held_out, tmp_path / "prior")
+    prior.run()
+    assert min(held) < 0.9 * prior.history[0]["held_out_total"]
+
+
+def test_early_stopping_keeps_the_best_weights(mocks, held_out, tmp_path):
+    trainer = small_trainer("pca_mlp", mocks, held_out, tmp_path, epochs=30, patience=2)
+    losses, seen = iter([3.0, 1.0, 2.0, 2.5, 4.0, 0.5]), []
+
+    def evaluate():
+        seen.append({name: value.clone() for name, value in trainer.averaged.state_dict().items()})
+        return {"total": next(losses)}
+
+    trainer.evaluate = evaluate
+    trainer.run()
+    assert trainer.state.epoch == 5  # best at 2, patience of 2 used up at 5
+    network, info = load_network(tmp_path)
+    assert info["training"]["best"] == 1.0
+    assert same(seen[1], network.state_dict())
+    assert not same(seen[4], network.state_dict())
+
+
+def test_reading_in_pieces_gives_the_same_batches_as_memory(shard_paths):
+    cached, pieces = Mocks(shard_paths[:3]), Mocks(shard_paths[:3], cache_gb=0.0)
+    assert cached._cached is not None
+    assert pieces._cached is None
+    for skip in (0, 3):
+        for first, second in zip(cached.epoch(1, 7, 32, skip), pieces.epoch(1, 7, 32, skip), strict=True):
+            assert torch.equal(first.flux, second.flux)
+            assert torch.equal(first.labels["t50"], second.labels["t50"])
+
+
+def test_an_epoch_shows_every_mock_once_and_ranks_share(mocks):
+    order = mocks.order(3, 1)
+    assert np.array_equal(np.sort(order), np.arange(len(mocks)))
+    assert not np.array_equal(order, mocks.order(4, 1))
+    flux = [torch.cat([b.flux for b in mocks.epoch(0, 1, 16, rank=rank, n_rank=2)]) for rank in (0, 1)]
+    assert len(flux[0]) == len(flux[1]) == len(mocks) // 2
+    assert not any(bool((row == flux[1]).all(1).any()) for row in flux[0][:5])
+
+
+def test_too_large_a_batch_is_an_error(mocks):
+    with pytest.raises(ValueError, match=r"lower training\.batch"):
+        mocks.batches_per_epoch(10**6)

@@ -1,0 +1,104 @@
+"""Validation end to end on a small model: every number, the card and every figure."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from matplotlib import image
+from small_networks import small_model
+
+from sfhnet.config import FiguresConfig, NoiseConfig, ValidationConfig
+from sfhnet.figures import FIGURES, draw_validation
+from sfhnet.model_card import model_card
+from sfhnet.network_drawing import parts_of
+from sfhnet.networks import KINDS, build
+from sfhnet.train import make_spec
+from sfhnet.validate import validate
+
+
+@pytest.fixture(scope="module")
+def validated(model_dir, test_mocks, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("validation")
+    config = ValidationConfig(galaxies=96, snr=(20.0, 50.0))
+    metrics = validate(
+        model_dir, test_mocks, config, NoiseConfig(), 1, folder / "metrics.json", folder / "validation.h5", {}
+    )
+    return folder, metrics
+
+
+def test_every_case_has_every_metric(validated):
+    folder, metrics = validated
+    assert json.loads((folder / "metrics.json").read_text())["model"] == metrics["model"]
+    assert len(metrics["cases"]) == 8
+    for case in metrics["cases"].values():
+        for who in ("model", "prior_mean"):
+            numbers = case[who]
+            assert {"w1_dex", "smape_lovell", "smape_floored", "smape_textbook", "coverage"} <= set(numbers)
+            assert set(numbers["age_ranges"]) == {"young", "intermediate", "old"}
+            assert np.isfinite(numbers["w1_dex"])
+        assert "coverage_uncalibrated" in case
+    assert len(metrics["benchmarks_sha256"]) == 4
+    assert metrics["inference_ms_per_spectrum"]["one_core"] > 0
+
+
+def test_the_small_model_beats_the_prior(validated):
+    case = validated[1]["cases"]["real_snr050"]
+    assert case["model"]["w1_dex"] < 0.8 * case["prior_mean"]["w1_dex"]
+    assert (
+        case["model"]["scalars"]["lw_log_age"]["scatter"]
+        < 0.7 * case["prior_mean"]["scalars"]["lw_log_age"]["scatter"]
+    )
+
+
+def test_stored_numbers_have_units_and_axes(validated):
+    with h5py.File(validated[0] / "validation.h5") as file:
+        seen = []
+
+        def check(name, item):
+            if isinstance(item, h5py.Dataset):
+                seen.append(name)
+                assert "unit" in item.attrs, name
+                assert len(item.attrs["axes"].split(",")) == item.ndim, name
+
+        file.visititems(check)
+        assert "real_snr050_nobands/estimate/mw_log_age" in seen
+        truth = file["real_snr050/truth/mass_fraction"][()]
+        assert truth.sum(1) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_card_shows_the_numbers(validated, model_dir):
+    _, metrics = validated
+    card = model_card(model_dir, metrics)
+    case = metrics["cases"]["real_snr050"]
+    assert f"{case['model']['w1_dex']:.3f} ({case['prior_mean']['w1_dex']:.3f})" in card
+    assert "OUT_OF_DISTRIBUTION" in card
+
+
+def test_every_figure_is_drawn_and_repeats_exactly(validated, model_dir, tmp_path):
+    folder, _ = validated
+    config = FiguresConfig(dpi=60)
+    arguments = ([folder / "metrics.json"], [folder / "validation.h5"], [model_dir])
+    paths = draw_validation(*arguments, tmp_path / "a", config)
+    assert len(paths) == 2 * len(FIGURES)
+    for path in paths:
+        if path.suffix == ".png":
+            assert image.imread(path)[..., :3].std() > 0.02, path
+    again = draw_validation(*arguments, tmp_path / "b", config, ["coverage"])
+    assert [path.name for path in again] == ["coverage.pdf", "coverage.png"]
+    for path in again:
+        assert path.read_bytes() == (tmp_path / "a" / path.name).read_bytes()
+
+
+def test_an_unknown_figure_is_an_error(validated, tmp_path):
+    with pytest.raises(ValueError, match="no figures selfie"):
+        draw_validation([], [], [], tmp_path, FiguresConfig(), ["selfie"])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "prior_mean"])
+def test_drawings_count_the_weights_of_the_network(kind, mocks):
+    network = build(make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr))
+    parts = parts_of(network)
+    names = {part.name for part in parts}
+    assert all(source in names for part in parts for source in part.feeds)
+    assert any("weights" in part.text for part in parts)
