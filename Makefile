@@ -68,6 +68,7 @@ verify: env ## check the upstream files that are here
 	@$(PY) -m sfhnet sources verify default --config config.yaml $(CONFIG)
 
 run: env fetch ## everything: environment, upstream files, the workflow to its end
+	@$(PY) scripts/_unlock.py
 	@$(PY) -m snakemake --cores $(CORES) $(OVERLAYS) $(ARGS)
 
 test: $(VENV)/.test.stamp fetch ## run every test

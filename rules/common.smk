@@ -1,5 +1,6 @@
 # What the rules share: the checked configuration, how a step is run, and what makes it run again. No rules here.
 import json
+import math
 import os
 import re
 import socket
@@ -131,6 +132,14 @@ def shard_files(shards):
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
 TRAINING_ENV = f"../envs/{'training-gpu' if CONFIG.training.device == 'cuda' else 'training'}.yaml"
 
+# Figures of the prior: of about 20,000 galaxies, beside the catalogues of clusters that are at hand (a mirror has them).
+PRIOR_FIGURES = ["prior_histories", "prior_labels", "prior_colours"]
+DRAWN_SHARDS = TRAINING_SHARDS[: math.ceil(20 / KILO_GALAXIES)]
+CATALOGUES = {
+    source: option
+    for source, option in {"phangs_hst_colours": "phangs", "legus_ngc1566": "legus"}.items()
+    if all(Path(file).is_file() for file in upstream(source))
+}
 # Figures of the validation: what plot_validation.py calls them, and the models that they show.
 LEARNERS = [name for name, model in CONFIG.models.items() if model.kind != "prior_mean"]
 VALIDATION_FIGURES = {

@@ -3,8 +3,49 @@
 
 rule figures:
     input:
-        expand("results/figures/{figure}.png", figure=[*VALIDATION_FIGURES]),
+        expand("results/figures/{figure}.png", figure=[*PRIOR_FIGURES, *VALIDATION_FIGURES]),
     localrule: True
+
+
+rule plot_prior:
+    input:
+        shards=shard_files(DRAWN_SHARDS),
+        prior=f"results/prior/{DRAWN_SHARDS[0]}.h5",
+        filters=upstream("hst_filters"),
+        catalogues=[file for source in CATALOGUES for file in upstream(source)],
+        script=script("plot_prior"),
+        code=code("plot_prior"),
+    output:
+        [
+            report(
+                f"results/figures/{figure}.png",
+                caption=f"../report/{figure}.rst",
+                category="Prior",
+                labels={"figure": figure},
+            )
+            for figure in PRIOR_FIGURES
+        ],
+        expand("results/figures/{figure}.pdf", figure=PRIOR_FIGURES),
+        coverage="results/figures/prior_coverage.json",
+    log:
+        "logs/plot_prior.log",
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(20),
+    params:
+        config=section("bands", "figures"),
+        filters=lambda wildcards, input: Path(input.filters[0]).parent,
+        catalogues=[f"--{option} {Path(upstream(source)[0]).parent}" for source, option in CATALOGUES.items()],
+        folder=lambda wildcards, output: Path(output.coverage).parent,
+        code=code_hash("plot_prior"),
+    message:
+        "Draw the prior"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --shards {input.shards} "
+        "--prior {input.prior} --filters {params.filters} {params.catalogues} --out-dir {params.folder}"
 
 
 rule plot_validation:
@@ -56,12 +97,12 @@ rule plot_validation:
 rule report:
     input:
         metrics=expand("results/validation/{model}/metrics.json", model=MODELS),
-        figures=expand("results/figures/{figure}.png", figure=VALIDATION_FIGURES),
+        figures=expand("results/figures/{figure}.png", figure=[*PRIOR_FIGURES, *VALIDATION_FIGURES]),
         summaries=expand("results/galaxies/{galaxy}/summary.json", galaxy=GALAXIES),
         pages=expand("results/galaxies/{galaxy}/summary.png", galaxy=GALAXIES),
         truths=expand("results/galaxies/{galaxy}/truth.png", galaxy=SIMULATED),
         template="report/page.html.j2",
-        captions=expand("report/{kind}.rst", kind=("validation", "galaxy", "truth")),
+        captions=expand("report/{kind}.rst", kind=("validation", "galaxy", "truth", *PRIOR_FIGURES)),
         script=script("report"),
         code=code("report"),
     output:

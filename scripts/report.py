@@ -8,7 +8,7 @@ if __name__ == "__main__":
     parser = cli.parser(__doc__)
     parser.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json")
     parser.add_argument(
-        "--figures", type=Path, nargs="*", default=[], metavar="FILE", help="PNG of the validation"
+        "--figures", type=Path, nargs="*", default=[], metavar="FILE", help="PNG of prior and validation"
     )
     parser.add_argument(
         "--galaxies",
@@ -27,6 +27,9 @@ if __name__ == "__main__":
 
     from sfhnet.config import load_config
     from sfhnet.report import Captions, Figure, GalaxyPage, write_report
+
+    def kind_of(path: Path) -> str:
+        return path.stem if (args.templates / f"{path.stem}.rst").is_file() else "validation"
 
     caption = Captions(args.templates)
     pages = []
@@ -48,6 +51,6 @@ if __name__ == "__main__":
         args.templates / "page.html.j2",
         load_config(args.config),
         args.metrics,
-        [Figure(path, caption("validation", figure=path.stem)) for path in args.figures],
+        [Figure(path, caption(kind_of(path), figure=path.stem)) for path in args.figures],
         pages,
     )

@@ -1,16 +1,13 @@
 """Fresh copies of the project, and one that has run the tiny configuration."""
 
 import pytest
-from projects import Project, make_project
-
-# what configs/tiny.yaml reads
-SOURCES = ("emiles", "bc03_miles", "mappings51", "hst_filters", "ngc3073")
+from projects import TINY_SOURCES, Project, make_project
 
 
 @pytest.fixture
 def project(tmp_path, upstream) -> Project:
     """A fresh copy of the project, nothing run."""
-    for source in SOURCES:
+    for source in TINY_SOURCES:
         upstream(source)
     return make_project(tmp_path / "project")
 
@@ -18,7 +15,7 @@ def project(tmp_path, upstream) -> Project:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory, upstream) -> Project:
     """A copy in which the tiny configuration has run to its end; tests change only copies of it."""
-    for source in SOURCES:
+    for source in TINY_SOURCES:
         upstream(source)
     project = make_project(tmp_path_factory.mktemp("tiny") / "project")
     project.run(seconds=1500)

@@ -22,6 +22,8 @@ PARTS = (
     "report",
     "src",
 )
+# upstream sources that configs/tiny.yaml reads
+TINY_SOURCES = ("emiles", "bc03_miles", "mappings51", "hst_filters", "ngc3073")
 
 
 @dataclass

@@ -51,7 +51,7 @@ def says(*command: str) -> str | None:
 
 @dataclass
 class Cluster:
-    """Nodes c1..cN (partition cpu, the default) and g1..gN (partition gpu, two GPU-like resources each)."""
+    """Nodes c1..cN (partition cpu, the default) and g1..gN (partition gpu; two GPU-like resources each)."""
 
     folder: Path
     cpu_nodes: int = 3
@@ -130,7 +130,7 @@ class Cluster:
         return [[cell.strip() for cell in line.split("|")] for line in (text or "").splitlines()]
 
     def _all_idle(self) -> bool:
-        lines = (says("sinfo", "-h", "-N", "-o", "%N %t") or "").split("\n")
+        lines = (says("sinfo", "--noheader", "--Node", "--format", "%N %t") or "").split("\n")
         return {line for line in lines if line.endswith(" idle")} == {f"{n} idle" for n in self.nodes}
 
     def _start_munge(self) -> None:
@@ -177,7 +177,10 @@ class Cluster:
                 gres.append(f"NodeName={node} Name=gpu Type=fake File={folder}/nvidia[0-{last}]")
             nodes.append(line)
         partitions = f"PartitionName=cpu Nodes=c[1-{self.cpu_nodes}] Default=YES MaxTime=60 DefaultTime=10\n"
-        partitions += f"PartitionName=gpu Nodes=g[1-{self.gpu_nodes}] MaxTime=60 DefaultTime=10\n"
+        # jobs of the partition gpu make way for those of urgent: SIGTERM, and the end after the grace time
+        gpus = f"Nodes=g[1-{self.gpu_nodes}] MaxTime=60 DefaultTime=10"
+        partitions += f"PartitionName=gpu {gpus} PriorityTier=1 PreemptMode=CANCEL GraceTime=30\n"
+        partitions += f"PartitionName=urgent {gpus} PriorityTier=10 PreemptMode=OFF\n"
         text = string.Template(TEMPLATE.read_text()).substitute(
             host=host, folder=self.folder, port=self.port, nodes="\n".join(nodes), partitions=partitions
         )
