@@ -50,7 +50,7 @@ def shard_identity(config: Config, shard: int, inputs: dict[str, Path]) -> dict[
         Library and grids that are read; their content counts, not their place.
     """
     synthesis = config.synthesis.model_dump(
-        mode="json", include={"storage", "basis_tolerance", "birth_age_myr"}
+        mode="json", include={"storage", "basis_tolerance", "nebular_continuum", "birth_age_myr"}
     )
     return prior_identity(config, shard) | {
         "grid": config_hash(config.grid),

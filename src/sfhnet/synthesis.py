@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from pyprospect.constants import C_KMS
+from pyprospect.line_grids import HYDROGEN
 from pyprospect.lsf import muse_udf10_fwhm_aa
+from pyprospect.nebular_continuum import continuum_for
 from pyprospect.ssp import SSPLibrary
-from pyprospect.synthesis import ContinuumPerHalpha, LineRatios, Synthesizer
+from pyprospect.synthesis import LineRatios, Synthesizer
 from sfhnet.labels import LABELS, Labeller
 from sfhnet.library import GalaxyLibrary
 from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 BLOCK = 512
 _STREAM_LINES = 11
-# Lines whose ratios to Halpha are atomic physics and do not scatter with the gas
-_HYDROGEN = ("Halpha", "Hbeta", "Hgamma", "Hdelta", "Pa", "Br", "HI")
 
 
 def grid_wave_aa(config: Config) -> np.ndarray:
@@ -49,7 +49,6 @@ def make_synthesizer(
     library: SSPLibrary,
     bands: Mapping[str, Any],
     lines: LineRatios | None,
-    continuum: ContinuumPerHalpha | None = None,
     **options: Any,
 ) -> Synthesizer:
     """Build the synthesizer that a configuration asks for.
@@ -61,7 +60,6 @@ def make_synthesizer(
     bands : mapping
         Band name -> curve, at least those of ``config.bands``.
     lines : LineRatios, optional
-    continuum : ContinuumPerHalpha, optional
     **options
         For `Synthesizer` (dtype, device).
 
@@ -89,7 +87,7 @@ def make_synthesizer(
         redshift=_nodes(nuisance["redshift"], n=3),
         bands={name: bands[name] for name in config.bands},
         lines=lines,
-        continuum=continuum,
+        continuum=continuum_for(library) if config.synthesis.nebular_continuum else None,
         birth_age_yr=config.synthesis.birth_age_myr * 1e6,
         **{"compression": config.synthesis.basis_tolerance, **options},
     )
@@ -106,7 +104,8 @@ def _line_scatter(drawn: PriorSample, lines: LineRatios | None, seed: int, shard
         return None
     rng = np.random.default_rng([seed, shard, _STREAM_LINES])
     steps = rng.standard_normal((drawn.n, len(lines.names)), dtype=np.float32) * width[:, None]
-    steps[:, [name.startswith(_HYDROGEN) for name in lines.names]] = 0.0
+    # ratios of hydrogen lines are atomic physics and do not scatter with the gas
+    steps[:, [HYDROGEN.fullmatch(name) is not None for name in lines.names]] = 0.0
     return 10.0**steps
 
 

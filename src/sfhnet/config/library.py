@@ -34,6 +34,8 @@ class SynthesisConfig(Section):
     basis_tolerance: float = Field(1e-3, ge=0, le=0.01)
     """Bound on the relative error per pixel of the low-rank SSP basis; 0 uses the library whole. The error is
     typically ten times smaller."""
+    nebular_continuum: bool = True
+    """Add the continuum of the ionised gas (free-bound, free-free, two-photon), scaled by Halpha."""
     birth_age_myr: float = Field(10.0, gt=0, le=100)
     """Stars up to this age lie in their birth clouds (Charlot & Fall 2000) [Myr]."""
 
