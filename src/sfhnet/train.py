@@ -74,7 +74,7 @@ def make_spec(
     model: ModelConfig, n_wave: int, band_names: Sequence[str], age_edges_myr: Sequence[float]
 ) -> Spec:
     """Return the spec of a network from its configuration section and the mocks' grids."""
-    options = model.model_dump(exclude={"kind", "training"})
+    options = model.model_dump(mode="json", exclude={"kind", "training"})
     return Spec(model.kind, n_wave, tuple(band_names), tuple(float(edge) for edge in age_edges_myr), options)
 
 

@@ -15,6 +15,7 @@ SMALL = {
         "patch": 64,
         "stride": 64,
     },
+    "four_branch": {"filters": (4, 4, 4), "decoder": (32,)},
 }
 
 

@@ -64,8 +64,8 @@ class LossWeights(Section):
 class ModelConfig(Section):
     """One network; models of several names are trained side by side."""
 
-    kind: Literal["prior_mean", "pca_mlp", "attention"]
-    """Which network."""
+    kind: Literal["prior_mean", "pca_mlp", "attention", "four_branch"]
+    """Which network: the baselines prior_mean and pca_mlp, the paper's first (four_branch) and current one (attention)."""
     n_component: int = Field(64, ge=4, le=512)
     """Principal components."""
     width: int = Field(256, ge=8)
@@ -84,6 +84,10 @@ class ModelConfig(Section):
     """Pixels of a patch."""
     stride: int = Field(32, ge=1)
     """Pixels between patches."""
+    filters: tuple[int, int, int] = (128, 64, 32)
+    """Filters of the three convolutions (four_branch)."""
+    decoder: tuple[int, ...] = (512, 256, 256, 128)
+    """Sizes of the layers of both decoders (four_branch)."""
     loss_weights: LossWeights = LossWeights()
     training: dict[str, float | int | str] = Field(default_factory=dict)
     """Keys of `training` to override."""

@@ -7,10 +7,16 @@ import torch
 from sfhnet.networks.attention import Attention
 from sfhnet.networks.base import Network, Spec
 from sfhnet.networks.baselines import PcaMlp, PriorMean
+from sfhnet.networks.four_branch import FourBranch
 
 __all__ = ["KINDS", "Network", "Spec", "build"]
 
-KINDS: dict[str, type[Network]] = {"prior_mean": PriorMean, "pca_mlp": PcaMlp, "attention": Attention}
+KINDS: dict[str, type[Network]] = {
+    "prior_mean": PriorMean,
+    "pca_mlp": PcaMlp,
+    "attention": Attention,
+    "four_branch": FourBranch,
+}
 
 
 def build(spec: Spec, seed: int = 0) -> Network:

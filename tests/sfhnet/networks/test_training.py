@@ -21,7 +21,7 @@ def same(first, second):
     return set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("kind", ["pca_mlp", "attention"])
+@pytest.mark.parametrize("kind", ["pca_mlp", "attention", "four_branch"])
 def test_a_stopped_run_resumes_bit_for_bit(kind, mocks, held_out, tmp_path):
     small_trainer(kind, mocks, held_out, tmp_path / "whole").run()
     # Stopped within an epoch, then after one: six steps an epoch.
