@@ -30,7 +30,6 @@ if __name__ == "__main__":
     from pyprospect.ssp import SSPLibrary
     from sfhnet.config import load_config
     from sfhnet.flags import count
-    from sfhnet.ingredients import load_bands
     from sfhnet.prepare import prepare
     from sfhnet.provenance import provenance
     from sfhnet.sample_sheet import load_sheet, row_of
@@ -41,7 +40,11 @@ if __name__ == "__main__":
     row = row_of(load_sheet(config.galaxies.sheet, config.bands), args.galaxy, config.galaxies.sheet)
     files = args.data or [row.data_path(config.sources.data_dir)]
     target = target_of(row, files, config.galaxies, config.simulated_galaxy, config.bands)
-    curves = load_bands(args.filters, target.images) if args.filters else None
+    curves = None
+    if args.filters and target.images:
+        from sfhnet.ingredients import load_bands
+
+        curves = load_bands(args.filters, target.images)
     bands = tuple(config.bands)
     spectra = prepare(target, config.galaxies, config.grid, bands, SSPLibrary.read(args.ssp), curves)
     inputs = {"ssp": args.ssp, "data": target.data, **dict(target.images)}

@@ -122,6 +122,23 @@ def _banner(axes: Axes, spectra: Spectra, summary: Mapping[str, Any]) -> None:
     )
 
 
+def _watermark(axes: Axes, summary: Mapping[str, Any]) -> None:
+    if _alarmed(summary):
+        axes.text(
+            0.5,
+            0.5,
+            "NOT TO BE USED",
+            color=_BAD,
+            weight="bold",
+            rotation=30,
+            ha="center",
+            va="center",
+            fontsize=14,
+            transform=axes.transAxes,
+            bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none"},
+        )
+
+
 def _map_panels(cells: list[Axes], spectra: Spectra, table: QTable, summary: Mapping[str, Any]) -> None:
     white = np.where(spectra.white > 0, spectra.white, np.nan)
     positive = white[np.isfinite(white)]
@@ -134,20 +151,8 @@ def _map_panels(cells: list[Axes], spectra: Spectra, table: QTable, summary: Map
         if name == "velocity":
             values = values - np.nanmedian(values)
         _map(axes, spectra, values, title, colours, symmetric=name == "velocity")
-        if _alarmed(summary) and name != "velocity":
-            axes.text(
-                0.5,
-                0.5,
-                "NOT TO BE USED",
-                color=_BAD,
-                weight="bold",
-                rotation=30,
-                ha="center",
-                va="center",
-                fontsize=14,
-                transform=axes.transAxes,
-                bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none"},
-            )
+        if name != "velocity":
+            _watermark(axes, summary)
     _quality_map(cells[8], spectra, table)
 
 
@@ -307,6 +312,7 @@ def _history_panel(axes: Axes, summary: Mapping[str, Any], spectra: Spectra) -> 
     _age_axis(axes, edges)
     axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("share of the mass formed by then")
+    _watermark(axes, summary)
     axes.set_title("star-formation history" + (", all bins" if summary["n_bins"] > 1 else ""), fontsize=9)
     axes.legend(loc="lower left")
 
@@ -326,6 +332,7 @@ def _metallicity_panel(axes: Axes, summary: Mapping[str, Any], spectra: Spectra)
         axes.plot(ages, true, color="black", linestyle="--", label="true")
     _age_axis(axes, edges)
     axes.set_ylabel("[M/H] of the stars formed then [dex]")
+    _watermark(axes, summary)
     axes.set_title("age-metallicity relation", fontsize=9)
     axes.legend(loc="best")
 
@@ -355,6 +362,7 @@ def _radial_panel(axes: Axes, spectra: Spectra, table: QTable, summary: Mapping[
                 radius, spectra.truth[name], "x", color="black", markersize=2, markeredgewidth=0.5, alpha=0.6
             )
         place.set_ylabel(label, color=colour)
+    _watermark(axes, summary)
     axes.set_xlabel("radius in the disc [kpc]" + (" (black: true)" if spectra.truth else ""))
     slopes = [
         f"{short} {fit['slope']:+.3f} ± {fit['slope_err']:.3f}"

@@ -10,6 +10,8 @@ from pyprospect.constants import Z_SUN
 
 from .config import SimulatedGalaxyConfig
 
+# Centre of NGC 628 (PHANGS sample table v1.6).
+RA_DEG, DEC_DEG = 24.1739, 15.7836
 # Light inside this radius is softened, so that the cusp of an exponential disc does not depend on the sampling.
 _SOFTENING = 0.05
 # Two arms, opening by this angle; the young stars follow them.

@@ -215,7 +215,7 @@ def gradients(spectra: Spectra, table: QTable, good: np.ndarray) -> dict[str, An
         for label, scale in scales.items():
             result[f"{name}_{label}"] = gradient(radius_arcsec * scale, values, 0.5 * (high - low), good)
             if name in spectra.truth:
-                true = gradient(radius_arcsec * scale, spectra.truth[name], np.zeros(spectra.n), good)
+                true = gradient(radius_arcsec * scale, spectra.truth[name], 0.5 * (high - low), good)
                 result[f"{name}_{label}"]["true_slope"] = true["slope"]
     return result
 

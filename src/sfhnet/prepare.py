@@ -23,10 +23,10 @@ from .extract import Survey, sum_bins, survey
 from .flags import Flag
 from .hst import BandFluxes, measure_bands, read_image
 from .restframe import Observed, RestFrame, fit_kinematics, sky_mask, to_rest_frame
-from .simulate import truth_in_bins
 from .spectra import Spectra
 from .synthetic_bands import disagree, synthetic_bands
 from .target import Target
+from .truth import truth_in_bins
 
 # Below this share of good channels a spaxel joins no bin.
 _MIN_GOOD_CHANNELS = 0.5

@@ -10,8 +10,8 @@ import numpy as np
 
 from .config import GalaxiesConfig, SimulatedGalaxyConfig
 from .extinction import SF11_PER_SFD98
+from .galaxy_model import DEC_DEG, RA_DEG
 from .sample_sheet import Galaxy
-from .simulate import DEC_DEG, RA_DEG
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_out_of_distribution_is_shouted(tmp_path):
     spectra = make_spectra(6, simulated=False)
     figure = page(spectra, make_answer(spectra, flags=Flag.OUT_OF_DISTRIBUTION))
     assert "OUT OF DISTRIBUTION: do not use these numbers (36 of 36 bins)." in texts(figure)
-    assert texts(figure).count("NOT TO BE USED") == 6
+    assert texts(figure).count("NOT TO BE USED") == 9
     with style(FiguresConfig(dpi=50)):
         save(figure, tmp_path / "ood")
 

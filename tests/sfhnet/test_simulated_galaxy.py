@@ -14,9 +14,10 @@ from sfhnet.flags import Flag
 from sfhnet.galaxy_model import deproject, disc_history
 from sfhnet.prepare import prepare
 from sfhnet.sample_sheet import Galaxy
-from sfhnet.simulate import map_wcs, simulate_galaxy, sky_offsets, truth_in_bins
+from sfhnet.simulate import map_wcs, simulate_galaxy, sky_offsets
 from sfhnet.spectra import Spectra
 from sfhnet.target import target_of
+from sfhnet.truth import truth_in_bins
 
 EDGES_YR = 1e6 * np.array(
     [0, 10, 20, 40, 63, 100, 180, 320, 560, 1000, 1800, 3200, 5000, 7100, 9000, 11200, 13800]
