@@ -153,7 +153,8 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
         # Astropy only warns of a file that is cut short; here that is an error, with the remedy.
         warnings.simplefilter("ignore", AstropyUserWarning)
         try:
-            hdus = fits.open(path, memmap=True, lazy_load_hdus=True)
+            # Mapped files would count as memory; sections are read as they are asked for.
+            hdus = fits.open(path, memmap=False, lazy_load_hdus=True)
         except OSError as error:
             raise ValueError(f"{galaxy}: {path} cannot be read as FITS ({error}); is it whole?") from error
         try:
