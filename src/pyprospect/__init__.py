@@ -1,5 +1,7 @@
 """ProSpect for Python: star-formation and metallicity histories to spectra and photometry."""
 
+from typing import Any
+
 from pyprospect import massfunc, zfunc
 from pyprospect.messages import ClampWarning, CoverageWarning, ProSpectWarning
 from pyprospect.sed import ProSpectSED, prospect_sed
@@ -14,6 +16,7 @@ __all__ = [
     "ProSpectWarning",
     "SFHResult",
     "SSPLibrary",
+    "Synthesizer",
     "massfunc",
     "prospect_sed",
     "sfh_burst",
@@ -21,3 +24,12 @@ __all__ = [
     "smstar_func",
     "zfunc",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # The fast synthesizer needs torch, which takes a second to import and nothing else here needs.
+    if name == "Synthesizer":
+        from pyprospect.synthesis import Synthesizer
+
+        return Synthesizer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -338,3 +338,12 @@ def test_result_does_not_depend_on_blocks_beyond_rounding(synthesizer, config):
         hashlib.sha256(small.flux.numpy()).hexdigest()
         == hashlib.sha256(synthesizer(mass, z, block=32, threads=2, redshift=0.002).flux.numpy()).hexdigest()
     )
+
+
+def test_synthesizer_is_part_of_pyprospect():
+    import pyprospect
+
+    assert pyprospect.Synthesizer is Synthesizer
+    code = "import sys, pyprospect; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=False)
+    assert done.returncode == 0
