@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -216,7 +216,7 @@ def _measured_variance(
 
 
 def measure_bands(
-    images: Mapping[str, HSTImage],
+    images: Mapping[str, Callable[[], HSTImage]],
     band_names: tuple[str, ...],
     bin_map: np.ndarray,
     n_bins: int,
@@ -229,8 +229,8 @@ def measure_bands(
 
     Parameters
     ----------
-    images : mapping of str to HSTImage
-        The bands that exist.
+    images : mapping of str to callable
+        Readers of the bands that exist; mosaics are large, so that one is in memory at a time.
     band_names : tuple of str
         Bands in the order wanted; those without an image come out missing.
     bin_map : ndarray of int, shape (ny, nx)
@@ -264,7 +264,7 @@ def measure_bands(
     for column, band in enumerate(band_names):
         if band not in images:
             continue
-        image = images[band]
+        image = images[band]()
         cut, origin = _cut_out(image, wcs, bin_map.shape, _KERNEL_REACH * cube_fwhm_arcsec, galaxy)
         background[band] = _check_background(image, cut)
         matched = _match_and_project(
@@ -282,6 +282,28 @@ def measure_bands(
         coverage[:, column] = share
         pivots[column] = image.pivot_aa
     return BandFluxes(flux, sigma, coverage, pivots, background)
+
+
+def check_overlap(image: HSTImage, wcs: WCS, shape: tuple[int, int], galaxy: str) -> None:
+    """Check that an image lies on the map of a cube.
+
+    Parameters
+    ----------
+    image : HSTImage
+        From `read_image`.
+    wcs : astropy.wcs.WCS
+        Celestial WCS of the map.
+    shape : (int, int)
+        (ny, nx) of the map.
+    galaxy : str
+        Name for messages.
+
+    Raises
+    ------
+    ValueError
+        If it does not; says how far apart the two are.
+    """
+    _cut_out(image, wcs, shape, 0.0, galaxy)
 
 
 def _cut_out(

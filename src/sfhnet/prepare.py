@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from .cube import Cube, open_cube, open_fits, parse_flux_unit, vacuum_to_air
 from .extinction import attenuation_mag, correction, ebv_sf11
 from .extract import Survey, sum_bins, survey
 from .flags import Flag
-from .hst import BandFluxes, measure_bands, read_image
+from .hst import BandFluxes, check_overlap, measure_bands, read_image
 from .restframe import Observed, RestFrame, fit_kinematics, sky_mask, to_rest_frame
 from .spectra import Spectra
 from .synthetic_bands import disagree, synthetic_bands
@@ -92,7 +93,9 @@ def _prepare_cube(
         raise ValueError(
             f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out"
         )
-    images = {band: read_image(path, band, galaxy) for band, path in target.images.items()}
+    images = {band: partial(read_image, path, band, galaxy) for band, path in target.images.items()}
+    for read in images.values():
+        check_overlap(read(), cube.wcs, cube.shape[1:], galaxy)
     labels = None
     if target.bins not in ("snr", "spaxel", "all"):
         labels = read_labels(target.bins, cube.shape[1:], galaxy)

@@ -29,7 +29,7 @@ def measure(image, labels=None, fwhm=0.9):
     labels = bins() if labels is None else labels
     names = ("F275W", "F555W")
     return measure_bands(
-        {"F555W": image}, names, labels, labels.max() + 1, map_header(N), fwhm, {"F555W": 0.08}, "G"
+        {"F555W": lambda: image}, names, labels, labels.max() + 1, map_header(N), fwhm, {"F555W": 0.08}, "G"
     )
 
 

@@ -168,6 +168,25 @@ def test_a_wrong_calibration_of_hst_is_seen(tmp_path, target, library):
     assert (found.flags & int(Flag.MUSE_HST_DISAGREE) != 0).mean() > 0.9
 
 
+def test_an_image_of_elsewhere_is_seen_before_the_cube_is_read(tmp_path, target, library):
+    import dataclasses
+
+    with fits.open(target.images["F814W"]) as hdus:
+        hdus[0].header["CRVAL2"] += 1.0
+        hdus.writeto(tmp_path / "far.fits")
+    with fits.open(target.data) as hdus:
+        hdus["DATA"].data[:] = np.nan
+        hdus.writeto(tmp_path / "nan.fits")
+    images = {**target.images, "F814W": tmp_path / "far.fits"}
+    wrong = dataclasses.replace(target, images=images, data=tmp_path / "nan.fits")
+    with pytest.raises(ValueError, match=r"mock: .*far\.fits \(F814W\) does not overlap the cube"):
+        prepare(wrong, GALAXIES, GridConfig(), BANDS, library)
+    with pytest.raises(ValueError, match=r"mock: .*nan\.fits \[DATA\] has no good pixel"):
+        prepare(
+            dataclasses.replace(target, data=tmp_path / "nan.fits"), GALAXIES, GridConfig(), BANDS, library
+        )
+
+
 def test_kinematics_of_the_disc(spectra):
     difference = spectra.velocity_kms - spectra.truth["velocity_kms"]
     assert np.median(difference) == pytest.approx(0, abs=4)
