@@ -112,7 +112,7 @@ def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresCo
     panels = [
         ("history:\nWasserstein-1 [dex of age]", "w1_dex"),
         ("mass formed:\nmean |error| / mean mass", "mass_share_relative"),
-        ("[M/H]:\nmean |error|, mass weighted [dex]", "mh_mae"),
+        ("[M/H], weighted by mass:\nmean |error| [dex]", "mh_mae"),
     ]
     labels = [f"{low:g}-{high:g}" if high < 1e5 else f"> {low:g}" for low, high in AGE_RANGES_MYR.values()]
     learners = _learners(models)

@@ -38,7 +38,9 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     models: dict[str, ModelConfig] = Field(
         default_factory=lambda: {
-            kind: ModelConfig(kind=kind) for kind in ("prior_mean", "pca_mlp", "attention")
+            "prior_mean": ModelConfig(kind="prior_mean"),
+            "pca_mlp": ModelConfig(kind="pca_mlp"),
+            "attention": ModelConfig(kind="attention", training={"epochs": 27}),
         }
     )
     """Networks to train, by name."""

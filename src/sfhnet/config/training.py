@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from sfhnet.config.base import Section
 
@@ -14,9 +15,9 @@ __all__ = ["CalibrationConfig", "LossWeights", "ModelConfig", "TrainingConfig", 
 class TrainingConfig(Section):
     """How networks are trained; `models.{name}.training` overrides single keys."""
 
-    epochs: int = Field(24, ge=1)
+    epochs: int = Field(18, ge=1)
     """Passes through the mocks; each pass has new noise."""
-    batch: int = Field(256, ge=2)
+    batch: int = Field(128, ge=2)
     """Mocks in a step, per process."""
     learning_rate: float = Field(2e-3, gt=0)
     """Peak of the learning rate."""
@@ -91,6 +92,26 @@ class ModelConfig(Section):
     loss_weights: LossWeights = LossWeights()
     training: dict[str, float | int | str] = Field(default_factory=dict)
     """Keys of `training` to override."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ModelConfig:
+        unknown = sorted(set(self.training) - set(TrainingConfig.model_fields))
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], TrainingConfig.model_fields, 1)
+            hint = (
+                f"; did you mean {near[0]}?"
+                if near
+                else f"; there are {', '.join(TrainingConfig.model_fields)}"
+            )
+            raise ValueError(f"training has no key {unknown[0]!r}{hint}")
+        try:
+            TrainingConfig(**self.training)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"training.{first['loc'][0]} is {first['input']!r}: {first['msg']}") from error
+        if self.token_width % self.n_head:
+            raise ValueError(f"token_width {self.token_width} is no multiple of n_head {self.n_head}")
+        return self
 
 
 class CalibrationConfig(Section):

@@ -117,3 +117,18 @@ def test_an_epoch_shows_every_mock_once_and_ranks_share(mocks):
 def test_too_large_a_batch_is_an_error(mocks):
     with pytest.raises(ValueError, match=r"lower training\.batch"):
         mocks.batches_per_epoch(10**6)
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"epoch": 3}, "did you mean epochs"),
+        ({"epochs": 0}, "training.epochs is 0"),
+        ({"device": "tpu"}, "device"),
+    ],
+)
+def test_overrides_of_a_model_are_checked_with_the_configuration(training, message):
+    from sfhnet.config import ModelConfig
+
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(kind="attention", training=training)
