@@ -77,19 +77,23 @@ def code_hash(name):
 
 
 def section(*keys, without=()):
-    """The parts of the configuration that a step reads, as JSON: only a change in these reruns it.
+    """The parts of the configuration that a step reads, value by value: only a change in these reruns it.
 
     A key is a section ("noise") or a value in one ("synthesis.storage"); `without` names values that are left out.
     """
-    parts = {}
+    values = []
     for key in keys:
         value = CONFIG.model_dump(mode="json")
         for name in key.split("."):
             value = value[name]
-        if isinstance(value, dict):
-            value = {name: value[name] for name in value if f"{key}.{name}" not in without}
-        parts[key] = value
-    return json.dumps(parts, sort_keys=True)
+        values += flat(key, value)
+    return [text for text in values if text.split("=")[0] not in without]
+
+
+def flat(key, value):
+    if isinstance(value, dict) and value:
+        return [text for name in value for text in flat(f"{key}.{name}", value[name])]
+    return [f"{key}={json.dumps(value)}"]
 
 
 def growing(amount):

@@ -36,7 +36,7 @@ rule plot_prior:
         mem_mb=growing(4000),
         runtime=growing(20),
     params:
-        config=section("bands", "figures"),
+        *section("bands", "figures"),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,
         catalogues=[f"--{option} {Path(upstream(source)[0]).parent}" for source, option in CATALOGUES.items()],
         folder=lambda wildcards, output: Path(output.coverage).parent,
@@ -81,7 +81,7 @@ rule plot_validation:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        config=section("figures"),
+        *section("figures"),
         name=lambda wildcards: VALIDATION_FIGURES[wildcards.figure][0],
         folders=lambda wildcards, input: [Path(file).parent for file in input.weights],
         out_dir=lambda wildcards, output: Path(output[0]).parent,

@@ -36,7 +36,7 @@ rule simulate_galaxy:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        config=section("seed", "bands", "age_bins_myr", "simulated_galaxy"),
+        *section("seed", "bands", "age_bins_myr", "simulated_galaxy"),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,
         lines=lambda wildcards, input: next(file for file in input.lines if file.endswith(".fits.gz")),
         folder=lambda wildcards, output: Path(output.cube).parent,
@@ -67,7 +67,7 @@ rule prepare_galaxy:
         mem_mb=growing(3000 + 1500 * CONFIG.galaxies.memory_gb),
         runtime=growing(120),
     params:
-        config=section("grid", "bands", "galaxies", without=["galaxies.sheet", "galaxies.model"]),
+        *section("grid", "bands", "galaxies", without=["galaxies.sheet", "galaxies.model"]),
         row=lambda wildcards: GALAXIES[wildcards.galaxy].model_dump_json(),
         simulated=lambda wildcards: section("simulated_galaxy") if wildcards.galaxy in SIMULATED else None,
         code=code_hash("prepare_galaxy"),
@@ -164,7 +164,7 @@ rule plot_galaxy:
         mem_mb=growing(3000),
         runtime=growing(20),
     params:
-        config=section("figures"),
+        *section("figures"),
         truth="",
         code=code_hash("plot_galaxy"),
     message:
@@ -194,6 +194,6 @@ use rule plot_galaxy as plot_simulated_galaxy with:
     wildcard_constraints:
         galaxy=one_of(SIMULATED),
     params:
-        config=section("figures"),
+        *section("figures"),
         truth=lambda wildcards, output: f"--out-truth {output.truth}",
         code=code_hash("plot_galaxy"),

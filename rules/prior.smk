@@ -19,7 +19,7 @@ rule sample_prior:
         runtime=growing(5 + KILO_GALAXIES),
         slots=1,
     params:
-        config=section("seed", "prior", "age_bins_myr", "synthesis.galaxies_per_shard"),
+        *section("seed", "prior", "age_bins_myr", "synthesis.galaxies_per_shard"),
         test=lambda wildcards: wildcards.shard in TEST_SHARDS and bool(CONFIG.prior.held_out_families),
         code=code_hash("sample_prior"),
     message:

@@ -23,7 +23,7 @@ rule synthesize:
         runtime=growing(10 + KILO_GALAXIES),
         slots=1,
     params:
-        config=section("grid", "bands", "synthesis", without=WHICH_SHARDS),
+        *section("grid", "bands", "synthesis", without=WHICH_SHARDS),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,
         lines=lambda wildcards, input: next(file for file in input.lines if file.endswith(".fits.gz")),
         code=code_hash("synthesize"),

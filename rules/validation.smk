@@ -27,7 +27,7 @@ rule calibrate_model:
         mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
         runtime=growing(60),
     params:
-        config=section("seed", "noise", "calibration"),
+        *section("seed", "noise", "calibration"),
         folder=lambda wildcards, input: Path(input.weights).parent,
         code=code_hash("calibrate_model"),
     message:
@@ -60,7 +60,7 @@ rule validate_model:
         mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
         runtime=growing(60),
     params:
-        config=section("seed", "noise", "validation"),
+        *section("seed", "noise", "validation"),
         folder=lambda wildcards, input: Path(input.weights).parent,
         code=code_hash("validate_model"),
     message:

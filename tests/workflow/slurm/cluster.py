@@ -56,7 +56,7 @@ class Cluster:
     folder: Path
     cpu_nodes: int = 3
     gpu_nodes: int = 1
-    node_cpus: int = 2
+    node_cpus: int = 4
     node_mem_mb: int = 12000
     gpus_per_node: int = 2
     port: int = 26800
@@ -176,9 +176,9 @@ class Cluster:
                 last = self.gpus_per_node - 1
                 gres.append(f"NodeName={node} Name=gpu Type=fake File={folder}/nvidia[0-{last}]")
             nodes.append(line)
-        partitions = f"PartitionName=cpu Nodes=c[1-{self.cpu_nodes}] Default=YES MaxTime=60 DefaultTime=10\n"
+        partitions = f"PartitionName=cpu Nodes=c[1-{self.cpu_nodes}] Default=YES MaxTime=24:00:00 DefaultTime=10\n"
         # jobs of the partition gpu make way for those of urgent: SIGTERM, and the end after the grace time
-        gpus = f"Nodes=g[1-{self.gpu_nodes}] MaxTime=60 DefaultTime=10"
+        gpus = f"Nodes=g[1-{self.gpu_nodes}] MaxTime=24:00:00 DefaultTime=10"
         partitions += f"PartitionName=gpu {gpus} PriorityTier=1 PreemptMode=CANCEL GraceTime=30\n"
         partitions += f"PartitionName=urgent {gpus} PriorityTier=10 PreemptMode=OFF\n"
         text = string.Template(TEMPLATE.read_text()).substitute(

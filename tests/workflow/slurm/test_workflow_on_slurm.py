@@ -47,7 +47,7 @@ def same(one: Path, other: Path) -> None:
 
 def start(project: Project, cluster: Cluster, *arguments: str) -> subprocess.Popen:
     """The head process, in a group of its own, with what it prints in head.txt."""
-    command = project.command(*arguments, "--workflow-profile", "slurm", "--latency-wait", "20")
+    command = project.command(*arguments, "--workflow-profile", "slurm", "--latency-wait", "20", "--jobs", "4")
     with (project.folder / "head.txt").open("a") as out:
         return subprocess.Popen(
             command, cwd=project.folder, env=cluster.env(), stdout=out, stderr=out, start_new_session=True
