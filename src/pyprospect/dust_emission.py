@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import quad
 
 from . import tables
 from .constants import DUST_TO_HYDROGEN, HYDROGEN_KG, LSOL_W, MSOL_KG
 from .dust import CF_screen_atten
 from .interpolation import FmmSpline, interp_quick
 from .photometry import FluxSpectrum
+from .quadrature import r_integrate
 from .rebin import addspec
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
 
 # Integral of the pure AGN template over 5-20 um, the constant of ProSpect's Dale_scale.
 _AGN_5_20_UM = 3.39296e-05
-_R_TOLERANCE = 2.0**-13
 # Templates are tabulated in steps of up to 0.125 dex; in steps of this size any integration rule agrees to 1e-3.
 _FINE_STEP_DEX = 1e-3
 
@@ -273,8 +272,7 @@ def dale_scale(
     template = dale_interp(alpha_SF) if Dale_in is None else Dale_in
     um = template.Wave / 1e4
     if compat:
-        options = {"epsabs": _R_TOLERANCE, "epsrel": _R_TOLERANCE, "limit": 100}
-        dust = quad(lambda x: float(np.interp(x, um, template.Aspec)), 5.0, 20.0, **options)[0]
+        dust = r_integrate(lambda x: np.interp(x, um, template.Aspec), 5.0, 20.0, "the template")
     else:
         x = np.concatenate([[5.0], um[(um > 5.0) & (um < 20.0)], [20.0]])
         dust = float(np.trapezoid(np.interp(x, um, template.Aspec), x))

@@ -174,7 +174,7 @@ def report_missing(bands: list[Filter], missing: list[float], wave_aa: NDArray, 
     for f, m in zip(bands, missing, strict=True):
         if m > MISSING_TOLERANCE:
             span = "a function" if f.func else "{:.0f}-{:.0f} Angstrom".format(*f.support_aa)
-            bad.append(f"{f.name} ({span}, {100 * m:.2g} % outside)")
+            bad.append(f"{f.name} ({span}, {100 * m:.3g} % outside)")
     if bad:
         raise ValueError(
             f"the spectrum covers {wave_aa[0]:.6g}-{wave_aa[-1]:.6g} Angstrom, too little for "
@@ -183,12 +183,13 @@ def report_missing(bands: list[Filter], missing: list[float], wave_aa: NDArray, 
         )
 
 
-def check_grid(wave_aa: ArrayLike) -> NDArray[np.float64]:
-    """Wavelength grid as a float array; ValueError unless 1-D, finite, positive, strictly ascending."""
+def check_grid(wave_aa: ArrayLike, strict: bool = True) -> NDArray[np.float64]:
+    """Wavelength grid as a float array; ValueError unless 1-D, finite, positive, ascending (strictly)."""
     w = np.asarray(wave_aa, dtype=float)
     if w.ndim != 1 or w.size < 2:
         raise ValueError(f"wave has shape {w.shape}; need a 1-D array of at least two wavelengths [Angstrom]")
-    if not np.all(np.isfinite(w)) or w[0] <= 0 or np.any(np.diff(w) <= 0):
+    step = np.diff(w)
+    if not np.all(np.isfinite(w)) or w[0] <= 0 or np.any(step < 0) or (strict and np.any(step == 0)):
         raise ValueError("wave must be finite, positive and ascending strictly [Angstrom]; sort the spectrum")
     return w
 

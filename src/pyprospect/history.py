@@ -92,7 +92,10 @@ def _read(path: Path, _changed_ns: int) -> SSPLibrary:
 
 
 def _named(function: Callable[..., Any]) -> tuple[list[str], bool]:
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+    try:
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+    except ValueError:  # functions written in C do not tell
+        return [], False
     names = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return names, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
@@ -145,20 +148,15 @@ def split_arguments(
         if in_mass or in_z or mass_takes_all or (compat and _match(name, _all_names())):
             continue
         known = [*mass_names, *z_names, *own_names]
-        near = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(
-            name, _all_names(), n=1
-        )
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        near = near or difflib.get_close_matches(name, _all_names(), n=1)
         elsewhere = "" if near == [] or near[0] in known else " (which belongs to another history)"
         hint = f"; did you mean {near[0]!r}{elsewhere}?" if near and near[0] != name else ""
         if _match(name, _all_names()):
             hint = "; it belongs to another history"
-        z_label = (
-            "no metallicity function" if zfunc is None else getattr(zfunc, "__name__", "the metallicity")
-        )
-        raise TypeError(
-            f"unknown argument {name!r}: neither {getattr(massfunc, '__name__', 'the history')} nor {z_label} "
-            f"has it{hint}"
-        )
+        histories = [massfunc] if zfunc is None else [massfunc, zfunc]
+        label = " and ".join(getattr(h, "__name__", "the history given") for h in histories)
+        raise TypeError(f"unknown argument {name!r} with {label}{hint}")
     return mass_arguments, z_arguments
 
 
@@ -201,7 +199,7 @@ def _weights(z, library):
     if np.any(found.flag % 2 == 1):
         warn_once(
             f"metallicity of {library.name}",
-            f"metallicities {np.min(z):.3g} to {np.max(z):.3g} are partly outside the library {library.name!r} "
+            f"metallicities of {np.min(z):.3g} to {np.max(z):.3g} reach outside the library {library.name!r} "
             f"({library.z[0]:.3g} to {library.z[-1]:.3g}); its end value is used there, as ProSpect does",
             ClampWarning,
         )

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 
-__all__ = ["imf_chabrier", "imf_kroupa", "imf_salpeter"]
+from .quadrature import r_integrate
 
-# R's integrate() stops here (.Machine$double.eps^0.25), absolute and relative
-_R_TOLERANCE = 2.0**-13
+__all__ = ["imf_chabrier", "imf_kroupa", "imf_salpeter"]
 
 
 def imf_chabrier(
@@ -122,12 +121,11 @@ def _evaluate(
         return np.where(inside, shape(m) * (m if times_mass else 1.0), 0.0)
 
     def integral(low: float, high: float, times_mass: bool) -> float:
-        def integrand(m: float) -> float:
-            return float(limited(np.asarray(m), times_mass))
+        def integrand(m: NDArray) -> NDArray:
+            return limited(np.asarray(m), times_mass)
 
         if compat:
-            options = {"epsabs": _R_TOLERANCE, "epsrel": _R_TOLERANCE, "limit": 100}
-            return quad(integrand, low, high, **options)[0]
+            return r_integrate(integrand, low, high, "the IMF")
         edges = sorted({low, high, *(e for e in (masslow, *breaks, massmax) if low < e < high)})
         return sum(quad(integrand, p, q, epsabs=0.0, epsrel=1e-12, limit=200)[0] for p, q in pairwise(edges))
 

@@ -4,9 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.interpolate import CubicSpline
 from scipy.linalg import solve_banded
 
-__all__ = ["FmmSpline", "InterpParam", "InterpQuick", "MonotoneSpline", "interp_param", "interp_quick"]
+__all__ = [
+    "FmmSpline",
+    "InterpParam",
+    "InterpQuick",
+    "MonotoneSpline",
+    "NaturalSpline",
+    "interp_param",
+    "interp_quick",
+]
 
 
 class InterpParam(NamedTuple):
@@ -222,3 +231,29 @@ class FmmSpline:
         k = np.clip(np.searchsorted(self.x, u, side="right") - 1, 0, self.x.size - 1)
         t = u - self.x[k]
         return self.y[k] + t * (self.b[k] + t * (self.c[k] + t * self.d[k]))
+
+
+class NaturalSpline:
+    """Natural cubic spline with straight ends, R's ``splinefun(method="natural")``.
+
+    Parameters
+    ----------
+    x, y : (n,) array_like
+        Nodes, ascending, and values.
+    """
+
+    def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
+        self.x, self.y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        self._inside = CubicSpline(self.x, self.y, bc_type="natural")
+        self._ends = self._inside(self.x[[0, -1]], 1)
+
+    def __call__(self, u: ArrayLike) -> np.ndarray | float:
+        """Values at `u` (any shape)."""
+        u = np.asarray(u, dtype=float)
+        x, y = self.x, self.y
+        out = np.where(
+            u < x[0],
+            y[0] + self._ends[0] * (u - x[0]),
+            np.where(u > x[-1], y[-1] + self._ends[1] * (u - x[-1]), self._inside(u)),
+        )
+        return out if out.ndim else float(out)

@@ -26,7 +26,8 @@ KENNICUTT_HALPHA_ERG_PER_PHOTON = 1.08e-53 / 7.9e-42
 SALPETER_TO_CHABRIER = (
     1.53  # the factor ProSpect uses; a Chabrier population of the same SFR ionises this much more
 )
-_PHOTON_ERG_AA = PLANCK_J_S * 1e7 * C_MPS * 1e10  # h c in erg Angstrom
+PHOTON_ERG_AA = PLANCK_J_S * 1e7 * C_MPS * 1e10
+"""Energy of a photon times its wavelength, h c in erg Angstrom."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def ionizing_photons(
         If the spectrum starts above the Lyman limit.
     """
     wave, lum = _below_limit(wave_aa, lum_lsol_aa, limit_aa)
-    return np.trapezoid(lum * wave, wave, axis=-1) * LSOL_ERG_S / _PHOTON_ERG_AA
+    return np.trapezoid(lum * wave, wave, axis=-1) * LSOL_ERG_S / PHOTON_ERG_AA
 
 
 def ionizing_luminosity(

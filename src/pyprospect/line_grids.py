@@ -16,24 +16,19 @@ from typing import Any
 import numpy as np
 
 from . import tables
-from .constants import C_MPS
+from .constants import BC03_Z_SUN, C_MPS, HALPHA_AA, HBETA_AA
 from .fits_files import whole_fits
-from .interpolation import interp_param
-from .messages import ClampWarning, warn_once
-from .nebular import LineTable
+from .nebular import LineTable, line_luminosities
 
 __all__ = ["LineGrid"]
 
 C_CM_S = C_MPS * 100.0
-HALPHA_AA = 6562.8
-HBETA_AA = 4861.3
 HYDROGEN = re.compile(
     r"H\s*(I|1)\s.*|H(alpha|beta|gamma|delta|epsilon|\d+)|(Ly|Pa|Br)(alpha|beta|gamma|delta|\d+)"
 )
 # Nicholls et al. (2017): 12 + log O/H = 8.76 and Z = 0.01425 are the solar (Galactic concordance) abundances that
 # the MAPPINGS 5.1 grid is scaled from.
 MAPPINGS_SOLAR = (8.76, 0.01425)
-BAGPIPES_Z_SUN = 0.02
 # Lines that MAPPINGS 5.1 as shipped leaves out: (name, wavelength in air, line it hangs on, ratio to it).
 # Atomic ratios: Storey & Zeippen (2000); case B at 1e4 K and 100 cm-3: Storey & Hummer (1995).
 MAPPINGS_COMPANIONS = (
@@ -183,23 +178,10 @@ class LineGrid:
         ValueError
             If z or q is not positive and finite.
         """
-        for what, value, nodes in (("Z", z, self.z), ("q", q, self.q)):
+        for what, value in (("Z", z), ("q", q)):
             if not (np.isfinite(value) and value > 0):
                 raise ValueError(f"{what} is {value} for line grid {self.name!r}; give a positive number")
-            if not nodes[0] <= value <= nodes[-1]:
-                warn_once(
-                    f"line grid {self.name} {what}",
-                    f"{what}={value:.4g} lies outside line grid {self.name!r} ({nodes[0]:.4g}..{nodes[-1]:.4g}): "
-                    "the end value is used (said once)",
-                    ClampWarning,
-                )
-        in_z = interp_param(np.array([z]), self.z, log=True)
-        in_q = interp_param(np.array([q]), self.q, log=True)
-        result = np.zeros(self.wave_aa.size)
-        for i_z, weight_z in ((in_z.id_lo[0], in_z.wt_lo[0]), (in_z.id_hi[0], in_z.wt_hi[0])):
-            for i_q, weight_q in ((in_q.id_lo[0], in_q.wt_lo[0]), (in_q.id_hi[0], in_q.wt_hi[0])):
-                result += weight_z * weight_q * self.ratio[i_z, i_q]
-        return result
+        return line_luminosities(Ha_lum=1.0, Z=z, q=q, LKL10=self)[1]
 
     def select(self, wave_min_aa: float, wave_max_aa: float) -> LineGrid:
         """Keep only the lines inside a range of wavelengths, in Angstrom.
@@ -361,7 +343,7 @@ class LineGrid:
             name="Cloudy",
             line_names=tuple(names[i].strip() for i in order),
             wave_aa=wave_aa[order],
-            z=z * BAGPIPES_Z_SUN,
+            z=z * BC03_Z_SUN,
             q=C_CM_S * 10.0**log_u,
             ratio=(lum / halpha[..., None])[..., order],
             source=f"Cloudy grid of bagpipes (Carnall et al. 2018), BC03-MILES, constant SFR over {age_max_yr:.3g} yr",

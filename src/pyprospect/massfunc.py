@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import quad
 from scipy.special import ndtr
 
 from pyprospect.constants import GYR_YR
 from pyprospect.interpolation import MonotoneSpline
+from pyprospect.quadrature import r_integrate
 
 __all__ = [
     "FUNCTIONS",
@@ -42,14 +42,18 @@ __all__ = [
 MassFunction = Callable[..., np.ndarray]
 
 _YOUNGEST_YR = 1e5
-_QUAD_TOLERANCE = 2.0**-13  # eps^(1/4) of a double: R's integrate()
 
 
-def _ages(age: ArrayLike) -> np.ndarray:
+def check_ages(age: ArrayLike) -> np.ndarray:
+    """Ages as floats; ValueError for NaN."""
     age = np.asarray(age, dtype=float)
     if np.isnan(age).any():
         raise ValueError(f"{np.isnan(age).sum()} of {age.size} ages are NaN; give look-back ages in yr")
-    return np.maximum(age, _YOUNGEST_YR)
+    return age
+
+
+def _ages(age: ArrayLike) -> np.ndarray:
+    return np.maximum(check_ages(age), _YOUNGEST_YR)
 
 
 def _cut(sfr: np.ndarray, age: np.ndarray, magemax: float) -> np.ndarray:
@@ -420,9 +424,7 @@ def custom(
         Shapes that do not match, NaN, ages that do not ascend, negative rates.
     """
     nodes, rates = _custom_table(age_yr, sfr)
-    age = np.asarray(age, dtype=float)
-    if np.isnan(age).any():
-        raise ValueError(f"{np.isnan(age).sum()} of {age.size} ages are NaN; give look-back ages in yr")
+    age = check_ages(age)
     if nodes.size == rates.size:
         out = np.interp(age, nodes, rates, left=0.0, right=0.0)
     else:
@@ -480,12 +482,19 @@ def resolve(massfunc: str | MassFunction) -> MassFunction:
     ValueError
         A name that no function has.
     """
-    if callable(massfunc):
-        return massfunc
-    name = str(massfunc).removeprefix("massfunc_")
-    if name not in FUNCTIONS:
-        raise ValueError(f"no star-formation history {massfunc!r}; there are {', '.join(FUNCTIONS)}")
-    return FUNCTIONS[name]
+    return by_name(massfunc, FUNCTIONS, "massfunc_", "star-formation history")
+
+
+def by_name(
+    function: str | Callable[..., Any], known: dict[str, Callable[..., Any]], prefix: str, what: str
+) -> Callable[..., Any]:
+    """The callable itself, or the one of a name with or without ProSpect's prefix; ValueError if none has it."""
+    if callable(function):
+        return function
+    name = str(function).removeprefix(prefix)
+    if name not in known:
+        raise ValueError(f"no {what} {function!r}; there are {', '.join(known)}")
+    return known[name]
 
 
 def integrate(massfunc: str | MassFunction, lower: float, upper: float, **parameters: Any) -> float:
@@ -511,30 +520,18 @@ def integrate(massfunc: str | MassFunction, lower: float, upper: float, **parame
 
     Notes
     -----
-    QUADPACK dqags with absolute and relative tolerance 2^-13, at most 100 intervals: bit-identical to R.
-    A burst leaves errors of up to 1e-3 of the true integral.
+    See `pyprospect.quadrature.r_integrate`. A burst leaves errors of up to 1e-3 of the true integral.
     """
     function = resolve(massfunc)
     exact = getattr(function, "integral", None)
     if exact is not None:
         return exact(lower, upper, **parameters)
 
-    def integrand(age):
-        return function(age, **parameters)
-
-    value, _, info, *trouble = quad(
-        integrand,
-        lower,
-        upper,
-        epsabs=_QUAD_TOLERANCE,
-        epsrel=_QUAD_TOLERANCE,
-        limit=100,
-        full_output=1,
-    )
-    if trouble:
-        raise ValueError(
-            f"the star-formation history cannot be integrated over {lower:g} to {upper:g} yr after "
-            f"{info['neval']} evaluations ({trouble[0].splitlines()[0].strip()}); smooth it, or tabulate it with "
-            "massfunc.custom, whose integral is exact"
+    try:
+        return r_integrate(
+            lambda age: function(age, **parameters), lower, upper, "the star-formation history"
         )
-    return float(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} yr; smooth it, or tabulate it with massfunc.custom, whose integral is exact"
+        ) from error

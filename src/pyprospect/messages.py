@@ -5,6 +5,7 @@ A long run evaluates the model millions of times; a warning repeated for every g
 ``forget_warnings`` makes it talk again.
 """
 
+import sys
 import warnings
 
 __all__ = [
@@ -46,7 +47,15 @@ def warn_once(topic: str, message: str, category: type[Warning] = ProSpectWarnin
     if key in _said:
         return
     _said.add(key)
-    warnings.warn(message, category, stacklevel=3)
+    warnings.warn(f"{message} (said once)", category, stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    # The line that the user wrote, however deep in this package the trouble was found.
+    level, frame = 2, sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pyprospect."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def forget_warnings() -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pyprospect.constants import C_KMS, HALPHA_LSOL_PER_SFR
+from pyprospect.constants import C_KMS, HALPHA_AA, HALPHA_LSOL_PER_SFR
 from pyprospect.interpolation import interp_param
 from pyprospect.lsf import LSFLike, lsf_sigma_kms
 from pyprospect.messages import ClampWarning, warn_once
@@ -17,7 +17,8 @@ from pyprospect.tables import load
 __all__ = ["LineSpectrum", "LineTable", "Z2q", "emission_lines", "line_luminosities", "lkl10", "sfr2lum"]
 
 _NORMS = ("All", "Halpha", "Hbeta", "Hlines")
-_REACH = 5.0  # sigma; ProSpect's lines end there whatever `range` is
+LINE_REACH = 5.0
+"""Sigmas from its centre at which a line ends; in ProSpect too, whatever `range` is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +185,17 @@ def line_luminosities(
     return table.wave_aa, lum * scale
 
 
+def halpha_luminosity(wave_aa: np.ndarray, lum: np.ndarray) -> float:
+    """Luminosity of Halpha among lines (Angstrom, any unit); ValueError if it is not one of them."""
+    nearest = int(np.argmin(np.abs(wave_aa - HALPHA_AA)))
+    if abs(wave_aa[nearest] - HALPHA_AA) > 3:
+        raise ValueError(
+            f"no Halpha among the {wave_aa.size} lines, to which the nebular continuum belongs; give a line grid "
+            "with Halpha (LineGrid.select keeps a range of wavelengths only)"
+        )
+    return float(lum[nearest])
+
+
 def emission_lines(
     Ha_lum: float | None = None,
     Hb_lum: float | None = None,
@@ -294,8 +306,8 @@ def line_profiles(
     """
     out = np.zeros(wave.size)
     for centre, sigma, total in zip(centres, sigma_aa, lum, strict=True):
-        first = np.searchsorted(wave, centre - _REACH * sigma, side="right")
-        stop = np.searchsorted(wave, centre + _REACH * sigma, side="left")
+        first = np.searchsorted(wave, centre - LINE_REACH * sigma, side="right")
+        stop = np.searchsorted(wave, centre + LINE_REACH * sigma, side="left")
         if total == 0 or stop <= first:
             continue
         profile = np.exp(-(((wave[first:stop] - centre) / sigma) ** 2) / 2) / (np.sqrt(2 * np.pi) * sigma)

@@ -5,20 +5,25 @@ Everything is relative to the Halpha luminosity of the same gas, so the continuu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from .constants import BOLTZMANN_J_K, C_MPS, LYMAN_ALPHA_AA, PLANCK_J_S
+from .constants import BC03_Z_SUN, BOLTZMANN_J_K, C_MPS, HALPHA_AA, LYMAN_ALPHA_AA, LYMAN_LIMIT_AA, PLANCK_J_S
 from .fits_files import whole_fits
-from .line_grids import BAGPIPES_Z_SUN, HALPHA_AA, constant_sfr_weights
+from .interpolation import interp_param
+from .line_grids import constant_sfr_weights
 from .ssp import SSPLibrary
 from .synthesis_inputs import ContinuumPerHalpha
 
 __all__ = [
     "CloudyContinuum",
+    "continuum_at",
     "continuum_for",
+    "continuum_outside",
     "electron_temperature",
     "halpha_emissivity",
     "nebular_continuum",
@@ -134,6 +139,38 @@ def electron_temperature(z: float) -> float:
     return float(np.interp(np.log10(z), np.log10(TEMPERATURE_Z), TEMPERATURE_K))
 
 
+def continuum_at(wave_aa: np.ndarray, z: float) -> np.ndarray:
+    """Give the nebular continuum of gas of metal mass fraction ``z`` per Halpha luminosity, in 1/Angstrom.
+
+    `nebular_continuum_per_halpha` at the `electron_temperature`, between wavelengths 0.3 % apart and on both sides
+    of every edge, straight lines in log-log (good to 1e-3); 0 below 300 Angstrom.
+    """
+    nodes, values = _continuum_nodes(electron_temperature(z))
+    return np.exp(np.interp(np.log(wave_aa), nodes, values, left=-np.inf))
+
+
+@lru_cache(maxsize=64)
+def _continuum_nodes(te_k: float) -> tuple[np.ndarray, np.ndarray]:
+    edges = np.array([C_AA_S / (RYDBERG_HZ / level**2) for level in range(2, N_LEVELS + 1)])
+    edges = np.concatenate([edges, [limit for limit, _ in HELIUM_LEVELS], [LYMAN_ALPHA_AA]])
+    onset = LYMAN_ALPHA_AA * (1 + np.geomspace(1e-5, 0.1, 80))  # of two-photon light, which starts from zero
+    nodes = np.concatenate([np.geomspace(300.0, 1e8, 4240), edges * (1 - 1e-9), edges * (1 + 1e-9), onset])
+    nodes = np.unique(nodes)
+    return np.log(nodes), np.log(nebular_continuum_per_halpha(nodes, te_k))
+
+
+def continuum_outside(
+    model: Callable[[np.ndarray, float], np.ndarray], wave_min_aa: float, wave_max_aa: float, z: float
+) -> float:
+    """Integrate a nebular continuum from the Lyman limit to 1 cm outside a range of wavelengths, per Halpha."""
+    power = 0.0
+    for low, high in ((LYMAN_LIMIT_AA, wave_min_aa), (wave_max_aa, 1e8)):
+        if low < high:
+            nodes = np.geomspace(low, high, 1000)
+            power += float(np.trapezoid(model(nodes, z), nodes))
+    return power
+
+
 @dataclass(frozen=True, eq=False)
 class CloudyContinuum:
     """Nebular continuum per Halpha luminosity on a grid of metallicity and ionisation.
@@ -154,6 +191,21 @@ class CloudyContinuum:
     z: np.ndarray
     log_u: np.ndarray
     per_halpha: np.ndarray
+
+    def __call__(self, wave_aa: np.ndarray, z: float, log_u: float = -3.0) -> np.ndarray:
+        """Give the continuum per Halpha luminosity in 1/Angstrom, shape of ``wave_aa``.
+
+        Linear in log Z, log U and wavelength; the end values beyond the metallicities and ionisations of the
+        grid, 0 outside its wavelengths.
+        """
+        in_z = interp_param(z, self.z, log=True)
+        in_u = interp_param(log_u, self.log_u)
+        grid = sum(
+            weight_z[0] * weight_u[0] * self.per_halpha[i[0], j[0]]
+            for i, weight_z in ((in_z.id_lo, in_z.wt_lo), (in_z.id_hi, in_z.wt_hi))
+            for j, weight_u in ((in_u.id_lo, in_u.wt_lo), (in_u.id_hi, in_u.wt_hi))
+        )
+        return np.interp(wave_aa, self.wave_aa, grid, left=0.0, right=0.0)
 
     @classmethod
     def read(cls, folder: Path | str, age_max_yr: float = 1e7) -> CloudyContinuum:
@@ -200,7 +252,7 @@ class CloudyContinuum:
         halpha = int(np.argmin(np.abs(waves["line"] - HALPHA_AA)))
         return cls(
             wave_aa=waves["cont"],
-            z=np.array(z) * BAGPIPES_Z_SUN,
+            z=np.array(z) * BC03_Z_SUN,
             log_u=np.array(log_u),
             per_halpha=np.array(
                 [[summed["cont"][i, j] / summed["line"][i, j][halpha] for j in log_u] for i in z]

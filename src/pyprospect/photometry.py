@@ -213,7 +213,8 @@ def bandpass(
     if filters is None and flux is not None and _is_spectrum(wave):
         filters, flux = flux, None
     w, f = _pair(wave, flux, "flux")
-    w = _filters.check_grid(w)
+    # The union of ProSpect's grids, written as 10^log10, may hold a wavelength twice; a sum over pixels can bear it.
+    w = _filters.check_grid(w, strict=quadrature != "sed")
     _filters.check_options(flux_out, detect_type, outside)
     if flux_in not in ("freq", "wave"):
         raise ValueError(f"flux_in={flux_in!r} is unknown; use 'freq' or 'wave'")

@@ -6,8 +6,8 @@ dust and adds the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import filters as _filters
 from .agn import as_agn
+from .by_name import ByName
 from .cosmology import cosmology
 from .dust_emission import DaleTemplates, dale_interp
 from .photometry import FluxSpectrum, LumSpectrum
@@ -59,7 +60,7 @@ class DustBudget(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ProSpectSED:
+class ProSpectSED(ByName):
     """A galaxy's spectral energy distribution; attributes carry ProSpect's names (``sed["Photom"]`` works too).
 
     Attributes
@@ -101,18 +102,6 @@ class ProSpectSED:
     z: float
     filters: tuple[str, ...]
     cosmo: dict[str, float]
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.keys():
-            raise KeyError(f"no result {name!r}; there are {', '.join(self.keys())}")
-        return getattr(self, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
-
-    def keys(self) -> list[str]:
-        """Names of the results."""
-        return [field.name for field in fields(self)]
 
 
 def prospect_sed(
@@ -199,8 +188,8 @@ def prospect_sed(
     filtout, filters : optional
         Bands, see `pyprospect.filters.resolve`; `filtout` wins; None for none.
     Dale_M2L_func : callable or bool, optional
-        Lsol per Msol of dust as a function of alpha_SF; True for ProSpect's table; None leaves dust
-        luminosities and masses zero, as in ProSpect, whose default that is.
+        Lsol per Msol of dust as a function of alpha_SF; True for ProSpect's table. R's default is NULL, here
+        None, which leaves `dustlum` and `dustmass` zero; in both modes the default here is the table.
     returnall : bool
         False returns the photometry only.
     H0, OmegaM, OmegaL, ref, LumDist_Mpc

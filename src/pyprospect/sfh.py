@@ -3,14 +3,15 @@
 import inspect
 import os
 import weakref
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.by_name import ByName
 from pyprospect.constants import BIRTH_CLOUD_AGE_YR, HALPHA_LSOL_PER_SFR, LYMAN_LIMIT_AA
 from pyprospect.filters import resolve as resolve_filters
 from pyprospect.history import History, age_limit, as_library, form_stars
@@ -30,7 +31,7 @@ _BURST_WINDOW_YR = 1e8
 
 
 @dataclass(frozen=True, eq=False)
-class SFHResult:
+class SFHResult(ByName):
     """A stellar population's light; attributes carry ProSpect's names. ``result["name"]`` works too.
 
     Attributes
@@ -54,13 +55,13 @@ class SFHResult:
         Lsol that dust absorbed (``compat``: lumtot_unatten minus what is in `lum_atten`).
     lumtot_birth, lumtot_screen : float
         Lsol absorbed by birth clouds and by the screen.
-    lumtot_lines : float
-        Lsol of emission lines before dust.
+    lumtot_lines, lumtot_continuum : float
+        Lsol of emission lines and of the nebular continuum before dust.
     lumtot_excess : float
-        Part of `lumtot_lines` that the absorbed ionising light of the library cannot power: lines scaled by
-        the SFR over a library without ionising light. Always 0 in ``compat``.
+        Part of these two that the absorbed ionising light of the library cannot power: lines scaled by the
+        SFR over a library without ionising light. Always 0 in ``compat``.
     lumtot_outside : float
-        Part of `lumtot_lines` outside the library's wavelengths, not in `lum_atten`. Always 0 in ``compat``.
+        Part of these two outside the library's wavelengths, not in `lum_atten`. Always 0 in ``compat``.
     agevec : (n_age,) ndarray
         Look-back ages of the library up to the age limit, yr.
     SFR, massvec, Zvec : (n_age,) ndarray
@@ -95,6 +96,7 @@ class SFHResult:
     lumtot_birth: float
     lumtot_screen: float
     lumtot_lines: float
+    lumtot_continuum: float
     lumtot_excess: float
     lumtot_outside: float
     agevec: np.ndarray
@@ -109,18 +111,6 @@ class SFHResult:
     emission_input: dict[str, float] | None
     agemax: float | None
     SMstar: RemainingMass | None = None
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.keys():
-            raise KeyError(f"no result {name!r}; there are {', '.join(self.keys())}")
-        return getattr(self, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
-
-    def keys(self) -> list[str]:
-        """Names of the results."""
-        return [field.name for field in fields(self)]
 
 
 _holes: dict[int, tuple[weakref.ref, np.ndarray]] = {}
@@ -245,6 +235,7 @@ def sfh_func(
     SMstar: bool = False,
     *,
     lumscale: float = HALPHA_LSOL_PER_SFR,
+    nebular_continuum: bool | Callable[[np.ndarray, float], np.ndarray] = False,
     outside: str | None = None,
     compat: bool = False,
     **extra: Any,
@@ -281,13 +272,15 @@ def sfh_func(
         Velocity dispersion of lines, and of stars with `disp_stars`, km/s.
     range, res : float
         Extent and step of velocity kernels, in sigma.
-    emission_scale : {"FUV", "SFR"}
-        Power the lines by the ionising light absorbed, or by the star-formation rate of the last 10 Myr.
+    emission_scale : {"FUV", "SFR", "photons"}
+        Power the lines by the ionising light absorbed, all of which they then carry; by the star-formation rate
+        of the last 10 Myr (Kennicutt 1998, see `lumscale`); or, not in `compat`, by the number of ionising photons
+        absorbed, case B (`pyprospect.ionizing`), where dust takes the energy that is left.
     escape_frac, Ly_limit : float or array
         Escape fraction (default 0 with `emission`, else 1) below a wavelength in Angstrom; several limits
         descend, with one fraction each.
-    LKL10 : LineTable or callable, optional
-        Another line table, see `pyprospect.nebular`.
+    LKL10 : LineGrid, LineTable or callable, optional
+        Other lines than those of LKL10, see `pyprospect.line_grids` and `pyprospect.nebular`.
     disp_stars : bool
         Broaden starlight by `veldisp` and `LSF`.
     LSF : None, float, callable, table or "muse"
@@ -314,6 +307,10 @@ def sfh_func(
         Also give the remaining stellar masses, see `pyprospect.smstar_func`.
     lumscale : float
         Halpha luminosity per star-formation rate, Lsol per Msol/yr.
+    nebular_continuum : bool or callable
+        Add the continuum of the gas whose lines `emission` adds: True for `pyprospect.nebular_continuum`, or
+        ``f(wave_aa, z)`` per Halpha luminosity in 1/Angstrom, such as a ``CloudyContinuum``. With ``"FUV"``
+        lines and continuum share the ionising light absorbed; else the continuum comes on top.
     outside : {"error", "nan", "compat"}, optional
         What a band does that the spectrum does not cover; default "error" ("nan" for ``filters="all"``), and
         with `compat` ProSpect's silent renormalisation to the part covered.
@@ -362,6 +359,7 @@ def sfh_func(
         L0=L0,
         LFWHM=LFWHM,
         lumscale=lumscale,
+        nebular_continuum=nebular_continuum,
         compat=compat,
     )
     cosmology = {"H0": H0, "OmegaM": OmegaM, "OmegaL": OmegaL, "ref": ref}
@@ -401,7 +399,7 @@ def sfh_func(
         masstot=history.total_msun,
         SFRburst=history.formed_msun(0.0, _BURST_WINDOW_YR) / _BURST_WINDOW_YR,
         agemax=history.agemax_yr,
-        SMstar=surviving_mass(library, history) if SMstar else None,
+        SMstar=surviving_mass(library, history, compat=compat) if SMstar else None,
     )
 
 
@@ -461,6 +459,7 @@ def sfh_burst(
     LFWHM: float = 470,
     *,
     lumscale: float = HALPHA_LSOL_PER_SFR,
+    nebular_continuum: bool | Callable[[np.ndarray, float], np.ndarray] = False,
     outside: str | None = None,
     compat: bool = False,
 ) -> SFHResult:
@@ -525,6 +524,7 @@ def sfh_burst(
         L0=L0,
         LFWHM=LFWHM,
         lumscale=lumscale,
+        nebular_continuum=nebular_continuum,
         compat=compat,
     )
     cosmology = {"H0": H0, "OmegaM": OmegaM, "OmegaL": OmegaL, "ref": ref}

@@ -50,7 +50,10 @@ class SMstar(NamedTuple):
 
 
 def surviving_mass(
-    library: SSPLibrary, history: History, windows_yr: dict[str, tuple[float, float]] | None = None
+    library: SSPLibrary,
+    history: History,
+    windows_yr: dict[str, tuple[float, float]] | None = None,
+    compat: bool = False,
 ) -> SMstar:
     """Masses of a history that is formed already; see `smstar_func`."""
     fraction = library.evolution[:, :, EVOLUTION_COLUMNS.index("SMstar")].T  # (n_age, n_z)
@@ -67,6 +70,9 @@ def surviving_mass(
         if not 0 <= lower < upper:
             raise ValueError(f"{name}=({lower:g}, {upper:g}): a window needs ages in yr that ascend")
         inside = (library.age_yr > lower) & (library.age_yr < upper)
+        if compat and not inside.any():  # R counts from the first age above down to the last below: both
+            above = int(np.searchsorted(library.age_yr, lower, side="right"))
+            inside[max(above - 1, 0) : above + 1] = True
         width = library.age_weights_yr[inside].sum()
         scale = (upper - lower) / width if width > 0 else np.nan
         forms.append(float(formed[inside].sum() * scale))
@@ -109,7 +115,8 @@ def smstar_func(
     ----------
     burstage, youngage, midage, oldage, ancientage : (float, float)
         Windows of look-back age, yr. The bins strictly inside a window stand for all of it: their sum is
-        multiplied by its length over the sum of their widths. A window without bins gives NaN.
+        multiplied by its length over the sum of their widths. A window without bins gives NaN (`compat`: the bins
+        on either side stand for it).
     massfunc, forcemass, agescale, speclib, Z, z, H0, OmegaM, OmegaL, ref, unimax, agemax, intSFR, compat
         As `pyprospect.sfh_func`; extra keyword arguments reach the histories by name, and those of `sfh_func`
         that concern light are ignored.
@@ -148,4 +155,4 @@ def smstar_func(
         compat=bool(compat),
     )
     windows = (burstage, youngage, midage, oldage, ancientage)
-    return surviving_mass(library, history, dict(zip(_WINDOWS_YR, windows, strict=True)))
+    return surviving_mass(library, history, dict(zip(_WINDOWS_YR, windows, strict=True)), bool(compat))

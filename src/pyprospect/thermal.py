@@ -6,11 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import quad
-from scipy.interpolate import CubicSpline
 from scipy.special import gamma, zeta
 
 from .constants import BOLTZMANN_J_K, C_MPS, LSOL_W, MSOL_KG, PLANCK_J_S
+from .interpolation import NaturalSpline
+from .quadrature import r_integrate
 
 __all__ = [
     "alpha_sf_to_temp",
@@ -23,8 +23,6 @@ __all__ = [
 
 _HC_K_AA = PLANCK_J_S * C_MPS / BOLTZMANN_J_K * 1e10
 _PIVOT_AA = 850e4
-# R's integrate() stops at this tolerance (.Machine$double.eps^0.25), absolute and relative
-_R_TOLERANCE = 2.0**-13
 
 # Pairs of Dale et al. (2014) alpha_SF and dust temperature [K] behind ProSpect's alpha_SF2Temp_func.
 _ALPHA_SF = (0.0625, 0.625, 1.25, 1.875, 2.5, 3.125, 4.0)
@@ -74,15 +72,7 @@ def _total(Temp: float, beta: float, compat: bool) -> float:
     """Integral of `greybody` over wavelength [Lsol/Msol]."""
     if compat:
         peak_aa = _HC_K_AA / (4.965 * Temp)
-        value = quad(
-            lambda w: float(greybody(w, Temp, beta)),
-            peak_aa * 1e-3,
-            peak_aa * 1e3,
-            epsabs=_R_TOLERANCE,
-            epsrel=_R_TOLERANCE,
-            limit=100,
-        )
-        return value[0]
+        return r_integrate(lambda w: greybody(w, Temp, beta), peak_aa * 1e-3, peak_aa * 1e3, "the grey body")
     # int l^-(5+b) / (exp(a/l) - 1) dl = a^-(4+b) Gamma(4+b) zeta(4+b)
     a = _HC_K_AA / Temp
     order = 4.0 + beta
@@ -147,34 +137,15 @@ def blackbody_norm(
     return greybody_norm(wave, Temp, 0.0, z, norm, compat)
 
 
-class _NaturalSpline:
-    """Natural cubic spline with straight ends, R's ``splinefun(method="natural")``."""
-
-    def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
-        self.x, self.y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-        self._inside = CubicSpline(self.x, self.y, bc_type="natural")
-        self._ends = self._inside(self.x[[0, -1]], 1)
-
-    def __call__(self, u: ArrayLike) -> NDArray[np.float64] | float:
-        u = np.asarray(u, dtype=float)
-        x, y = self.x, self.y
-        out = np.where(
-            u < x[0],
-            y[0] + self._ends[0] * (u - x[0]),
-            np.where(u > x[-1], y[-1] + self._ends[1] * (u - x[-1]), self._inside(u)),
-        )
-        return out if out.ndim else float(out)
+@lru_cache(maxsize=1)
+def _alpha_to_temp() -> NaturalSpline:
+    return NaturalSpline(_ALPHA_SF, _TEMPERATURE_K)
 
 
 @lru_cache(maxsize=1)
-def _alpha_to_temp() -> _NaturalSpline:
-    return _NaturalSpline(_ALPHA_SF, _TEMPERATURE_K)
-
-
-@lru_cache(maxsize=1)
-def _temp_to_alpha() -> _NaturalSpline:
+def _temp_to_alpha() -> NaturalSpline:
     alpha = np.arange(400, -1, -1) / 100.0
-    return _NaturalSpline(_alpha_to_temp()(alpha), alpha)
+    return NaturalSpline(_alpha_to_temp()(alpha), alpha)
 
 
 def alpha_sf_to_temp(alpha_SF: ArrayLike) -> float | NDArray[np.float64]:

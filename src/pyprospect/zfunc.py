@@ -22,13 +22,6 @@ _Z_FLOOR = 1e-4
 _CELL_YR = 1e8
 
 
-def _ages(age):
-    age = np.asarray(age, dtype=float)
-    if np.isnan(age).any():
-        raise ValueError(f"{np.isnan(age).sum()} of {age.size} ages are NaN; give look-back ages in yr")
-    return age
-
-
 def p2(
     age: ArrayLike,
     Z1: float = 0.02,
@@ -62,7 +55,7 @@ def p2(
     """
     Z2 = Z1 if Z2 is None else Z2
     Z2age = Zagemax if Z2age is None else Z2age
-    age = _ages(age)
+    age = massfuncs.check_ages(age)
     first, last = Z1age * GYR_YR, Z2age * GYR_YR
     with np.errstate(divide="ignore", invalid="ignore"):
         z = Z1 + ((Z2 - Z1) / (np.float64(last) - first)) * (age - first)
@@ -135,7 +128,7 @@ def massmap_lin(
     slightly below `Zfinal`.
     """
     Zagemax = _start_age(Zagemax, parameters)
-    age = _ages(age)
+    age = massfuncs.check_ages(age)
     formed = _formed_after(age, Zagemax, massfunc, parameters, 1.0)
     if formed is None:
         return np.full(age.shape, float(Zfinal))
@@ -158,7 +151,7 @@ def massmap_box(
     """
     yield_ = parameters.pop("yield", yield_)
     Zagemax = _start_age(Zagemax, parameters)
-    age = _ages(age)
+    age = massfuncs.check_ages(age)
     formed = _formed_after(age, Zagemax, massfunc, parameters, 1.0 - np.exp(-(Zfinal - Zstart) / yield_))
     if formed is None:
         return np.full(age.shape, float(Zfinal))
@@ -199,7 +192,7 @@ def custom(age: ArrayLike, Zage_yr: ArrayLike = (), Zhist: ArrayLike = ()) -> np
         raise ValueError("custom metallicity: the ages must ascend strictly, without NaN, youngest first")
     if not np.all((values > 0) & (values < 1)):
         raise ValueError(f"custom metallicity: metal mass fractions lie in (0, 1), got {values.tolist()}")
-    return np.interp(_ages(age), nodes, values)
+    return np.interp(massfuncs.check_ages(age), nodes, values)
 
 
 FUNCTIONS: dict[str, ZFunction] = {
@@ -216,9 +209,4 @@ def resolve(zfunc: str | ZFunction) -> ZFunction:
     ValueError
         A name that no function has.
     """
-    if callable(zfunc):
-        return zfunc
-    name = str(zfunc).removeprefix("Zfunc_")
-    if name not in FUNCTIONS:
-        raise ValueError(f"no metallicity history {zfunc!r}; there are {', '.join(FUNCTIONS)}")
-    return FUNCTIONS[name]
+    return massfuncs.by_name(zfunc, FUNCTIONS, "Zfunc_", "metallicity history")

@@ -98,7 +98,7 @@ def test_pressure_must_be_a_node(upstream):
 
 def test_bad_input(grids, upstream, tmp_path):
     grid = grids["mappings"]
-    with pytest.warns(ClampWarning, match=r"Z=0.5 lies outside"):
+    with pytest.warns(ClampWarning, match=r"Z=0.5 is outside"):
         clamped = grid.ratios(0.5, 3e7)
     np.testing.assert_array_equal(clamped, grid.ratios(grid.z[-1], 3e7))
     with pytest.raises(ValueError, match="give a positive number"):

@@ -1,0 +1,21 @@
+"""Results whose attributes can be had by name too, as R's lists."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+
+class ByName:
+    """Mixin of a dataclass: ``result["name"]``, ``result.keys()``, ``dict(result)``."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(f"no result {name!r}; there are {', '.join(self.keys())}")
+        return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def keys(self) -> list[str]:
+        """Names of the results."""
+        return [field.name for field in fields(self)]
