@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import tables
 from .filter_curve import Filter, read_curve
@@ -56,21 +55,14 @@ def pivwave(curve: Any) -> float:
     return float(np.sqrt(np.sum(f.response * f.wave_aa) / np.sum(f.response / f.wave_aa)))
 
 
-def _records() -> list[tuple[str, NDArray[np.float64]]]:
-    table = tables.load("EAZY_filters")
-    return [
-        (str(i), np.asarray(f, dtype=float)) for i, f in zip(table["info"], table["filters"], strict=True)
-    ]
-
-
 def _eazy(index: int, name: str | None = None) -> Filter:
-    records = _records()
-    if not 1 <= index <= len(records):
-        raise ValueError(f"EAZY filter {index} does not exist; records run from 1 to {len(records)}")
-    info, curve = records[index - 1]
+    table = tables.load("EAZY_filters")
+    if not 1 <= index <= len(table["info"]):
+        raise ValueError(f"EAZY filter {index} does not exist; records run from 1 to {len(table['info'])}")
+    curve = np.asarray(table["filters"][index - 1], dtype=float)
     # some EAZY records end in a row of NA, which R's interpolation leaves out
     curve = curve[np.isfinite(curve).all(axis=1)]
-    return Filter(name or info, curve[:, 0], curve[:, 1])
+    return Filter(name or str(table["info"][index - 1]), curve[:, 0], curve[:, 1])
 
 
 def _named(name: str) -> list[Filter]:
@@ -84,12 +76,12 @@ def _named(name: str) -> list[Filter]:
     match = re.fullmatch(r"eazy[ :#_]*(\d+)", text, flags=re.IGNORECASE)
     if match:
         return [_eazy(int(match.group(1)))]
-    records = _records()
-    hits = [i for i, (info, _) in enumerate(records, 1) if text.lower() in info.lower()]
+    infos = [str(info) for info in tables.load("EAZY_filters")["info"]]
+    hits = [i for i, info in enumerate(infos, 1) if text.lower() in info.lower()]
     if len(hits) == 1:
         return [_eazy(hits[0], text)]
     if hits:
-        found = ", ".join(f"{i} {records[i - 1][0]}" for i in hits[:8])
+        found = ", ".join(f"{i} {infos[i - 1]}" for i in hits[:8])
         raise ValueError(
             f"filter name {name!r} fits {len(hits)} EAZY records ({found} ...); give 'eazy:NUMBER'"
         )

@@ -250,6 +250,10 @@ def age_limit(
         return None
     if unimax is True:
         raise ValueError("unimax must be an age in yr, or False for no limit")
+    if not z > -1:
+        raise ValueError(
+            f"z={z}: there is no light travel time that could set the age limit; give agemax, or unimax=False"
+        )
     return float(unimax) - float(cosmology.travel_time_yr(z, H0, OmegaM, OmegaL, ref=ref))
 
 

@@ -2,7 +2,8 @@
 
 A line-spread function (LSF) is given as the Gaussian sigma in km/s at OBSERVED wavelengths. Everywhere an
 argument ``LSF`` is taken it may be None (no broadening), a number, a callable of the wavelength in Angstrom, a
-table of two columns (Angstrom, km/s), a pair of vectors, or the name ``"muse"``.
+table of two columns (Angstrom, km/s), a tuple of two vectors, a mapping of ``wave`` and ``sigma``, or the name
+``"muse"``.
 """
 
 from collections.abc import Callable
@@ -60,23 +61,34 @@ def muse_udf10_sigma_kms(wave_aa: ArrayLike, extrapolate: bool = False) -> np.nd
     return muse_udf10_fwhm_aa(wave, extrapolate) / FWHM_PER_SIGMA / wave * C_KMS
 
 
+def _named_columns(LSF, names):
+    wave = [name for name in names if str(name).lower().startswith(("w", "lam"))]
+    if len(names) != 2 or len(wave) != 1:
+        raise ValueError(f"LSF has the columns {names}; give wave (Angstrom) and sigma (km/s)")
+    sigma = next(name for name in names if name != wave[0])
+    return LSF[wave[0]], LSF[sigma]
+
+
+def _columns(LSF):
+    names = getattr(getattr(LSF, "dtype", None), "names", None)
+    if isinstance(LSF, dict) or names:
+        return _named_columns(LSF, list(names or LSF))
+    table = np.asarray(LSF, dtype=float)
+    rows, pair = (table.ndim == 2 and table.shape[k] == 2 for k in (1, 0))
+    if rows and pair:  # two nodes: wavelengths are larger than sigmas, a tuple is (wave, sigma)
+        rows = not isinstance(LSF, tuple) and bool(np.all(table[:, 0] > table[:, 1]))
+    if rows:
+        return table.T
+    if pair:
+        return table
+    raise ValueError(
+        f"LSF of shape {table.shape}; give a number, a callable of the observed wavelength, or a table of two "
+        "columns (Angstrom, sigma in km/s)"
+    )
+
+
 def _table(LSF: Any) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(LSF, dict):
-        columns = list(LSF.values())
-        if len(columns) != 2:
-            raise ValueError(f"LSF has the columns {list(LSF)}; give wavelength (Angstrom) and sigma (km/s)")
-        wave, sigma = columns
-    else:
-        table = np.asarray(LSF, dtype=float)
-        if table.ndim == 2 and table.shape[1] == 2:
-            wave, sigma = table.T
-        elif table.ndim == 2 and table.shape[0] == 2:
-            wave, sigma = table
-        else:
-            raise ValueError(
-                f"LSF of shape {table.shape}; give a number, a callable of the observed wavelength, or a table of "
-                "two columns (Angstrom, sigma in km/s)"
-            )
+    wave, sigma = _columns(LSF)
     wave, sigma = np.asarray(wave, dtype=float), np.asarray(sigma, dtype=float)
     order = np.argsort(wave, kind="stable")
     if wave.shape != sigma.shape or not np.all(wave > 0) or not np.all(np.diff(wave[order]) > 0):

@@ -272,11 +272,12 @@ def line_sigmas(
     centres: np.ndarray, veldisp: float, LSF: LSFLike, z_LSF: float, compat: bool = False
 ) -> np.ndarray:
     """Gaussian sigmas in Angstrom of lines at rest wavelengths `centres`; arguments of `emission_lines`."""
-    if not veldisp > 0:
-        raise ValueError(f"veldisp={veldisp} km/s: emission lines need a dispersion > 0")
-    if LSF is None:
-        return _doppler(veldisp, centres)
-    return _doppler(np.sqrt(veldisp**2 + lsf_sigma_kms(LSF, centres * (1.0 + z_LSF), compat) ** 2), centres)
+    if not veldisp >= 0:
+        raise ValueError(f"veldisp={veldisp} km/s must be >= 0")
+    sigma = _doppler(np.hypot(veldisp, lsf_sigma_kms(LSF, centres * (1.0 + z_LSF), compat)), centres)
+    if not np.all(sigma > 0):
+        raise ValueError(f"veldisp={veldisp} km/s: emission lines need a dispersion > 0, or an LSF > 0")
+    return sigma
 
 
 def line_grid(centres: np.ndarray, sigma_aa: np.ndarray, range: float = 5, res: float = 0.5) -> np.ndarray:

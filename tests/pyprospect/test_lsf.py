@@ -88,6 +88,13 @@ def test_forms_of_lsf_agree():
         {"w": nodes, "s": sigma},
     ):
         np.testing.assert_allclose(lsf.lsf_sigma_kms(form, wave), expected, rtol=1e-4)
+    two = np.array([[4700.0, 55.0], [9400.0, 40.0]])
+    named = np.rec.fromarrays(two.T, names="wave,sigma")
+    expected = lsf.lsf_sigma_kms(
+        np.vstack([two[:1], [[6000.0, np.interp(np.log(6000), np.log(two[:, 0]), two[:, 1])]], two[1:]]), wave
+    )
+    for form in (two, two.T, two.tolist(), tuple(two.T), {"sigma": two[:, 1], "wave": two[:, 0]}, named):
+        np.testing.assert_allclose(lsf.lsf_sigma_kms(form, wave), expected, rtol=1e-12)
     np.testing.assert_array_equal(lsf.lsf_sigma_kms(60, wave), 60.0)
     np.testing.assert_array_equal(lsf.lsf_sigma_kms([60.0], wave), 60.0)
     np.testing.assert_array_equal(lsf.lsf_sigma_kms(None, wave), 0.0)

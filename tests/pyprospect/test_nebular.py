@@ -69,6 +69,13 @@ def test_lsf_widens_the_grid_by_default(prospect_tables):
     assert cut.lum[-1] > 0
 
 
+def test_instrument_alone_gives_lines_a_width(prospect_tables):
+    for compat in (False, True):
+        lines = nebular.emission_lines(All_lum=1e8, veldisp=0, LSF=100.0, compat=compat)
+        assert lines.lum.max() > 0
+    assert _power(nebular.emission_lines(All_lum=1e8, veldisp=0, LSF=100.0)) == pytest.approx(1e8, rel=1e-3)
+
+
 def test_profiles_conserve_power_on_any_grid():
     wave = np.sort(np.random.default_rng([1]).uniform(4000, 5000, 3000))
     centres, sigma, lum = (

@@ -193,7 +193,7 @@ def test_library_without_remaining_masses(library):
         ({"forcemass": True}, "forcemass"),
         ({"forcemass": 1e9, "mSFR": 0, "mburst": 0}, "forms no stars"),
         ({"unimax": True}, "unimax"),
-        ({"z": -2}, "-2"),
+        ({"z": -2}, "give agemax, or unimax=False"),
         ({"ref": "Planck99"}, "Planck99"),
         ({"disp_stars": True, "LSF": np.ones(7)}, "LSF of shape"),
         ({"disp_stars": True, "LSF": "keck"}, "keck"),
