@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -23,6 +24,7 @@ from pyprospect.ssp import SSPLibrary
 __all__ = ["History", "as_library", "form_stars", "split_arguments"]
 
 _SUBCELLS = 1000
+_RATE = re.compile("mSFR|mburst|m[1-6]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +85,8 @@ def as_library(speclib: SSPLibrary | str | os.PathLike | None, stellpop: str = "
     if isinstance(speclib, (str, os.PathLike)):
         path = Path(speclib)
         return _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    if not isinstance(speclib, SSPLibrary):
+        raise ValueError(f"speclib of type {type(speclib).__name__}: give an SSPLibrary, or a path to one")
     return speclib
 
 
@@ -178,7 +182,12 @@ def _metallicity(zfunc, age_yr, massfunc, mass_arguments, z_arguments):
 
 
 def _constant_metallicity(Z, library, compat):
-    value = float(Z)
+    try:
+        value = float(Z)
+    except TypeError:
+        raise ValueError(
+            f"Z={Z!r}: give a metal mass fraction, a metallicity history or one value an age"
+        ) from None
     n_z = library.z.size
     if compat and value % 1 == 0:
         if not 1 <= value <= n_z:
@@ -194,7 +203,13 @@ def _constant_metallicity(Z, library, compat):
     return None, np.full(library.age_yr.size, value)
 
 
-def _weights(z, library):
+def _weights(z, library, compat):
+    bad = ~np.isfinite(z) if compat else ~((z >= 0) & (z < 1))
+    if bad.any():
+        raise ValueError(
+            f"the metallicity is {z[bad][0]} at {library.age_yr[bad][0]:.3g} yr ({bad.sum()} of {z.size} ages are bad); "
+            "metal mass fractions lie between 0 and 1, solar is near 0.02"
+        )
     found = interp_param(z, library.z, log=True)
     if np.any(found.flag % 2 == 1):
         warn_once(
@@ -245,16 +260,28 @@ def age_limit(
 ) -> float | None:
     """Age limit in yr: `agemax`, or `unimax` less the light travel time from `z`, or None."""
     if agemax is not None:
-        return float(agemax)
+        return _in_yr("agemax", agemax)
     if unimax is None or unimax is False or unimax == 0:
         return None
     if unimax is True:
         raise ValueError("unimax must be an age in yr, or False for no limit")
+    unimax = _in_yr("unimax", unimax)
     if not z > -1:
         raise ValueError(
             f"z={z}: there is no light travel time that could set the age limit; give agemax, or unimax=False"
         )
     return float(unimax) - float(cosmology.travel_time_yr(z, H0, OmegaM, OmegaL, ref=ref))
+
+
+def _in_yr(name, value):
+    if not value >= 0:
+        raise ValueError(f"{name}={value} must be an age >= 0 in yr")
+    if 0 < value < 1e5:
+        warn_once(
+            name,
+            f"{name}={value} is in yr and leaves hardly any star; an age in Gyr must be multiplied by 1e9",
+        )
+    return float(value)
 
 
 def _forced(forcemass, mass):
@@ -302,6 +329,9 @@ def form_stars(
     function = massfuncs.resolve(massfunc)
     zfunc = zfuncs.resolve(Z) if isinstance(Z, str) or callable(Z) else None
     mass_arguments, z_arguments = split_arguments(function, zfunc, extra or {}, own_names, compat)
+    negative = {k: v for k, v in mass_arguments.items() if _RATE.fullmatch(k) and np.ndim(v) == 0 and v < 0}
+    if negative and not compat:  # ProSpect's functions clip what comes out below 0, and say nothing
+        raise ValueError(f"negative SFR: {negative}; rates must be >= 0 Msol/yr")
     if not agescale > 0:
         raise ValueError(f"agescale={agescale} must be > 0")
     age_yr = library.age_yr * agescale
@@ -315,7 +345,7 @@ def form_stars(
     if z_of_age.shape != age_yr.shape:
         raise ValueError(f"metallicities of shape {z_of_age.shape} for {age_yr.size} ages; give one an age")
     if index is None:
-        weights, interp = _weights(z_of_age, library)
+        weights, interp = _weights(z_of_age, library, compat)
     else:
         weights, interp = np.zeros((age_yr.size, library.z.size)), None
         weights[:, index] = 1.0
@@ -324,9 +354,10 @@ def form_stars(
     limit = age_limit(agemax, unimax, z, H0, OmegaM, OmegaL, ref)
     kept = np.ones(age_yr.size, bool) if limit is None else library.age_yr <= limit
     mass = np.where(kept, mass, 0.0)
-    if np.isnan(mass).any():
+    if not np.isfinite(mass).all():
         raise ValueError(
-            f"the star-formation history is NaN at {np.isnan(mass).sum()} of {mass.size} ages; check its parameters"
+            f"the star-formation history is NaN or infinite at {np.sum(~np.isfinite(mass))} of {mass.size} ages; check "
+            f"its parameters {mass_arguments}"
         )
     if (mass < 0).any():
         worst = int(np.argmin(mass))

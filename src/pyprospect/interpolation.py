@@ -147,8 +147,10 @@ class MonotoneSpline:
         self.y = np.asarray(y, dtype=float)
         if self.x.ndim != 1 or self.x.shape != self.y.shape or self.x.size < 2:
             raise ValueError(f"spline nodes {self.x.shape} and values {self.y.shape}: need two equal vectors")
-        if not np.all(np.diff(self.x) > 0):
-            raise ValueError(f"spline nodes must ascend strictly, got {self.x.tolist()}")
+        if not np.all(np.diff(self.x) > 0) or not np.isfinite(self.x).all():
+            raise ValueError(
+                f"spline nodes must be finite and ascend strictly, got {self.x.tolist()} (of ages in log10: above 0)"
+            )
         secant = np.diff(self.y) / np.diff(self.x)
         slope = np.concatenate([secant[:1], (secant[1:] + secant[:-1]) / 2, secant[-1:]])
         for k, s in enumerate(secant):

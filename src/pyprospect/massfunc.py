@@ -64,7 +64,9 @@ def _cut(sfr: np.ndarray, age: np.ndarray, magemax: float) -> np.ndarray:
 def _spline(age, nodes_gyr, rates, log):
     nodes = np.array(nodes_gyr, dtype=float) * GYR_YR
     if log:
-        return MonotoneSpline(np.log10(nodes), rates)(np.log10(age))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            nodes = np.log10(nodes)
+        return MonotoneSpline(nodes, rates)(np.log10(age))
     return MonotoneSpline(nodes, rates)(age)
 
 
@@ -73,8 +75,8 @@ def _burst(sfr, age, mburst, mburstage):
 
 
 def _skewed_normal(age, mSFR, mpeak, mperiod, mskew):
-    x = (age - mpeak * GYR_YR) / (mperiod * GYR_YR)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        x = (age - mpeak * GYR_YR) / np.float64(mperiod * GYR_YR)
         y = x * np.exp(mskew) ** np.arcsinh(x)
         return mSFR * np.exp(-(y**2) / 2)
 

@@ -134,10 +134,13 @@ def _refuse_holes(library):
         )
 
 
-def _sparse(sparse):
-    step = int(sparse)
-    if step != sparse or step < 1:
-        raise ValueError(f"sparse={sparse!r} must be a whole number >= 1: every how many wavelengths to keep")
+def _sparse(sparse, library):
+    step = int(sparse) if np.isfinite(sparse) else 0
+    if step != sparse or not 1 <= step < library.wave_aa.size:
+        raise ValueError(
+            f"sparse={sparse!r} must be a whole number >= 1, every how many of the {library.wave_aa.size} wavelengths "
+            "of the library to keep, and leave two"
+        )
     return step
 
 
@@ -380,7 +383,7 @@ def sfh_func(
     )
     if not compat:
         _refuse_holes(library)
-    wave, young, old = _composite(library, history, _sparse(sparse))
+    wave, young, old = _composite(library, history, _sparse(sparse, library))
 
     def sfr_10myr() -> float:
         return history.formed_msun(0.0, _LINE_WINDOW_YR) / _LINE_WINDOW_YR
@@ -530,7 +533,7 @@ def sfh_burst(
     cosmology = {"H0": H0, "OmegaM": OmegaM, "OmegaL": OmegaL, "ref": ref}
     limit = age_limit(agemax, unimax, z, **cosmology)
     mass = float(burstmass) if limit is None or burstage <= limit else 0.0
-    step = _sparse(sparse)
+    step = _sparse(sparse, library)
     lum = mass * _one_population(library, burstage, Z, step)
     none = np.zeros(lum.size)
     young, old = (lum, none) if in_cloud else (none, lum)

@@ -77,6 +77,9 @@ class Recipe:
             value = getattr(self, name)
             if not value >= 0 or not np.isfinite(value):
                 raise ValueError(f"{name}={value} must be finite and >= 0")
+        for name in ("pow_birth", "pow_screen", "L0", "LFWHM", "lumscale"):
+            if not np.isfinite(getattr(self, name)):
+                raise ValueError(f"{name}={getattr(self, name)} must be a number")
         known = ("FUV", "SFR") if self.compat else ("FUV", "photons", "SFR")
         if self.emission_scale not in known:
             raise ValueError(f"emission_scale={self.emission_scale!r} must be one of {known}")

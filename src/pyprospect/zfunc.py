@@ -150,6 +150,8 @@ def massmap_box(
     result and errors are those of `massmap_lin`; `yield_` may also be given as ``**{"yield": 0.03}``.
     """
     yield_ = parameters.pop("yield", yield_)
+    if not yield_ > 0:
+        raise ValueError(f"yield_={yield_} must be > 0, such as 0.03")
     Zagemax = _start_age(Zagemax, parameters)
     age = massfuncs.check_ages(age)
     formed = _formed_after(age, Zagemax, massfunc, parameters, 1.0 - np.exp(-(Zfinal - Zstart) / yield_))

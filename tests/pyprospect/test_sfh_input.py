@@ -43,10 +43,41 @@ def test_negative_and_nan_rates(library, compat):
     run = {"speclib": library, "filters": None, "compat": compat}
     with pytest.raises(ValueError, match="negative SFR"):
         sfh_func("const", mSFR=-1, **run)
-    with pytest.raises(ValueError, match="NaN at"):
+    with pytest.raises(ValueError, match="NaN or infinite at"):
         sfh_func("const", mSFR=np.nan, **run)
     with pytest.raises(ValueError, match="rates for"):
         sfh_func(lambda age: np.ones(3), **run)
+
+
+def test_negative_rate_of_a_history_that_clips_it(library):
+    run = {"speclib": library, "filters": None, "sparse": 1}
+    for history, name in (("snorm", "mSFR"), ("snorm_burst", "mburst"), ("b5", "m3")):
+        with pytest.raises(ValueError, match=rf"negative SFR: .*{name}.*-2"):
+            sfh_func(history, **{name: -2.0}, **run)
+        assert np.isfinite(sfh_func(history, **{name: -2.0}, **run, compat=True).masstot)  # zero, as in R
+
+
+def test_negative_metallicities(library):
+    Z = np.full(library.age_yr.size, 0.02)
+    Z[3] = -0.01
+    run = {**RUN, "speclib": library}
+    with pytest.raises(ValueError, match=r"metallicity is -0.01 at 1e\+07 yr"):
+        sfh_func(**{**run, "Z": Z})
+    with pytest.warns(ClampWarning, match="reach outside"):  # R puts the first metallicity there
+        sfh_func(**{**run, "Z": Z}, compat=True)
+
+
+def test_ages_in_gyr_instead_of_yr(library):
+    for name in ("agemax", "unimax"):
+        with pytest.warns(pyprospect.ProSpectWarning, match=f"{name}=13.0 is in yr.*1e9"):
+            sfh_func(**RUN, speclib=library, **{name: 13.0})
+
+
+def test_nodes_of_histories():
+    with pytest.raises(ValueError, match="above 0"):
+        massfunc.p4([1e9], m1age=0)
+    with pytest.raises(ValueError, match="ascend"):
+        massfunc.p6([1e9], m2age=1.0)
 
 
 def test_bad_ages_in_functions():
@@ -166,6 +197,8 @@ def test_library_from_a_path(library, tmp_path):
         sfh_func()
     with pytest.raises(FileNotFoundError):
         sfh_func(speclib=tmp_path / "nothing.h5")
+    with pytest.raises(ValueError, match="speclib of type dict"):
+        sfh_func(speclib={"Z": library.z})
 
 
 def test_library_without_remaining_masses(library):
@@ -188,6 +221,19 @@ def test_library_without_remaining_masses(library):
         ({"Ly_limit": [911.75, 1215.67], "escape_frac": [0.1, 0.2]}, "must descend"),
         ({"sparse": 0}, "sparse=0"),
         ({"sparse": 1.5}, "sparse=1.5"),
+        ({"sparse": 10**6}, "leave two"),
+        ({"sparse": np.nan}, "sparse=nan"),
+        ({"mSFR": np.inf}, "NaN or infinite"),
+        ({"mperiod": 0}, "check its parameters.*'mperiod': 0"),
+        ({"Z": np.nan}, "Z=nan"),
+        ({"Z": None}, "Z=None: give a metal mass fraction"),
+        ({"Z": lambda age: age * np.nan}, "the metallicity is nan at 0 yr .11 of 11"),
+        ({"pow_screen": np.nan}, "pow_screen=nan"),
+        ({"agemax": -1}, "agemax=-1"),
+        ({"agemax": np.nan}, "agemax=nan"),
+        ({"unimax": np.nan}, "unimax=nan"),
+        ({"H0": 0}, "H0=0"),
+        ({"Z": "massmap_box", "yield_": 0}, "yield_=0"),
         ({"agescale": 0}, "agescale=0"),
         ({"forcemass": -1e9}, "forcemass"),
         ({"forcemass": True}, "forcemass"),
