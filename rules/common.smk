@@ -65,15 +65,15 @@ def script(name):
     return f"scripts/{name}.py"
 
 
-def code(name):
+def code(name, without=()):
     """The modules of src/ that the step's script imports, as input: a newer one reruns the step."""
-    modules = code_modules([script(name)], without=PLUMBING)
+    modules = code_modules([script(name)], without=[*PLUMBING, *without])
     return sorted({shown(path.absolute()) for path in modules.values()} - {script(name)})
 
 
-def code_hash(name):
+def code_hash(name, without=()):
     """The fingerprint of the script and these modules, as a parameter: a change that is older than the product is seen too."""
-    return fingerprint([script(name)], without=PLUMBING)
+    return fingerprint([script(name)], without=[*PLUMBING, *without])
 
 
 def section(*keys, without=()):
@@ -132,7 +132,8 @@ def shard_files(shards):
     return expand("results/synthesis/{shard}.h5", shard=shards)
 
 
-# Where and how a network is trained, not what is trained.
+# Where and how a network is trained and how its loss is drawn meanwhile, not what is trained.
+LOSS_DRAWING = ["sfhnet.loss_curve"]
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
 TRAINING_ENV = f"../envs/{'training-gpu' if CONFIG.training.device == 'cuda' else 'training'}.yaml"
 

@@ -52,6 +52,7 @@ rule prepare_galaxy:
     input:
         unpack(lambda wildcards: galaxy_files(wildcards.galaxy)),
         ssp=f"results/ssp/{CONFIG.ssp.name}.h5",
+        filters=upstream("hst_filters"),
         script=script("prepare_galaxy"),
         code=code("prepare_galaxy"),
     output:
@@ -69,13 +70,14 @@ rule prepare_galaxy:
     params:
         *section("grid", "bands", "galaxies", without=["galaxies.sheet", "galaxies.model"]),
         row=lambda wildcards: GALAXIES[wildcards.galaxy].model_dump_json(),
+        filters=lambda wildcards, input: Path(input.filters[0]).parent,
         simulated=lambda wildcards: section("simulated_galaxy") if wildcards.galaxy in SIMULATED else None,
         code=code_hash("prepare_galaxy"),
     message:
         "Prepare the spectra of {wildcards.galaxy}"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --galaxy {wildcards.galaxy} "
-        "--data {input.data} --ssp {input.ssp} --out {output}"
+        "--data {input.data} --ssp {input.ssp} --filters {params.filters} --out {output}"
 
 
 rule infer_galaxy:

@@ -12,7 +12,7 @@ rule train_model:
         shards=shard_files(TRAINING_SHARDS),
         validation=shard_files(VALIDATION_SHARDS),
         script=script("train_model"),
-        code=code("train_model"),
+        code=code("train_model", without=LOSS_DRAWING),
     output:
         weights="results/model/{model}/weights.safetensors",
         spec="results/model/{model}/model.json",
@@ -31,16 +31,10 @@ rule train_model:
         runtime=growing(240),
         gpu=1,
     params:
-        config=lambda wildcards: section(
-            "seed",
-            "grid",
-            "noise",
-            "training",
-            f"models.{wildcards.model}",
-            without=WHERE_TRAINED,
-        ),
+        *section("seed", "grid", "noise", "training", without=WHERE_TRAINED),
+        model=lambda wildcards: section(f"models.{wildcards.model}"),
         folder=lambda wildcards, output: Path(output.weights).parent,
-        code=code_hash("train_model"),
+        code=code_hash("train_model", without=LOSS_DRAWING),
     message:
         "Train the network {wildcards.model}"
     shell:

@@ -6,6 +6,6 @@ if [ -z "$state" ]; then
 fi
 case "$state" in
     COMPLETED) echo success ;;
-    BOOT_FAIL | CANCELLED* | DEADLINE | FAILED | NODE_FAIL | OUT_OF_MEMORY | TIMEOUT) echo failed ;;
+    BOOT_FAIL | CANCELLED* | DEADLINE | FAILED | NODE_FAIL | OUT_OF_MEMORY | PREEMPTED | TIMEOUT) echo failed ;;
     *) echo running ;;
 esac

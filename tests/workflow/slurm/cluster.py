@@ -59,7 +59,7 @@ class Cluster:
     node_cpus: int = 4
     node_mem_mb: int = 12000
     gpus_per_node: int = 2
-    port: int = 26800
+    port: int = 0  # first of the ports taken; found when started
     pids: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -76,6 +76,7 @@ class Cluster:
             raise RuntimeError(f"no {', '.join(missing)}: apt-get install slurm-wlm munge")
         if DEFAULT_CONF.exists() and not DEFAULT_CONF.is_symlink():
             raise RuntimeError(f"{DEFAULT_CONF} is a real file: this machine has a SLURM of its own")
+        self.port = free_ports(11 + len(self.nodes))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         for name in ("etc", "log", "pid", "state", "munge", "gpu", *(f"spool/{n}" for n in self.nodes)):
@@ -87,8 +88,8 @@ class Cluster:
         try:
             self._start_munge()
             subprocess.run(["slurmctld"], check=True, env=self.env())
-            wait_for("slurmctld answers", lambda: says("scontrol", "ping") is not None, 30)
             self._note("slurmctld")
+            wait_for("slurmctld answers", lambda: says("scontrol", "ping") is not None, 30)
             for node in self.nodes:
                 subprocess.run(["slurmd", "-N", node], check=True, env=self.env())
                 self._note(f"slurmd-{node}")
@@ -128,6 +129,15 @@ class Cluster:
         """One row a job that the controller still remembers, in squeue's format letters (%i, %T, ...)."""
         text = says("squeue", "--states=all", "--noheader", "--sort=i", "--format", "|".join(columns))
         return [[cell.strip() for cell in line.split("|")] for line in (text or "").splitlines()]
+
+    def columns(self, *names: str) -> list[list[str]]:
+        """One row a job, with columns under squeue's long names (jobid, tres-per-job, ...)."""
+        wide = ",".join(f"{name}:60" for name in names)
+        text = says("squeue", "--states=all", "--noheader", "--sort=i", "--Format", wide)
+        return [
+            [line[60 * i : 60 * (i + 1)].strip() for i in range(len(names))]
+            for line in (text or "").splitlines()
+        ]
 
     def _all_idle(self) -> bool:
         lines = (says("sinfo", "--noheader", "--Node", "--format", "%N %t") or "").split("\n")
@@ -176,10 +186,12 @@ class Cluster:
                 last = self.gpus_per_node - 1
                 gres.append(f"NodeName={node} Name=gpu Type=fake File={folder}/nvidia[0-{last}]")
             nodes.append(line)
-        partitions = f"PartitionName=cpu Nodes=c[1-{self.cpu_nodes}] Default=YES MaxTime=24:00:00 DefaultTime=10\n"
+        partitions = (
+            f"PartitionName=cpu Nodes=c[1-{self.cpu_nodes}] Default=YES MaxTime=24:00:00 DefaultTime=10\n"
+        )
         # jobs of the partition gpu make way for those of urgent: SIGTERM, and the end after the grace time
         gpus = f"Nodes=g[1-{self.gpu_nodes}] MaxTime=24:00:00 DefaultTime=10"
-        partitions += f"PartitionName=gpu {gpus} PriorityTier=1 PreemptMode=CANCEL GraceTime=30\n"
+        partitions += f"PartitionName=gpu {gpus} PriorityTier=1 PreemptMode=REQUEUE GraceTime=30\n"
         partitions += f"PartitionName=urgent {gpus} PriorityTier=10 PreemptMode=OFF\n"
         text = string.Template(TEMPLATE.read_text()).substitute(
             host=host, folder=self.folder, port=self.port, nodes="\n".join(nodes), partitions=partitions
@@ -187,6 +199,19 @@ class Cluster:
         self.conf.write_text(text)
         (self.folder / "etc" / "gres.conf").write_text("\n".join(gres) + "\n")
         (self.folder / "etc" / "cgroup.conf").write_text("CgroupAutomount=no\n")
+
+
+def free_ports(n: int) -> int:
+    """The first of n ports in a row that nobody listens on, on the loopback."""
+    for first in range(26800, 29800, 100):
+        try:
+            for port in range(first, first + n + 1):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+    raise RuntimeError("no row of free ports from 26800 to 29800")
 
 
 def command_line(pid: int) -> str:

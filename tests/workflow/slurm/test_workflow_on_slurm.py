@@ -19,9 +19,10 @@ SYNTHESIS = [f"results/synthesis/{number:04d}.h5" for number in range(6)]
 
 
 def listing(cluster: Cluster, since: int) -> list[list[str]]:
-    """Jobs from number `since` on: id, state, node, GPUs, time used, rule with wildcards."""
-    rows = cluster.jobs("%i", "%T", "%N", "%b", "%M", "%k")
-    return [row for row in rows if int(row[0]) > since]
+    """Jobs from number `since` on: id, state, node, time used, GPUs asked for, rule with wildcards."""
+    rows = cluster.jobs("%i", "%T", "%N", "%M", "%k")
+    gpus = dict(cluster.columns("jobid", "tres-per-job"))
+    return [[*row[:4], gpus[row[0]], row[4]] for row in rows if int(row[0]) > since]
 
 
 def last_job(cluster: Cluster) -> int:
@@ -47,7 +48,9 @@ def same(one: Path, other: Path) -> None:
 
 def start(project: Project, cluster: Cluster, *arguments: str) -> subprocess.Popen:
     """The head process, in a group of its own, with what it prints in head.txt."""
-    command = project.command(*arguments, "--workflow-profile", "slurm", "--latency-wait", "20", "--jobs", "4")
+    command = project.command(
+        *arguments, "--workflow-profile", "slurm", "--latency-wait", "20", "--jobs", "4"
+    )
     with (project.folder / "head.txt").open("a") as out:
         return subprocess.Popen(
             command, cwd=project.folder, env=cluster.env(), stdout=out, stderr=out, start_new_session=True
@@ -80,7 +83,7 @@ def test_results_are_those_of_one_machine(tiny_run: Project, project: Project, c
     finish(project, start(project, cluster, *TINY), 1500)
     rows = listing(cluster, before)
     print(
-        f"\n{len(rows)} SLURM jobs in {time.monotonic() - started:.0f} s: id, state, node, GPUs, time, rule"
+        f"\n{len(rows)} SLURM jobs in {time.monotonic() - started:.0f} s: id, state, node, time, GPUs, rule"
     )
     for row in rows:
         print("  ", *row)
@@ -88,7 +91,7 @@ def test_results_are_those_of_one_machine(tiny_run: Project, project: Project, c
     assert len({row[2] for row in rows}) > 1, "all jobs ran on one node"
     training = [row for row in rows if "train_model" in row[5]]
     assert len(training) == 2
-    assert all(node == "g1" and "gpu" in gpus for _, _, node, gpus, _, _ in training)
+    assert all(node == "g1" and "gpu:1" in gpus for _, _, node, _, gpus, _ in training)
     for name in ("prior", "synthesis"):
         for file in sorted((tiny_run.folder / "results" / name).glob("*.h5")):
             same(file, project.folder / "results" / name / file.name)
@@ -122,11 +125,11 @@ def test_head_that_was_killed_is_started_again(project: Project, cluster: Cluste
 
 
 def test_preempted_training_goes_on_from_its_checkpoint(tiny_run: Project, cluster: Cluster, tmp_path: Path):
-    """A partition of higher priority takes the GPU node; SLURM sends SIGTERM, and the retry resumes."""
+    """A partition of higher priority takes the GPU node: SIGTERM, a checkpoint, and the next try resumes."""
     project = tiny_run.copy(tmp_path / "project")
     # long enough to be interrupted
     (project.folder / "long.yaml").write_text(
-        "training: {epochs: 400, patience: 400, checkpoint_minutes: 0.05}\n"
+        "training: {epochs: 60, patience: 60, checkpoint_minutes: 0.05}\n"
     )
     weights = "results/model/attention/weights.safetensors"
     config = ("--configfile", "configs/tiny.yaml", "long.yaml")
@@ -153,7 +156,7 @@ def test_preempted_training_goes_on_from_its_checkpoint(tiny_run: Project, clust
     finally:
         kill(head)
     rows = listing(cluster, before)
-    print("\nid, state, node, GPUs, time, rule")
+    print("\nid, state, node, time, GPUs, rule")
     for row in rows:
         print("  ", *row)
     assert [row[1] for row in rows if row[0] == urgent] == ["COMPLETED"]
