@@ -3,9 +3,10 @@
 from typing import Any
 
 from pyprospect import massfunc, zfunc
+from pyprospect.burst import sfh_burst
 from pyprospect.messages import ClampWarning, CoverageWarning, ProSpectWarning
 from pyprospect.sed import ProSpectSED, prospect_sed
-from pyprospect.sfh import SFHResult, sfh_burst, sfh_func
+from pyprospect.sfh import SFHResult, sfh_func
 from pyprospect.smstar import smstar_func
 from pyprospect.ssp import SSPLibrary
 

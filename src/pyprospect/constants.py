@@ -58,6 +58,10 @@ FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
 BIRTH_CLOUD_AGE_YR = 1e7
 """Stars up to this age (inclusive) lie in their birth clouds (Charlot & Fall 2000)."""
+LINE_WINDOW_YR = 1e7
+"""Lines scaled by the star-formation rate take its mean over this time."""
+BURST_WINDOW_YR = 1e8
+"""``SFRburst`` is the mean star-formation rate over this time."""
 DUST_PIVOT_AA = 5500.0
 """Wavelength at which the Charlot & Fall optical depths are given."""
 LYMAN_LIMIT_AA = 911.75

@@ -28,7 +28,6 @@ TABLES = {
     "LKL10_NormAll.rda": "emission lines scaled by their sum (emission_scale='FUV')",
     "EAZY_filters.rda": "filter curves by name",
     "Dale_Orig.rda": "dust emission (prospect_sed)",
-    "Dale_M2L_func.rda": "dust mass (prospect_sed)",
     "AGN_UnOb_Sparse.tab": "old-style AGN (prospect_sed)",
     "Inoue14_LAFcoef.rda": "IGM absorption of Inoue et al. (2014)",
     "Inoue14_DLAcoef.rda": "IGM absorption of Inoue et al. (2014)",

@@ -33,9 +33,11 @@ def r_integrate(
     ValueError
         An integral that does not converge within 100 intervals, where R stops too.
     """
+    at = np.empty(1)
 
     def integrand(x):
-        return float(np.ravel(function(np.array([x])))[0])
+        at[0] = x
+        return np.asarray(function(at)).item()
 
     value, _, info, *trouble = quad(
         integrand, lower, upper, epsabs=_TOLERANCE, epsrel=_TOLERANCE, limit=100, full_output=1

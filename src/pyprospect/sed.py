@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import filters as _filters
 from .agn import as_agn
+from .burst import sfh_burst
 from .by_name import ByName
 from .cosmology import cosmology
 from .dust_emission import DaleTemplates, dale_interp
@@ -37,7 +38,7 @@ from .sed_parts import (
     sampled,
     with_radio,
 )
-from .sfh import sfh_burst, sfh_func
+from .sfh import sfh_func
 
 __all__ = ["DustBudget", "ProSpectSED", "prospect_sed"]
 

@@ -9,7 +9,7 @@ import pytest
 from pyprospect import __main__ as program
 from pyprospect import inventory
 
-PAGES = ("index.md", "coming-from-prospect.md", "libraries.md")
+PAGES = ("index.md", "coming-from-prospect.md", "libraries.md", "photometry-and-sed.md")
 
 
 def blocks(text):

@@ -11,6 +11,7 @@ from pyprospect.constants import ERG_S_TO_LSOL
 from pyprospect.cosmology import travel_time_yr
 from pyprospect.dust_emission import dale_interp, dale_templates
 from pyprospect.messages import ClampWarning
+from pyprospect.photometry import convert_freq2wave
 from pyprospect.sed_parts import ALPHA_LIMITS
 from pyprospect.starlight import total
 
@@ -90,6 +91,27 @@ def test_stored_runs(library, run, libraries, reference, curves, parity):
 
 def test_stored_runs_are_all_of_them(reference):
     assert {k: len(reference[f"sed/ProSpectSED_{k}"]) for k in RUNS} == RUNS
+
+
+@quiet
+@pytest.mark.filterwarnings("ignore:.*exactly zero:pyprospect.messages.ProSpectWarning")
+@pytest.mark.parametrize("where", ["SFHfunc_EMILES", "SFHfunc_BC03lr"])
+def test_stars_of_other_libraries_are_those_of_sfh_func(where, reference, parity, upstream, reference_dir):
+    """R's runs of SFHfunc, through prospect_sed: E-MILES from the FITS files, with all wavelengths."""
+    emiles = where.endswith("EMILES")
+    library = SSPLibrary.read(upstream("emiles") if emiles else reference_dir / "speclib_BC03lr.h5")
+    for name, case in reference[f"sfh/{where}"].items():
+        call = python_call(case["inputs"], libraries=lambda _: library, reference=reference)
+        ours = prospect_sed(**{**call, "filters": None}, waveout=None, compat=True)
+        parity.check(f"sed/{where} stars", ours.StarsAtten.lum, case["lum_atten"][()], TARGET, label=name)
+        unit = case.attrs["lumtot_unatten"]
+        absorbed = [case.attrs["lumtot_birth"], case.attrs["lumtot_screen"]]
+        parity.check(f"sed/{where} dustlum", ours.dustlum[:2], absorbed, TARGET, label=name, scale=unit)
+        assert total(*ours.DustEmit) == pytest.approx(sum(absorbed), rel=1e-9)
+        dark = prospect_sed(**{**call, "filters": None}, Dale=False, compat=True)
+        factor = case.attrs["flux_factor"]
+        flux = convert_freq2wave(dark.FinalFlux.flux, dark.FinalFlux.wave) * 1e-23
+        parity.check(f"sed/{where} flux", flux, case["lum_atten"][()] * factor, TARGET, label=name)
 
 
 def test_defaults_are_prospects():
