@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 __all__ = ["whole_fits"]
 
@@ -33,6 +34,10 @@ def whole_fits(path: Path, expected: str) -> Iterator[fits.HDUList]:
     ValueError
         If the file is truncated, or the body of the ``with`` finds an extension, key or array missing.
     """
+    # Slow to import, and of no use to who reads no FITS file.
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
+
     try:
         with path.open("rb") as handle, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", AstropyUserWarning)

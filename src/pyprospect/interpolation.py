@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 from scipy.linalg import solve_banded
 
 __all__ = [
@@ -245,6 +244,8 @@ class NaturalSpline:
     """
 
     def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
+        from scipy.interpolate import CubicSpline  # slow to import, and dust temperatures need it only
+
         self.x, self.y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
         self._inside = CubicSpline(self.x, self.y, bc_type="natural")
         self._ends = self._inside(self.x[[0, -1]], 1)

@@ -3,6 +3,7 @@
 import h5py
 import pytest
 from parity import ParityTable
+from synthetic_library import make_library
 
 from pyprospect.messages import forget_warnings
 
@@ -44,6 +45,18 @@ def reference(reference_dir):
     """The open file prospect_reference.h5."""
     with h5py.File(reference_dir / "prospect_reference.h5") as file:
         yield file
+
+
+@pytest.fixture(scope="session")
+def library():
+    """A small library of black bodies, 100 Angstrom to 0.25 mm."""
+    return make_library()
+
+
+@pytest.fixture(scope="session")
+def optical():
+    """The same from 3000 to 9500 Angstrom: without ionising light, and shorter than the list of lines."""
+    return make_library(3000.0, 9500.0)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from pyprospect import SSPLibrary, sfh_func
+from pyprospect import SSPLibrary, massfunc, sfh_func
 from pyprospect.dense_basis import dense_basis, draw_times
 
 
@@ -63,6 +63,14 @@ def test_as_massfunc(reference_dir):
         agemax=15e9,
     )
     assert result.masstot == pytest.approx(1e10, rel=1e-3)
+
+
+def test_mass_between_ages_is_exact():
+    history = dense_basis([0.3, 0.5, 0.7], mass_msun=1e10, sfr_msun_yr=2.0, start_gyr=13.0)
+    assert massfunc.integrate(history, 0.0, 13e9) == pytest.approx(1e10, rel=1e-12)
+    assert massfunc.integrate(history, 5e9, 20e9) == pytest.approx(
+        np.trapezoid(history(np.linspace(5e9, 13e9, 200001)), dx=4e4), rel=1e-8
+    )
 
 
 @pytest.mark.parametrize("times", [[0.5, 0.4], [0.0, 0.5], [0.5, 1.0], [0.2, np.nan]])

@@ -1,11 +1,14 @@
 """The Python of the documentation runs, and `python -m pyprospect` tells what is there."""
 
 import re
+import subprocess
+import sys
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 
+import pyprospect
 from pyprospect import __main__ as program
 from pyprospect import inventory
 
@@ -69,3 +72,11 @@ def test_inventory_describes_a_library(reference_dir, upstream, tmp_path, capsys
     assert "exactly zero light redward of 912 Angstrom: 26" in text
     assert program.main([str(tmp_path / "none.h5")]) == 1
     assert "no SSP library at" in capsys.readouterr().err
+
+
+def test_import_is_light():
+    heavy = ("torch", "pandas", "astropy", "rdata", "matplotlib", "scipy.interpolate", "scipy.stats")
+    code = f"import sys, pyprospect; print([m for m in {heavy} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+    assert set(pyprospect.__all__) <= set(dir(pyprospect)) | {"Synthesizer"}

@@ -30,16 +30,6 @@ GAS = {**RUN, "emission": True, "nebular_continuum": True}
 CLEAR = {"tau_birth": 0, "tau_screen": 0}
 
 
-@pytest.fixture(scope="module")
-def library():
-    return make_library()
-
-
-@pytest.fixture(scope="module")
-def optical():
-    return make_library(3000.0, 9500.0)
-
-
 def halpha_of(light):
     """Halpha in the spectrum, from the power within 3 Angstrom over its surroundings."""
     inside = np.abs(light.wave_lum - 6562.8) < 7

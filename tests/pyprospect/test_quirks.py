@@ -23,16 +23,6 @@ from pyprospect.starlight import total
 pytestmark = pytest.mark.filterwarnings("ignore::pyprospect.messages.ClampWarning")
 
 
-@pytest.fixture(scope="module")
-def library():
-    return make_library()
-
-
-@pytest.fixture(scope="module")
-def optical():
-    return make_library(3000.0, 9500.0)
-
-
 def test_q1_line_energy_belongs_to_birth_clouds(library, prospect_tables):
     run = {**RUN, "speclib": library, "emission": True, "tau_birth": 0.4, "tau_screen": 0}
     ours, theirs = sfh_func(**run), sfh_func(**run, compat=True)

@@ -2,18 +2,13 @@
 
 import numpy as np
 import pytest
-from synthetic_library import HISTORY, RUN, make_library
+from synthetic_library import HISTORY, RUN
 
 import pyprospect
 from pyprospect import SSPLibrary, massfunc, sfh_burst, sfh_func, smstar_func, zfunc
 from pyprospect.messages import ClampWarning
 
 MODES = pytest.mark.parametrize("compat", [False, True])
-
-
-@pytest.fixture(scope="module")
-def library():
-    return make_library()
 
 
 def _replace(library, **fields):
@@ -121,6 +116,12 @@ def test_metallicity_outside_the_library_warns_once(library, compat, recwarn):
     assert issubclass(ClampWarning, pyprospect.ProSpectWarning)
 
 
+def test_warnings_point_at_the_line_of_the_user(library):
+    with pytest.warns(ClampWarning) as said:
+        sfh_func(**{**RUN, "Z": 0.3}, speclib=library)
+    assert said[0].filename == __file__
+
+
 def test_whole_numbers_for_a_metallicity(library):
     third = sfh_func(**{**RUN, "Z": 3}, speclib=library, compat=True)
     assert np.all(third.Zvec == library.z[2])
@@ -135,16 +136,14 @@ def test_whole_numbers_for_a_metallicity(library):
 
 
 @MODES
-def test_ionising_lines_need_ionising_light(compat):
-    optical = make_library(3000.0, 9500.0)
+def test_ionising_lines_need_ionising_light(optical, compat):
     with pytest.raises(ValueError, match=r"starts at 30\d\d\.\d Angstrom; use emission_scale='SFR'"):
         sfh_func(**RUN, speclib=optical, emission=True, compat=compat)
     with pytest.raises(ValueError, match="use emission_scale='SFR'"):
         sfh_burst(1e8, 1e6, speclib=optical, emission=True, filters=None, sparse=1, compat=compat)
 
 
-def test_band_outside_the_spectrum(library):
-    optical = make_library(3000.0, 9500.0)
+def test_band_outside_the_spectrum(optical):
     run = {**RUN, "speclib": optical, "filters": ["F555W", "F275W"]}
     with pytest.raises(ValueError, match="F275W"):
         sfh_func(**run)
@@ -208,6 +207,18 @@ def test_library_without_remaining_masses(library):
         smstar_func(**HISTORY, speclib=unknown)
     with pytest.raises(ValueError, match="ascend"):
         smstar_func(**HISTORY, speclib=library, youngage=(1e9, 1e8))
+
+
+def test_window_of_age_without_bins(library):
+    run = {**HISTORY, "speclib": library, "Z": 0.01, "youngage": (1.1e8, 2e8)}  # between 100 and 300 Myr
+    assert np.isnan(smstar_func(**run).YoungSMform)
+    light = sfh_func(**RUN, speclib=library)
+    around = (light.agevec == 1e8) | (light.agevec == 3e8)
+    widths = library.age_weights_yr[: light.agevec.size][around]
+    expected = light.massvec[around].sum() * 0.9e8 / widths.sum()
+    assert smstar_func(**run, compat=True).YoungSMform == pytest.approx(
+        expected
+    )  # R runs backwards from 300 to 100
 
 
 @MODES

@@ -2,23 +2,13 @@
 
 import numpy as np
 import pytest
-from synthetic_library import HISTORY, RUN, make_library
+from synthetic_library import HISTORY, RUN
 
 from pyprospect import SSPLibrary, massfunc, sfh_burst, sfh_func, smstar_func, zfunc
 from pyprospect.constants import LSOL_ERG_S, LSOL_TO_ABSOLUTE, MPC_CM
 from pyprospect.starlight import total
 
 pytestmark = pytest.mark.filterwarnings("ignore::pyprospect.messages.ClampWarning")
-
-
-@pytest.fixture(scope="module")
-def library():
-    return make_library()
-
-
-@pytest.fixture(scope="module")
-def optical():
-    return make_library(3000.0, 9500.0)
 
 
 def test_light_and_mass_are_linear_in_the_rate(library, prospect_tables):
