@@ -244,8 +244,11 @@ def disp_stars(
             f"veldisp={veldisp}, range={range}, res={res}: dispersion >= 0 and a kernel > 0 needed"
         )
     sigma, steps = _kernel(wave, veldisp, LSF, z, range, res, compat)
+    return _broadened(wave, lum, sigma, steps, res, _shift_log if compat else _shift)
+
+
+def _broadened(wave, lum, sigma, steps, res, shifted):
     weights = np.exp(-(steps**2) / 2) / np.sqrt(2 * np.pi) * res
-    shifted = _shift_log if compat else _shift
     out = np.zeros(lum.shape)
     for step, weight in zip(steps, weights, strict=True):
         out += weight * shifted(wave, lum, step * sigma)
@@ -259,7 +262,7 @@ def _kernel(wave, veldisp, LSF, z, extent, res, compat):
     return sigma, np.arange(int(2 * extent / res + 1e-10) + 1) * res - extent
 
 
-def lost_pixels(
+def disp_stars_with_nan(
     wave: np.ndarray,
     lum: np.ndarray,
     veldisp: float = 50,
@@ -268,25 +271,17 @@ def lost_pixels(
     range: float = 5,
     res: float = 0.5,
 ) -> np.ndarray:
-    """Pixels that are NaN in ProSpect's dispersed spectrum because others are exactly zero.
+    """ProSpect's dispersed spectrum beside pixels of exactly zero: NaN, or without the shifts that meet one.
 
-    Arguments are those of `disp_stars`. The logarithm of zero is -Inf, and -Inf at the blue node of an
-    interval spoils every pixel that is interpolated there.
+    Arguments are those of `disp_stars`. The logarithm of zero is -Inf: at the blue node of an interval it makes
+    NaN of every pixel that is interpolated there, at the red node it makes zero.
 
     Returns
     -------
-    (n,) bool ndarray
+    (n,) ndarray
     """
-    lost = np.zeros(wave.size, bool)
-    if np.all(lum > 0):
-        return lost
     sigma, steps = _kernel(wave, veldisp, LSF, z, range, res, True)
-    log_wave = np.log(wave)
-    for step in steps:
-        moved = log_wave + np.log1p(step * sigma)
-        k = np.searchsorted(moved, log_wave, side="right") - 1
-        lost |= lum[np.clip(k, 0, None)] == 0
-    return lost
+    return _broadened(wave, lum, sigma, steps, res, _shift_log if np.all(lum > 0) else _shift_nan)
 
 
 def _shift(wave, lum, doppler):
@@ -304,3 +299,15 @@ def _shift_log(wave, lum, doppler):
     # A pixel may be interpolated in the logarithm only if both of its neighbours have one.
     k = np.clip(np.searchsorted(moved, log_wave) - 1, 0, lum.size - 2)
     return np.where(positive[k] & positive[k + 1], curved, _shift(wave, lum, doppler))
+
+
+def _shift_nan(wave, lum, doppler):
+    log_wave, shift = np.log(wave), np.log1p(doppler)
+    moved = log_wave + shift
+    k = np.clip(np.searchsorted(moved, log_wave, side="right") - 1, 0, lum.size - 2)
+    t = np.clip((log_wave - moved[k]) / (moved[k + 1] - moved[k]), 0.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_lum = np.log(lum) - shift
+        inside = log_lum[k] + t * (log_lum[k + 1] - log_lum[k])
+        ends = np.where(log_wave <= moved[0], log_lum[0], log_lum[-1])
+        return np.exp(np.where((log_wave > moved[0]) & (log_wave < moved[-1]), inside, ends))

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from pyprospect.constants import HALPHA_LSOL_PER_SFR, LSOL_ERG_S, LYMAN_LIMIT_AA
 from pyprospect.dust import CF_birth, CF_screen
 from pyprospect.ionizing import PHOTON_ERG_AA, halpha_from_ionizing_photons
-from pyprospect.lsf import LSFLike, lost_pixels
+from pyprospect.lsf import LSFLike, disp_stars_with_nan
 from pyprospect.lsf import disp_stars as broaden
 from pyprospect.nebular import (
     LINE_REACH,
@@ -241,12 +241,13 @@ def _shine_compat(wave, young, old, recipe, sfr_10myr, gas_z):
     lum = (young * recipe.birth(wave) + old) * escape
     lumtot_birth = lumtot_unatten - total(wave, lum) if recipe.tau_birth else 0.0
     if recipe.disp_stars:
-        lost = lost_pixels(wave, lum, recipe.veldisp, recipe.LSF, recipe.z, recipe.range, recipe.res)
-        lum = _broaden(wave, lum, recipe)
         if recipe.emission:
             # Absorbed ionising light is exactly zero, which makes NaN of its neighbours; where lines are added
             # NaN becomes 0. (Without lines R stops or returns NaN, and here the neighbours are kept.)
-            lum[lost] = 0.0
+            kernel = (recipe.veldisp, recipe.LSF, recipe.z, recipe.range, recipe.res)
+            lum = np.nan_to_num(disp_stars_with_nan(wave, lum, *kernel))
+        else:
+            lum = _broaden(wave, lum, recipe)
     used, power = None, 0.0
     if recipe.emission:
         scaling, used = _line_input(recipe, _ionising_compat(wave, unatten, recipe), sfr_10myr, gas_z)

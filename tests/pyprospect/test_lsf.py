@@ -36,6 +36,8 @@ def test_one_zero_pixel_does_not_spoil_its_neighbours(reference, parity):
     assert np.all(ours > 0)
     far = np.abs(np.arange(wave.size) - 999) > 25
     parity.check("unit/disp_stars", ours[far], theirs[far], 1e-10, label="away from a zero pixel")
+    theirs_again = lsf.disp_stars_with_nan(wave, lum, 150, LSF="muse", z=0.05)
+    parity.check("unit/disp_stars", theirs_again, theirs, 1e-10, label="NaN beside a zero pixel")
 
 
 def test_dispersion_conserves_flux():
