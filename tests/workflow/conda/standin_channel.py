@@ -51,8 +51,9 @@ def fetch_wheels(python: Python, requirements: list[str], wheels: Path, pins: li
         constraints = Path(scratch, "constraints.txt")
         constraints.write_text("\n".join(pins) + "\n")
         dest = Path(scratch, "wheels")
-        command = [python.executable, "-m", "pip", "download", "-q", "--only-binary=:all:"]
-        command += ["--find-links", str(wheels), "-c", str(constraints), "-d", str(dest)]
+        # `wheel`, not `download`: what the index has as source only is built
+        command = [python.executable, "-m", "pip", "wheel", "-q", "--prefer-binary"]
+        command += ["--find-links", str(wheels), "-c", str(constraints), "-w", str(dest)]
         subprocess.run([*command, *requirements], check=True)
         names = [wheel.name for wheel in dest.glob("*.whl")]
         for name in names:
