@@ -21,6 +21,8 @@ ifneq ($(MIRROR),)
 export PHANGS_SFH_MIRROR ?= $(abspath $(MIRROR))
 endif
 export PYTHONNOUSERSITE = 1
+# Threads that wait sleep; see rules/common.smk.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 PY := $(VENV)/bin/python
 # On a terminal pip shows its progress; in a log it only says what went wrong.

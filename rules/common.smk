@@ -40,6 +40,9 @@ try:
 except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from error
 
+# Threads that wait sleep: spinning ones made training 50 times slower where another program had one of the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # Each step is `python scripts/NAME.py $CONFIG $GUARD ...`, with this before it. Snakemake removes PYTHONPATH when it
 # activates an environment, so src/ is put there again behind the activation; an activation that failed is no error
 # to Snakemake, so the step itself looks ($GUARD). Without conda a step runs with the Python that runs Snakemake.
