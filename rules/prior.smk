@@ -15,8 +15,8 @@ rule sample_prior:
         "../envs/prior.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000 + 300 * KILO_GALAXIES),
-        runtime=growing(5 + KILO_GALAXIES),
+        mem_mb=growing(800 + 10 * KILO_GALAXIES),
+        runtime=growing(5 + 0.1 * KILO_GALAXIES),
         slots=1,
     params:
         *section("seed", "prior", "age_bins_myr", "synthesis.galaxies_per_shard"),

@@ -19,8 +19,8 @@ rule synthesize:
         "../envs/synthesis.yaml"
     threads: 2
     resources:
-        mem_mb=growing(2500 + 200 * KILO_GALAXIES),
-        runtime=growing(10 + KILO_GALAXIES),
+        mem_mb=growing(1500 + 30 * KILO_GALAXIES),
+        runtime=growing(10 + 0.1 * KILO_GALAXIES),
         slots=1,
     params:
         *section("grid", "bands", "synthesis", without=WHICH_SHARDS),
