@@ -36,7 +36,7 @@ CODE = src scripts tests
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-quick test-slurm test-conda lint format docs fetch verify bench-synthesis \
+.PHONY: help env run test test-quick test-slurm slurm-packages test-conda lint format docs fetch verify bench-synthesis \
 	constraints clean clean-cache clean-env
 
 help: ## list these commands
@@ -79,11 +79,15 @@ test: $(VENV)/.test.stamp fetch ## run every test
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
 	@$(PY) -m pytest -m "not slow and not conda and not slurm" $(TESTS)
 
-test-conda: $(VENV)/.test.stamp ## deploy the per-step environments and run in them
+test-conda: $(VENV)/.test.stamp fetch ## deploy the per-step environments and run in them
 	@$(PY) -m pytest -m conda $(TESTS)
 
-test-slurm: $(VENV)/.test.stamp ## run the workflow on a SLURM started on this machine
+test-slurm: $(VENV)/.test.stamp fetch slurm-packages ## run the workflow on a SLURM started on this machine
 	@$(PY) -m pytest -m slurm $(TESTS)
+
+slurm-packages: ## install Debian's SLURM for the tests (as root; nothing is started)
+	@command -v slurmctld munged >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null; }
 
 lint: $(VENV)/.test.stamp ## check style of code and workflow, the configuration and its documentation
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
