@@ -12,13 +12,12 @@ from torch import Tensor
 
 from . import folding
 from .constants import BIRTH_CLOUD_AGE_YR, C_KMS, DUST_PIVOT_AA, HALPHA_LSOL_PER_SFR
+from .dust import drude
 from .ssp import SSPLibrary
 from .synthesis_inputs import ContinuumPerHalpha, LineRatios
 
 Array = NDArray[np.float64]
 
-BUMP_CENTRE_AA = 2175.8
-BUMP_FWHM_AA = 470.0
 SPECTRUM_NODES = 12
 
 
@@ -240,8 +239,7 @@ class FoldedLibrary:
         lines_aa = np.zeros(0) if self.lines is None else self.lines.wave_aa
         every = np.concatenate([self._spectrum_nodes_aa, *(nodes.wave_aa for nodes in all_nodes), lines_aa])
         self._log_node = t(np.log(every / DUST_PIVOT_AA))
-        squared = (BUMP_FWHM_AA * every) ** 2
-        self._bump_node = t(squared / ((every**2 - BUMP_CENTRE_AA**2) ** 2 + squared))
+        self._bump_node = t(drude(every, Eb=1.0))
         self._n_band_node = sum(nodes.wave_aa.size for nodes in all_nodes)
         if not bands:
             return

@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from .constants import DUST_PIVOT_AA
-from .folded_library import BUMP_CENTRE_AA, BUMP_FWHM_AA, SPECTRUM_NODES, FoldedLibrary
+from .dust import drude
+from .folded_library import SPECTRUM_NODES, FoldedLibrary
 from .synthesis_inputs import ContinuumPerHalpha, LineRatios
 
 __all__ = ["ContinuumPerHalpha", "LineRatios", "Synthesis", "Synthesizer", "rebin_matrix"]
@@ -79,8 +80,7 @@ class Synthesizer(FoldedLibrary):
     @property
     def bump_at_pivot(self) -> float:
         """Value of the dust bump's profile (its peak is 1) at 5500 Angstrom."""
-        squared = (BUMP_FWHM_AA * DUST_PIVOT_AA) ** 2
-        return squared / ((DUST_PIVOT_AA**2 - BUMP_CENTRE_AA**2) ** 2 + squared)
+        return float(drude(DUST_PIVOT_AA, Eb=1.0))
 
     @property
     def rank(self) -> tuple[int, int]:

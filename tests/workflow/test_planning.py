@@ -87,7 +87,7 @@ def test_plumbing_reruns_nothing(finished: Project):
     ("overlay", "planned", "not_planned"),
     [
         (
-            "figures: {dpi: 160}",
+            "figures: {dpi: 97}",
             {"plot_validation", "plot_galaxy"},
             {"train_model", "validate_model", "map_galaxy"},
         ),
