@@ -73,8 +73,8 @@ run: env fetch ## everything: environment, upstream files, the workflow to its e
 	@$(PY) scripts/_unlock.py
 	@$(PY) -m snakemake --cores $(CORES) $(OVERLAYS) $(ARGS)
 
-test: $(VENV)/.test.stamp fetch ## run every test
-	@$(PY) -m pytest $(TESTS)
+test: $(VENV)/.test.stamp fetch ## run every test but those on a SLURM (test-slurm: root, Debian packages, minutes of waiting)
+	@$(PY) -m pytest -m "not slurm" $(TESTS)
 
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
 	@$(PY) -m pytest -m "not slow and not conda and not slurm" $(TESTS)
