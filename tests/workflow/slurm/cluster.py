@@ -76,6 +76,10 @@ class Cluster:
             raise RuntimeError(f"no {', '.join(missing)}: apt-get install slurm-wlm munge")
         if DEFAULT_CONF.exists() and not DEFAULT_CONF.is_symlink():
             raise RuntimeError(f"{DEFAULT_CONF} is a real file: this machine has a SLURM of its own")
+        if other := controller_of(DEFAULT_CONF):
+            raise RuntimeError(
+                f"another test's SLURM is at work on this machine (slurmctld is process {other})"
+            )
         self.port = free_ports(11 + len(self.nodes))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
@@ -199,6 +203,13 @@ class Cluster:
         self.conf.write_text(text)
         (self.folder / "etc" / "gres.conf").write_text("\n".join(gres) + "\n")
         (self.folder / "etc" / "cgroup.conf").write_text("CgroupAutomount=no\n")
+
+
+def controller_of(conf: Path) -> int | None:
+    """The process of the slurmctld that a linked configuration belongs to, if it lives."""
+    record = conf.resolve().parents[1] / "pids.json"
+    pid = json.loads(record.read_text()).get("slurmctld") if conf.is_symlink() and record.is_file() else None
+    return pid if pid is not None and "slurmctld" in command_line(pid) else None
 
 
 def free_ports(n: int) -> int:
