@@ -135,6 +135,9 @@ def shard_files(shards):
     return expand("results/synthesis/{shard}.h5", shard=shards)
 
 
+# Mocks unlike those of the training: always spiky histories, and the families that are held out, if there are any.
+STRESS = ["spiky", *(["held_out"] if CONFIG.prior.held_out_families else [])]
+
 # Where and how a network is trained and how its loss is drawn meanwhile, not what is trained.
 LOSS_DRAWING = ["sfhnet.loss_curve"]
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
@@ -195,6 +198,7 @@ wildcard_constraints:
     ssp=r"[a-z0-9_]+",
     galaxy=r"[A-Za-z0-9_.+-]+",
     figure=r"[a-z0-9_]+",
+    stress=one_of(STRESS),
 
 
 def record_run():

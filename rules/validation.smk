@@ -43,6 +43,7 @@ rule validate_model:
         spec="results/model/{model}/model.json",
         calibration="results/model/{model}/calibration.json",
         shards=shard_files(TEST_SHARDS),
+        stress=expand("results/stress/{stress}.h5", stress=STRESS),
         script=script("validate_model"),
         code=code("validate_model"),
     output:
@@ -67,4 +68,4 @@ rule validate_model:
         "Measure {wildcards.model} on galaxies that it has not seen"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
-        "--shards {input.shards} --out-metrics {output.metrics} --out-h5 {output.numbers} --out-card {output.card}"
+        "--shards {input.shards} --stress {input.stress} --out-metrics {output.metrics} --out-h5 {output.numbers} --out-card {output.card}"

@@ -8,6 +8,14 @@ if __name__ == "__main__":
     parser = cli.parser(__doc__)
     parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
+    parser.add_argument(
+        "--stress",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="shards of stress_mocks.py, each named after its kind",
+    )
     parser.add_argument("--out-metrics", type=Path, required=True, metavar="FILE", help="metrics.json")
     parser.add_argument("--out-h5", type=Path, required=True, metavar="FILE", help="validation.h5")
     parser.add_argument("--out-card", type=Path, metavar="FILE", help="model card (Markdown)")
@@ -24,7 +32,8 @@ if __name__ == "__main__":
     config = load_config(args.config)
     metrics = validate(
         args.model_dir,
-        Mocks(args.shards, config.training.cache_gb),
+        {"test": Mocks(args.shards, config.training.cache_gb)}
+        | {path.stem: Mocks([path], config.training.cache_gb) for path in args.stress},
         config.validation,
         config.noise,
         config.seed,
@@ -33,7 +42,7 @@ if __name__ == "__main__":
         provenance(
             config.validation,
             modules=["sfhnet.validate", __file__],
-            inputs=[*args.shards, args.model_dir / "weights.safetensors"],
+            inputs=[*args.shards, *args.stress, args.model_dir / "weights.safetensors"],
             seed=config.seed,
         ),
     )

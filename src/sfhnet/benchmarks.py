@@ -1,29 +1,83 @@
 """The frozen benchmark sets: fixed mocks, fixed noise, a checksum that says so.
 
-``ideal``: Gaussian noise of MUSE's shape, known kinematics, nothing missing. ``real``: every nuisance of the training.
-Bands are all present or all absent by choice, so that photometry's worth can be told.
+Every kind stands in `BENCHMARKS`; tables, figures and comparisons take from there what there is to show. Bands are all
+present or all absent by choice, so that photometry's worth can be told.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from sfhnet.batch import Batch
-from sfhnet.config import NoiseConfig
-from sfhnet.dataset import Mocks
+from sfhnet.config import NoiseConfig, ValidationConfig
+from sfhnet.dataset import MockBatch, Mocks
 from sfhnet.metrics import truth_from_labels
 from sfhnet.noise import EFFECTS, Nuisance
 
-__all__ = ["BENCHMARKS", "Benchmark", "draw", "make_benchmark"]
+__all__ = [
+    "BENCHMARKS",
+    "Benchmark",
+    "Case",
+    "Kind",
+    "benchmark_cases",
+    "case_name",
+    "draw",
+    "make_benchmark",
+]
 
-BENCHMARKS: dict[str, tuple[str, ...]] = {
-    "ideal": tuple(effect for effect in EFFECTS if effect != "variance_shape"),
-    "real": ("band_dropout",),
+
+@dataclass(frozen=True)
+class Kind:
+    """What a benchmark is made of.
+
+    Attributes
+    ----------
+    title : str
+        What is shown in tables and figures.
+    off : tuple of str
+        Effects of `sfhnet.noise.EFFECTS` that are left out.
+    mocks : str
+        Which galaxies: ``test``, or one of `sfhnet.stress_mocks.STRESS_MOCKS`.
+    stress : bool
+        Measured at ``validation.stress_snr`` with all bands only, not at every S/N with and without.
+    ripple : bool
+        Fluxes are multiplied with a sine of amplitude ``validation.ripple``.
+    stream : int
+        Key of the noise; kinds with the same one have the same noise.
+    """
+
+    title: str
+    off: tuple[str, ...]
+    mocks: str = "test"
+    stress: bool = False
+    ripple: bool = False
+    stream: int = 0
+
+
+_IDEAL = tuple(effect for effect in EFFECTS if effect != "variance_shape")
+
+BENCHMARKS: dict[str, Kind] = {
+    "ideal": Kind("Gaussian noise, nothing else", _IDEAL, stream=0),
+    "real": Kind("every nuisance of the training", ("band_dropout",), stream=1),
+    # The noise of ideal, so that the ratio of the errors is that of the ripple.
+    "ripple": Kind(
+        "Gaussian noise and a ripple in the flux calibration", _IDEAL, stress=True, ripple=True, stream=0
+    ),
+    "spiky": Kind(
+        "spiky histories, unlike any of the training; every nuisance",
+        ("band_dropout",),
+        "spiky",
+        True,
+        stream=2,
+    ),
+    "held_out": Kind(
+        "families held out of training; every nuisance", ("band_dropout",), "held_out", True, stream=3
+    ),
 }
 
 _CHUNK = 500
@@ -31,12 +85,85 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Noisy mocks with their truth: batch, truth by name (`sfhnet.metrics.truth_from_labels`), family (n,), sha256."""
+    """Noisy mocks with their truth.
+
+    batch; truth by name (`sfhnet.metrics.truth_from_labels`); name of each galaxy's family (n,); sha256 of the spectra.
+    """
 
     batch: Batch
     truth: dict[str, np.ndarray]
     family: np.ndarray
     sha256: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One benchmark at one S/N, with or without bands."""
+
+    benchmark: str
+    snr: float
+    bands: bool
+    set: Benchmark
+
+    @property
+    def name(self) -> str:
+        """Name in metrics and files."""
+        return case_name(self.benchmark, self.snr, self.bands)
+
+    @property
+    def batch(self) -> Batch:
+        """The spectra, bands taken away if so wanted."""
+        return self.set.batch if self.bands else self.set.batch.without_bands()
+
+
+def case_name(benchmark: str, snr: float, bands: bool) -> str:
+    """Return the name of a case, e.g. ``real_snr050`` or ``real_snr050_nobands``."""
+    return f"{benchmark}_snr{snr:03.0f}" + ("" if bands else "_nobands")
+
+
+def planned_cases(mocks: Collection[str], config: ValidationConfig) -> list[tuple[str, float, bool]]:
+    """Return benchmark, S/N and whether with bands, for every case that there are mocks for.
+
+    Parameters
+    ----------
+    mocks : collection of str
+        ``test`` and whichever of `sfhnet.stress_mocks.STRESS_MOCKS` were made.
+    config : ValidationConfig
+        Which S/N.
+    """
+    return [
+        (name, snr, bands)
+        for name, kind in BENCHMARKS.items()
+        if kind.mocks in mocks
+        for snr in ((config.stress_snr,) if kind.stress else config.snr)
+        for bands in ((True,) if kind.stress else (True, False))
+    ]
+
+
+def benchmark_cases(
+    mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, seed: int
+) -> Iterator[Case]:
+    """Make the cases of `planned_cases`, one at a time.
+
+    Parameters
+    ----------
+    mocks : mapping of str to Mocks
+        Galaxies by kind.
+    config, noise : ValidationConfig, NoiseConfig
+        Configuration sections.
+    seed : int
+        Seed of the benchmarks.
+    """
+    made: tuple[str, float, Benchmark] | None = None
+    for name, snr, bands in planned_cases(mocks, config):
+        if made is None or made[:2] != (name, snr):
+            galaxies = mocks[BENCHMARKS[name].mocks]
+            made = (
+                name,
+                snr,
+                make_benchmark(name, snr, galaxies, config.galaxies, noise, seed, config.ripple),
+            )
+        yield Case(name, snr, bands, made[2])
 
 
 def draw(
@@ -46,6 +173,7 @@ def draw(
     seed: list[int],
     off: tuple[str, ...] = (),
     snr: float | None = None,
+    ripple: float = 0.0,
 ) -> tuple[Batch, np.ndarray]:
     """Draw one noisy realisation of some mocks, the same on every machine with the same torch.
 
@@ -63,6 +191,8 @@ def draw(
         Effects to leave out.
     snr : float, optional
         Median S/N per pixel for all; drawn from the range otherwise.
+    ripple : float
+        Amplitude of a sine in the flux calibration beside what `noise` has, fraction; its period is drawn as there.
 
     Returns
     -------
@@ -72,18 +202,55 @@ def draw(
     nuisance = Nuisance(noise, mocks.wave_aa, mocks.band_names, "cpu", off=off)
     state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
     generator = torch.Generator().manual_seed(state)
+    # A generator of its own: the noise is the same with and without the ripple.
+    waves = torch.Generator().manual_seed(state ^ 1)
     batches, families = [], []
     for start in range(0, len(index), _CHUNK):
         picked = mocks.get(index[start : start + _CHUNK])
+        if ripple:
+            picked = _rippled(picked, mocks.wave_aa, ripple, noise.ripple_period_aa, waves)
         batches.append(nuisance(picked.flux, picked.band_flux, generator, picked.labels, picked.lines, snr))
         families.append(picked.family.numpy())
     return Batch.cat(batches), np.concatenate(families)
 
 
+def _rippled(
+    picked: MockBatch,
+    wave_aa: np.ndarray,
+    amplitude: float,
+    periods_aa: tuple[float, float],
+    generator: torch.Generator,
+) -> MockBatch:
+    low, high = np.log(periods_aa)
+    period = torch.exp(low + (high - low) * torch.rand(len(picked), 1, generator=generator))
+    phase = torch.rand(len(picked), 1, generator=generator)
+    wave = torch.from_numpy(wave_aa).float()
+    return replace(
+        picked, flux=picked.flux * (1 + amplitude * torch.sin(2 * torch.pi * (wave / period + phase)))
+    )
+
+
 def make_benchmark(
-    name: Literal["ideal", "real"], snr: float, mocks: Mocks, n: int, noise: NoiseConfig, seed: int
+    name: str, snr: float, mocks: Mocks, n: int, noise: NoiseConfig, seed: int, ripple: float = 0.02
 ) -> Benchmark:
     """Make a benchmark set at one S/N from the first `n` mocks.
+
+    Parameters
+    ----------
+    name : str
+        One of `BENCHMARKS`.
+    snr : float
+        Median S/N per pixel.
+    mocks : Mocks
+        Galaxies of the kind that the benchmark wants.
+    n : int
+        Galaxies at most.
+    noise : NoiseConfig
+        Nuisances.
+    seed : int
+        Seed of the noise.
+    ripple : float
+        Amplitude of the ripple, for the kinds that have one.
 
     Raises
     ------
@@ -92,11 +259,12 @@ def make_benchmark(
     """
     if name not in BENCHMARKS:
         raise ValueError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    kind = BENCHMARKS[name]
     index = np.arange(min(n, len(mocks)))
-    key = [seed, 11, list(BENCHMARKS).index(name), round(10 * snr)]
-    batch, family = draw(mocks, index, noise, key, BENCHMARKS[name], snr)
+    key = [seed, 11, kind.stream, round(10 * snr)]
+    batch, family = draw(mocks, index, noise, key, kind.off, snr, ripple if kind.ripple else 0.0)
     digest = hashlib.sha256()
     for value in (batch.flux, batch.sigma, batch.mask, batch.band_flux, batch.band_sigma):
         digest.update(value.contiguous().numpy().tobytes())
     truth = truth_from_labels({key: value.numpy() for key, value in batch.labels.items()})
-    return Benchmark(batch, truth, family, digest.hexdigest())
+    return Benchmark(batch, truth, np.asarray(mocks.shards.family_names)[family], digest.hexdigest())

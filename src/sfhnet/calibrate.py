@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from sfhnet.metrics import strata_coverage, truth_from_labels
 from sfhnet.ood import Familiarity
 from sfhnet.posterior import INTERVALS, Posterior
 from sfhnet.progress import track
+from sfhnet.strata import strata
 
 __all__ = ["calibrate"]
 
@@ -72,10 +72,10 @@ def calibrate(
     before = answers.take(tested[many])
     after = first.apply(before)
     truth = _rows(truths, tested[many])
-    strata = _strata(before, truth, config)
+    rows = strata(before, snr_edges=config.snr_edges, a_v_edges=config.a_v_edges)
     report = {
-        "before": strata_coverage(before, truth, strata),
-        "after": strata_coverage(after, truth, strata),
+        "before": strata_coverage(before, truth, rows),
+        "after": strata_coverage(after, truth, rows),
     }
     # The factors that are kept use every calibration mock.
     conformal = _fit(answers, truths, config)
@@ -128,18 +128,3 @@ def _answers(
             components.append(seen[0].double().numpy())
     joined = {name: np.concatenate([label[name] for label in labels]) for name in labels[0]}
     return Posterior.cat(parts), truth_from_labels(joined), np.concatenate(components) if components else None
-
-
-def _strata(
-    answers: Posterior, truth: dict[str, np.ndarray], config: CalibrationConfig
-) -> dict[str, np.ndarray]:
-    strata = {"all": np.ones(len(answers), dtype=bool)}
-    for name, value, edges in (
-        ("snr", answers.snr, config.snr_edges),
-        ("a_v", truth["a_v"], config.a_v_edges),
-        ("mw_log_age", truth["mw_log_age"], (9.0, 9.5, 9.8)),
-    ):
-        bounds = [-np.inf, *edges, np.inf]
-        for low, high in pairwise(bounds):
-            strata[f"{name} {low:g} to {high:g}"] = (value >= low) & (value < high)
-    return strata

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from sfhnet.benchmarks import case_name
 from sfhnet.config import FiguresConfig
 from sfhnet.figure_style import COLOURS, GREY, save, style
 from sfhnet.io import open_h5, read_json
@@ -20,7 +21,7 @@ from sfhnet.loss_curve import plot_history
 from sfhnet.metrics import AGE_RANGES_MYR
 from sfhnet.network_drawing import draw_network
 from sfhnet.posterior import INTERVALS, LEVELS
-from sfhnet.validate import SCHEMA, SCHEMA_VERSION, case_name
+from sfhnet.validate import SCHEMA, SCHEMA_VERSION
 
 __all__ = ["FIGURES", "Validation", "draw_validation"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from sfhnet.benchmarks import BENCHMARKS
 from sfhnet.config import Config
 from sfhnet.io import read_json, write_text
 from sfhnet.provenance import provenance
@@ -153,11 +154,7 @@ def _cases(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             {"name": m["model"]} | m["cases"][name]["model"] for m in models if m["kind"] != "prior_mean"
         ]
         best = min(row["w1_dex"] for row in rows)
-        noise = (
-            "Gaussian noise, nothing else"
-            if first["benchmark"] == "ideal"
-            else "every nuisance of the training"
-        )
+        noise = BENCHMARKS[first["benchmark"]].title
         bands = "spectrum and bands" if first["bands"] else "spectrum alone"
         cases.append(
             {

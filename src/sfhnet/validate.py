@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import resource
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,9 @@ import h5py
 import numpy as np
 import torch
 
-from sfhnet.batch import Batch
-from sfhnet.benchmarks import BENCHMARKS, Benchmark, make_benchmark
+from sfhnet.aperture import aperture_test
+from sfhnet.benchmarks import Case, benchmark_cases, make_benchmark, planned_cases
+from sfhnet.calibration_tests import calibration_tests
 from sfhnet.config import NoiseConfig, ValidationConfig
 from sfhnet.dataset import Mocks
 from sfhnet.infer import Model, load
@@ -24,39 +23,13 @@ from sfhnet.io import create_h5, put, read_json, write_json
 from sfhnet.metrics import all_coverage, all_metrics, point_metrics, strata_coverage
 from sfhnet.posterior import INTERVALS, SCALARS, Posterior
 from sfhnet.progress import Progress
+from sfhnet.strata import strata
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "case_name", "prior_posterior", "validate"]
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "prior_posterior", "validate"]
 
 _log = logging.getLogger("sfhnet.validate")
 
-SCHEMA, SCHEMA_VERSION = "sfhnet.validation", 1
-
-_STRATA_EDGES = {"a_v": (0.3, 1.0), "mw_log_age": (9.0, 9.5, 9.8)}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One benchmark at one S/N, with or without bands."""
-
-    benchmark: str
-    snr: float
-    bands: bool
-    set: Benchmark
-
-    @property
-    def name(self) -> str:
-        """Name in metrics and files."""
-        return case_name(self.benchmark, self.snr, self.bands)
-
-    @property
-    def batch(self) -> Batch:
-        """The spectra, bands taken away if so wanted."""
-        return self.set.batch if self.bands else self.set.batch.without_bands()
-
-
-def case_name(benchmark: str, snr: float, bands: bool) -> str:
-    """Return the name of a case, e.g. ``real_snr050`` or ``real_snr050_nobands``."""
-    return f"{benchmark}_snr{snr:03.0f}" + ("" if bands else "_nobands")
+SCHEMA, SCHEMA_VERSION = "sfhnet.validation", 2
 
 
 def prior_posterior(info: dict[str, Any], answers: Posterior) -> Posterior:
@@ -93,7 +66,7 @@ def prior_posterior(info: dict[str, Any], answers: Posterior) -> Posterior:
 
 def validate(
     folder: Path,
-    mocks: Mocks,
+    mocks: Mapping[str, Mocks],
     config: ValidationConfig,
     noise: NoiseConfig,
     seed: int,
@@ -107,8 +80,8 @@ def validate(
     ----------
     folder : Path
         Model folder, calibrated or not.
-    mocks : Mocks
-        Test mocks: in neither training nor calibration.
+    mocks : mapping of str to Mocks
+        ``test``: in neither training nor calibration; and whichever of `sfhnet.stress_mocks.STRESS_MOCKS` were made.
     config, noise : ValidationConfig, NoiseConfig
         Configuration sections.
     seed : int
@@ -130,13 +103,13 @@ def validate(
     with create_h5(out_h5, SCHEMA, SCHEMA_VERSION, provenance) as file:
         file.attrs["model"] = model.name
         put(file, "age_edges_myr", model.age_edges_myr, "Myr", "age_edge")
-        n_case = len(BENCHMARKS) * len(config.snr) * 2
-        with Progress(n_case, f"validating {model.name}", "cases") as progress:
-            for case in _cases(mocks, config, noise, seed):
+        with Progress(len(planned_cases(mocks, config)), f"validating {model.name}", "cases") as progress:
+            for case in benchmark_cases(mocks, config, noise, seed):
                 sums[f"{case.benchmark}_snr{case.snr:03.0f}"] = case.set.sha256
-                cases[case.name] = _measure(model, case, file)
+                cases[case.name] = _measure(model, case, config, seed, file)
                 progress.update(1, f"{case.name}: W1 {cases[case.name]['model']['w1_dex']:.4f} dex")
-        _examples(model, mocks, config, noise, seed, file)
+        _examples(model, mocks["test"], config, noise, seed, file)
+    trains = model.network.trains
     result = {
         "schema_version": f"{SCHEMA}/{SCHEMA_VERSION}",
         "model": model.name,
@@ -146,7 +119,8 @@ def validate(
         "calibrated": model.conformal is not None,
         "calibration": _calibration_report(folder),
         "cases": cases,
-        "inference_ms_per_spectrum": _time_inference(model, mocks, noise, seed),
+        "aperture": aperture_test(model, mocks["test"], config, noise, seed) if trains else None,
+        "inference_ms_per_spectrum": _time_inference(model, mocks["test"], noise, seed),
         "validation_seconds": time.perf_counter() - started,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "provenance": provenance,
@@ -155,15 +129,9 @@ def validate(
     return result
 
 
-def _cases(mocks: Mocks, config: ValidationConfig, noise: NoiseConfig, seed: int) -> Iterator[Case]:
-    for benchmark in BENCHMARKS:
-        for snr in config.snr:
-            made = make_benchmark(benchmark, snr, mocks, config.galaxies, noise, seed)
-            for bands in (True, False):
-                yield Case(benchmark, snr, bands, made)
-
-
-def _measure(model: Model, case: Case, file: h5py.File) -> dict[str, Any]:
+def _measure(
+    model: Model, case: Case, config: ValidationConfig, seed: int, file: h5py.File
+) -> dict[str, Any]:
     started = time.perf_counter()
     raw = model.infer_batch(case.batch, calibrated=False)
     seconds = time.perf_counter() - started
@@ -172,12 +140,6 @@ def _measure(model: Model, case: Case, file: h5py.File) -> dict[str, Any]:
     posterior = raw if model.conformal is None else model.conformal.apply(raw)
     prior = prior_posterior(model.info, posterior)
     family = case.set.family[keep]
-    strata = {"all": np.ones(len(posterior), dtype=bool)}
-    for name, edges in _STRATA_EDGES.items():
-        bounds = [-np.inf, *edges, np.inf]
-        for low, high in pairwise(bounds):
-            strata[f"{name} {low:g} to {high:g}"] = (truth[name] >= low) & (truth[name] < high)
-    families = {f"family {k}": family == k for k in np.unique(family)}
     result = {
         "snr": case.snr,
         "benchmark": case.benchmark,
@@ -186,17 +148,21 @@ def _measure(model: Model, case: Case, file: h5py.File) -> dict[str, Any]:
         "flagged_out_of_distribution": float(np.mean(posterior.ood_score > 1)),
         "model": all_metrics(posterior, truth),
         "prior_mean": all_metrics(prior, truth),
-        "coverage_strata": strata_coverage(posterior, truth, {**strata, **families}),
+        "coverage_strata": strata_coverage(posterior, truth, strata(posterior, family=family)),
+        "coverage_true_strata": strata_coverage(posterior, truth, strata(posterior, truth)),
         "families": {
-            name: _short(posterior.take(rows), {key: value[rows] for key, value in truth.items()})
-            for name, rows in families.items()
-            if rows.sum() >= 20
+            str(name): _short(posterior.take(rows), {key: value[rows] for key, value in truth.items()})
+            for name in np.unique(family)
+            if (rows := family == name).sum() >= 20
         },
         "seconds": seconds,
     }
+    group = file.create_group(case.name)
     if model.conformal is not None:
         result["coverage_uncalibrated"] = all_coverage(raw, truth)
-    _store(file.create_group(case.name), posterior, truth, family)
+        states = {"before": raw, "after": posterior}
+        result["calibration_tests"] = calibration_tests(states, truth, group, [seed, round(10 * case.snr)])
+    _store(group, posterior, truth, family)
     return result
 
 
@@ -210,7 +176,7 @@ def _short(posterior: Posterior, truth: dict[str, np.ndarray]) -> dict[str, floa
 
 
 def _store(group: h5py.Group, posterior: Posterior, truth: dict[str, np.ndarray], family: np.ndarray) -> None:
-    put(group, "family", family, "", "galaxy")
+    put(group, "family", np.asarray(family, dtype=bytes), "", "galaxy")
     put(group, "ood_score", posterior.ood_score, "", "galaxy")
     for name in ("mass_fraction", "mh"):
         unit = "dex" if name == "mh" else ""

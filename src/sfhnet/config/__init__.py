@@ -11,7 +11,8 @@ from sfhnet.config.load import ConfigError, config_from_dict, load_config
 from sfhnet.config.noise import NoiseConfig, NoiseEffect
 from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.root import Config
-from sfhnet.config.training import CalibrationConfig, ModelConfig, TrainingConfig, ValidationConfig
+from sfhnet.config.training import ModelConfig, TrainingConfig
+from sfhnet.config.validation import CalibrationConfig, ValidationConfig
 
 __all__ = [
     "CalibrationConfig",

@@ -10,7 +10,8 @@ from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
 from sfhnet.config.library import PriorConfig, SynthesisConfig
 from sfhnet.config.noise import NoiseConfig
 from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
-from sfhnet.config.training import CalibrationConfig, ModelConfig, TrainingConfig, ValidationConfig
+from sfhnet.config.training import ModelConfig, TrainingConfig
+from sfhnet.config.validation import CalibrationConfig, ValidationConfig
 
 __all__ = ["AGE_BINS_MYR", "Config"]
 

@@ -1,4 +1,4 @@
-"""Sections on the networks: models, training, calibration and validation."""
+"""Sections on the networks: models and training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from sfhnet.config.base import Section
 
-__all__ = ["CalibrationConfig", "LossWeights", "ModelConfig", "TrainingConfig", "ValidationConfig"]
+__all__ = ["LossWeights", "ModelConfig", "TrainingConfig"]
 
 
 class TrainingConfig(Section):
@@ -112,29 +112,3 @@ class ModelConfig(Section):
         if self.token_width % self.n_head:
             raise ValueError(f"token_width {self.token_width} is no multiple of n_head {self.n_head}")
         return self
-
-
-class CalibrationConfig(Section):
-    """Split-conformal calibration of the intervals, on mocks used for nothing else."""
-
-    snr_edges: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0)
-    """Inner edges of the S/N strata."""
-    a_v_edges: tuple[float, ...] = (0.3, 1.0)
-    """Inner edges of the A_V strata, mag (estimated A_V)."""
-    realisations: int = Field(3, ge=1)
-    """Noise realisations of each calibration mock."""
-    min_stratum: int = Field(100, ge=20)
-    """Mocks a stratum needs; smaller ones use the overall factors."""
-    ood_quantile: float = Field(0.995, gt=0.5, lt=1)
-    """Share of mocks within the out-of-distribution limit."""
-
-
-class ValidationConfig(Section):
-    """What validation measures."""
-
-    galaxies: int = Field(2000, ge=10)
-    """Test mocks used at most."""
-    snr: tuple[float, ...] = (15.0, 30.0, 50.0, 100.0)
-    """Median S/N per pixel of the benchmark sets."""
-    n_examples: int = Field(3, ge=1, le=12)
-    """Held-out galaxies drawn in the figure of examples."""

@@ -270,5 +270,9 @@ def test_benchmarks_are_frozen(test_mocks):
     assert first.sha256 != other.sha256
     assert other.batch.mask.all()
     assert first.batch.band_mask.all()
+    rippled = make_benchmark("ripple", 30.0, test_mocks, 20, NoiseConfig(), 1, ripple=0.02)
+    # The noise of ideal under a sine of 2 %: both are divided by their own median, so their ratio has a mean near one.
+    ratio = rippled.batch.flux / other.batch.flux
+    assert float(ratio.std(dim=1).median()) == pytest.approx(0.02 / np.sqrt(2), rel=0.1)
     with pytest.raises(ValueError, match="no benchmark"):
         make_benchmark("easy", 30.0, test_mocks, 20, NoiseConfig(), 1)

@@ -5,9 +5,11 @@ import json
 import h5py
 import numpy as np
 import pytest
+import torch
 from matplotlib import image
 from small_networks import small_model
 
+from sfhnet.aperture import add_up
 from sfhnet.config import FiguresConfig, NoiseConfig, ValidationConfig
 from sfhnet.figures import FIGURES, draw_validation
 from sfhnet.model_card import model_card
@@ -20,9 +22,16 @@ from sfhnet.validate import validate
 @pytest.fixture(scope="module")
 def validated(model_dir, test_mocks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("validation")
-    config = ValidationConfig(galaxies=96, snr=(20.0, 50.0))
+    config = ValidationConfig(galaxies=96, snr=(20.0, 50.0), sums=(1, 4), sum_galaxies=20)
     metrics = validate(
-        model_dir, test_mocks, config, NoiseConfig(), 1, folder / "metrics.json", folder / "validation.h5", {}
+        model_dir,
+        {"test": test_mocks, "spiky": test_mocks},
+        config,
+        NoiseConfig(),
+        1,
+        folder / "metrics.json",
+        folder / "validation.h5",
+        {},
     )
     return folder, metrics
 
@@ -30,7 +39,9 @@ def validated(model_dir, test_mocks, tmp_path_factory):
 def test_every_case_has_every_metric(validated):
     folder, metrics = validated
     assert json.loads((folder / "metrics.json").read_text())["model"] == metrics["model"]
-    assert len(metrics["cases"]) == 8
+    # Two S/N, with and without bands, of ideal and real; the stress tests once each; nothing is held out here.
+    assert len(metrics["cases"]) == 10
+    assert {"ripple_snr050", "spiky_snr050"} <= set(metrics["cases"])
     for case in metrics["cases"].values():
         for who in ("model", "prior_mean"):
             numbers = case[who]
@@ -38,7 +49,10 @@ def test_every_case_has_every_metric(validated):
             assert set(numbers["age_ranges"]) == {"young", "intermediate", "old"}
             assert np.isfinite(numbers["w1_dex"])
         assert "coverage_uncalibrated" in case
-    assert len(metrics["benchmarks_sha256"]) == 4
+        for state in ("before", "after"):
+            assert 0 < case["calibration_tests"][state]["sbc"]["mw_mh"]["ks"] < 0.5
+    assert len(metrics["benchmarks_sha256"]) == 6
+    assert metrics["cases"]["real_snr050"]["families"]["skewed_normal"]["n"] >= 20
     assert metrics["inference_ms_per_spectrum"]["one_core"] > 0
 
 
@@ -102,3 +116,25 @@ def test_drawings_count_the_weights_of_the_network(kind, mocks):
     names = {part.name for part in parts}
     assert all(source in names for part in parts for source in part.feeds)
     assert any("weights" in part.text for part in parts)
+
+
+def test_sums_of_galaxies_are_inferred_about_as_well_as_single_ones(validated):
+    aperture = validated[1]["aperture"]
+    assert set(aperture) == {"1", "4"}
+    for found in aperture.values():
+        assert found["n"] == 20
+        assert found["w1_dex"] < 0.6
+        assert found["parts_w1_dex"] < 0.6
+
+
+def test_adding_up_conserves_mass_and_light(mocks):
+    picked = mocks.get(np.arange(12))
+    mass = torch.linspace(1.0, 5.0, 12).double()
+    summed = add_up(picked, mass, 4)
+    share = (mass[:4] / mass[:4].sum()).float()
+    assert torch.allclose(summed.flux[0], (share[:, None] * picked.flux[:4]).sum(0), rtol=1e-5)
+    assert summed.labels["mass_fraction"].sum(1).numpy() == pytest.approx(1.0, abs=1e-5)
+    metals = summed.labels["mass_fraction"] * summed.labels["mh"]
+    expected = (share[:, None] * picked.labels["mass_fraction"][:4] * picked.labels["mh"][:4]).sum(0)
+    assert metals[0].numpy() == pytest.approx(expected.numpy(), abs=1e-4)
+    assert torch.isnan(summed.labels["lw_log_age"]).all()
