@@ -152,11 +152,15 @@ class Batch:
         def mark(where: Tensor, flag: Flag) -> None:
             flags.bitwise_or_(where.to(torch.int64) * int(flag))
 
-        finite = torch.isfinite(flux)
-        good_sigma = torch.isfinite(sigma) & (sigma > 0)
-        mark((mask & ~finite).any(1), Flag.NOT_FINITE)
-        mark((mask & ~good_sigma).any(1), Flag.BAD_SIGMA)
-        mask = mask & finite & good_sigma
+        # A sum over a spectrum is not finite if a pixel is not: only then are the pixels themselves looked at.
+        if not bool(torch.isfinite(flux.sum())):
+            finite = torch.isfinite(flux)
+            mark((mask & ~finite).any(1), Flag.NOT_FINITE)
+            mask = mask & finite
+        if not (bool(torch.isfinite(sigma.sum())) and bool(sigma.amin() > 0)):
+            good_sigma = torch.isfinite(sigma) & (sigma > 0)
+            mark((mask & ~good_sigma).any(1), Flag.BAD_SIGMA)
+            mask = mask & good_sigma
         band_mask = band_mask & torch.isfinite(band_flux) & torch.isfinite(band_sigma) & (band_sigma > 0)
         n_good = mask.sum(1)
         mark(n_good == 0, Flag.NO_VALID_PIXELS)
@@ -196,8 +200,10 @@ class Batch:
         mark(~band_mask.all(1), Flag.MISSING_BANDS)
         mark(~band_mask.any(1), Flag.NO_BANDS)
 
-        flux_out = torch.where(mask, flux / safe, 0).float()
-        sigma_out = torch.where(mask, sigma / safe, 1).float()
+        # Filling in place, once everything is clean: two passes fewer over the pixels than choosing.
+        hidden = ~mask
+        flux_out = (flux / safe).float().masked_fill_(hidden, 0.0)
+        sigma_out = (sigma / safe).float().masked_fill_(hidden, 1.0)
         # Every fourth pixel gives the median S/N to a few per cent at a quarter of the cost.
         snr = _masked_median((flux_out / sigma_out)[:, ::4], mask[:, ::4])
         labels = dict(labels or {})

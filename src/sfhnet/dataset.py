@@ -12,16 +12,20 @@ from torch import Tensor
 
 from sfhnet.library import ShardSet
 from sfhnet.noise import Lines
+from sfhnet.posterior import NUISANCES
 
 __all__ = ["LABELS", "MockBatch", "Mocks"]
 
-# Labels the networks learn or the validation needs, names as in the shards.
+# Labels the networks learn or the validation needs, names as in the shards; the parameters of `NUISANCES` join them.
 LABELS: tuple[str, ...] = (
     *("mass_fraction", "mh", "lw_log_age", "mw_log_age", "lw_mh", "mw_mh"),
     *("t10", "t25", "t50", "t75", "t90", "sfr10", "sfr100", "a_v"),
 )
 
-# Galaxies read in one go; a pool of several such pieces is shuffled together.
+# Galaxies read in one go into memory that keeps them all.
+_PIECE = 8192
+
+# Galaxies read in one go otherwise; a pool of several such pieces is shuffled together.
 _CHUNK = 512
 _POOL_CHUNKS = 16
 
@@ -51,6 +55,22 @@ class MockBatch:
             self.family.to(device),
             lines,
         )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        own = {"flux": self.flux, "band_flux": self.band_flux, "family": self.family, **self.labels}
+        return own if self.lines is None else {**own, "lines": self.lines.flux}
+
+    def empty(self, n: int) -> MockBatch:
+        """Return room for n mocks like these."""
+        room = {name: value.new_empty(n, *value.shape[1:]) for name, value in self._tensors().items()}
+        lines = None if self.lines is None else Lines(room.pop("lines"), self.lines.profile)
+        flux, band_flux, family = (room.pop(name) for name in ("flux", "band_flux", "family"))
+        return MockBatch(flux, band_flux, room, family, lines)
+
+    def put(self, rows: slice, piece: MockBatch) -> None:
+        """Copy a piece into these rows."""
+        for room, value in zip(self._tensors().values(), piece._tensors().values(), strict=True):
+            room[rows] = value
 
     def take(self, index: Tensor) -> MockBatch:
         """Return some of the mocks."""
@@ -89,7 +109,7 @@ class Mocks:
         self._line_profile = _tensor(profile[self._line_rows])
         self._cached: MockBatch | None = None
         if 4e-9 * self.n * len(self.wave_aa) <= cache_gb:
-            self._cached = self._load(np.arange(self.n))
+            self._cached = self._load_all()
 
     def __len__(self) -> int:
         return self.n
@@ -103,10 +123,23 @@ class Mocks:
         return MockBatch(
             flux=_tensor(raw["flux"]),
             band_flux=_tensor(raw["band_flux"]),
-            labels={name: _tensor(labels[name]) for name in LABELS},
+            labels={
+                **{name: _tensor(labels[name]) for name in LABELS},
+                **{name: _tensor(raw["parameters"][name]) for name in NUISANCES},
+            },
             family=torch.from_numpy(np.asarray(raw["family"]).astype(np.int64)),
             lines=lines,
         )
+
+    def _load_all(self) -> MockBatch:
+        # Piece by piece into place: joining pieces afterwards would take the memory of all of them twice.
+        whole: MockBatch | None = None
+        for start in range(0, self.n, _PIECE):
+            piece = self._load(np.arange(start, min(start + _PIECE, self.n)))
+            if whole is None:
+                whole = piece.empty(self.n)
+            whole.put(slice(start, start + len(piece)), piece)
+        return whole
 
     def get(self, index: np.ndarray) -> MockBatch:
         """Return the mocks at `index`, (n,) int."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.lsf import muse_udf10_fwhm_aa
@@ -116,7 +117,9 @@ class Model:
         instrument = np.maximum(muse_udf10_fwhm_aa(self.wave_aa), lsf["library_fwhm_aa"]) / FWHM_PER_SIGMA
         return np.hypot(instrument, self.wave_aa * lsf["veldisp_kms"] / C_KMS)
 
-    def infer_batch(self, batch: Batch, calibrated: bool = True) -> Posterior:
+    def infer_batch(
+        self, batch: Batch, calibrated: bool = True, n_samples: int = 0, seed: int = 0
+    ) -> Posterior:
         """Answer normalised spectra.
 
         Parameters
@@ -125,6 +128,16 @@ class Model:
             On this model's grid, with its bands in its order.
         calibrated : bool
             Apply the conformal factors if there are any.
+        n_samples : int
+            Joint samples of each spectrum; needs a network of kind ``flow``. The i-th spectrum's depend on it, on
+            `seed` and on i only.
+        seed : int
+            Of the samples.
+
+        Raises
+        ------
+        ValueError
+            If the spectra do not fit the network, there are none, or the network has no joint posterior.
         """
         n_wave = self.info["wave_aa"]["n"]
         if batch.flux.shape[1] != n_wave or batch.band_flux.shape[1] != len(self.band_names):
@@ -134,7 +147,15 @@ class Model:
             )
         if not len(batch):
             raise ValueError("no spectra given")
-        parts = [self._answer(batch[start : start + _CHUNK]) for start in range(0, len(batch), _CHUNK)]
+        if n_samples and not self.network.sample_width:
+            raise ValueError(
+                f"the model {self.name} ({self.network.spec.kind}) has no joint posterior; use one of kind flow, or "
+                "n_samples=0"
+            )
+        parts = [
+            self._answer(batch[start : start + _CHUNK], n_samples, (seed, start))
+            for start in range(0, len(batch), _CHUNK)
+        ]
         posterior = Posterior.cat(parts)
         if calibrated and self.conformal is not None:
             posterior = self.conformal.apply(posterior)
@@ -281,7 +302,7 @@ class Model:
         return np.where(present, flux, 0.0), np.where(present, sigma, 1.0), present
 
     @torch.no_grad()
-    def _answer(self, batch: Batch) -> Posterior:
+    def _answer(self, batch: Batch, n_samples: int, key: tuple[int, int]) -> Posterior:
         n, usable = len(batch), batch.usable
         flags = batch.flags.cpu().numpy().astype(np.uint32)
         snr = 10.0 ** batch.log_snr.double().cpu().numpy()
@@ -297,6 +318,12 @@ class Model:
             part = batch[rows].to(self.device)
             answer = self.network.answer(part)
             fields = {name: _scatter(value, index, n) for name, value in answer.items()}
+            if n_samples:
+                normal = self._normal(key[0], key[1] + index, n_samples)
+                fields["samples"] = {
+                    name: _scatter(value.float().cpu().numpy(), index, n)
+                    for name, value in self.network.samples(part, normal).items()
+                }
             seen = self.network.latent_for_ood(part)
             if seen is not None:
                 components, chi2[index] = seen[0].double().cpu().numpy(), seen[1].double().cpu().numpy()
@@ -314,6 +341,12 @@ class Model:
             # Nothing to answer: one flat spectrum tells the shapes, and every row stays NaN.
             shapes = self.network.answer(_flat(batch[:1].to(self.device)))
             fields = {name: _scatter(value, index, n) for name, value in shapes.items()}
+            if n_samples:
+                flat = _flat(batch[:1].to(self.device))
+                drawn = self.network.samples(flat, self._normal(key[0], key[1] + np.zeros(1, int), n_samples))
+                fields["samples"] = {
+                    name: _scatter(value[:0].float().cpu().numpy(), index, n) for name, value in drawn.items()
+                }
         for name in _EDGE_SCALARS:
             low, high = self.info["label_ranges"][name]
             value = fields["scalars"][name]
@@ -328,6 +361,12 @@ class Model:
             **fields,
         )
 
+    def _normal(self, seed: int, index: np.ndarray, n_samples: int) -> Tensor:
+        # A generator a spectrum: what is drawn for one depends on no other.
+        shape = (n_samples, self.network.sample_width)
+        drawn = [np.random.default_rng([seed, i]).standard_normal(shape, dtype=np.float32) for i in index]
+        return torch.from_numpy(np.stack(drawn)).to(self.device)
+
 
 def _flat(batch: Batch) -> Batch:
     return replace(batch, flux=torch.ones_like(batch.flux), mask=torch.ones_like(batch.mask))
@@ -336,7 +375,7 @@ def _flat(batch: Batch) -> Batch:
 def _scatter(value: Any, index: np.ndarray, n: int) -> Any:
     if isinstance(value, dict):
         return {name: _scatter(array, index, n) for name, array in value.items()}
-    result = np.full((n, *value.shape[1:]), np.nan)
+    result = np.full((n, *value.shape[1:]), np.nan, dtype=value.dtype)
     result[index] = value[: len(index)]
     return result
 

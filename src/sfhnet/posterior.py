@@ -14,7 +14,7 @@ from pyprospect.constants import Z_SUN
 from sfhnet.flags import UNUSABLE
 from sfhnet.io import create_h5, open_h5, put
 
-__all__ = ["INTERVALS", "LEVELS", "SCALARS", "SFR_FLOOR_PER_YR", "Posterior"]
+__all__ = ["INTERVALS", "LEVELS", "NUISANCES", "SCALARS", "SFR_FLOOR_PER_YR", "Posterior"]
 
 SCHEMA, SCHEMA_VERSION = "sfhnet.posterior", 1
 
@@ -42,6 +42,18 @@ SCALARS: dict[str, tuple[str, str]] = {
     "log_sfr100": ("log10 1/yr", "star-formation rate over 100 Myr per Msol formed"),
     "a_v": ("mag", "effective V-band attenuation"),
     "log_ml": ("log10 Msol AA/Lsol", "mass formed per luminosity at the normalising flux"),
+}
+
+
+# Parameters of the forward model that joint samples hold beside histories and scalars -> (unit, meaning).
+NUISANCES: dict[str, tuple[str, str]] = {
+    "tau_birth": ("", "optical depth of the birth clouds at 5500 AA"),
+    "tau_screen": ("", "optical depth of the screen at 5500 AA"),
+    "pow_birth": ("", "power of the birth clouds' attenuation with wavelength"),
+    "pow_screen": ("", "power of the screen's attenuation with wavelength"),
+    "bump": ("", "strength of the 2175 AA bump of the screen"),
+    "log_line_scale": ("dex", "Halpha over the calibration with the star-formation rate of 10 Myr"),
+    "log_u_offset": ("dex", "ionisation parameter over its relation with metallicity"),
 }
 
 
@@ -91,7 +103,7 @@ class Posterior:
     ood_score : ndarray (n,)
         Distance from the mocks: one at the limit beyond which a spectrum is flagged.
     samples : dict of ndarray, optional
-        Joint samples: ``mass_fraction`` and ``mh`` (n, n_sample, n_age), scalars (n, n_sample).
+        Joint samples: ``mass_fraction`` and ``mh`` (n, n_sample, n_age), scalars and `NUISANCES` (n, n_sample).
     meta : dict
         Model name, units, version.
     """
@@ -216,7 +228,7 @@ class Posterior:
                     "spectrum, quantile",
                 )
             for name, value in self.samples.items():
-                unit = "dex" if name == "mh" else SCALARS.get(name, ("", ""))[0]
+                unit = "dex" if name == "mh" else {**SCALARS, **NUISANCES}.get(name, ("", ""))[0]
                 axes = "spectrum, sample, age" if value.ndim == 3 else "spectrum, sample"
                 # Half precision holds a sample to a thousandth, far below its scatter.
                 put(file, f"samples/{name}", value.astype(np.float16), unit, axes)

@@ -60,13 +60,16 @@ class LossWeights(Section):
     """Pinball loss of [M/H] quantiles."""
     scalars: float = Field(2.0, ge=0)
     """Pinball loss of scalar quantiles."""
+    nll: float = Field(0.2, ge=0)
+    """Negative log density of the joint posterior, per dimension (flow)."""
 
 
 class ModelConfig(Section):
     """One network; models of several names are trained side by side."""
 
-    kind: Literal["prior_mean", "pca_mlp", "attention", "four_branch"]
-    """Which network: the baselines prior_mean and pca_mlp, the paper's first (four_branch) and current one (attention)."""
+    kind: Literal["prior_mean", "pca_mlp", "attention", "four_branch", "flow"]
+    """Which network: the baselines prior_mean and pca_mlp, the paper's first (four_branch) and current one (attention),
+    and attention with a joint posterior (flow)."""
     n_component: int = Field(64, ge=4, le=512)
     """Principal components."""
     width: int = Field(256, ge=8)
@@ -89,6 +92,16 @@ class ModelConfig(Section):
     """Filters of the three convolutions (four_branch)."""
     decoder: tuple[int, ...] = (512, 256, 256, 128)
     """Sizes of the layers of both decoders (four_branch)."""
+    n_transform: int = Field(6, ge=1, le=16)
+    """Coupling layers of the joint posterior (flow)."""
+    flow_width: int = Field(128, ge=8)
+    """Width of their hidden layers."""
+    flow_bins: int = Field(4, ge=2, le=64)
+    """Pieces of their splines."""
+    context_width: int = Field(64, ge=4)
+    """Numbers about the spectrum that they see."""
+    n_mh: int = Field(8, ge=1)
+    """Principal components of [M/H] over age in the joint posterior."""
     loss_weights: LossWeights = LossWeights()
     training: dict[str, float | int | str] = Field(default_factory=dict)
     """Keys of `training` to override."""

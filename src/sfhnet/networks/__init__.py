@@ -7,6 +7,7 @@ import torch
 from sfhnet.networks.attention import Attention
 from sfhnet.networks.base import Network, Spec
 from sfhnet.networks.baselines import PcaMlp, PriorMean
+from sfhnet.networks.flow import Flow
 from sfhnet.networks.four_branch import FourBranch
 
 __all__ = ["KINDS", "Network", "Spec", "build"]
@@ -15,6 +16,7 @@ KINDS: dict[str, type[Network]] = {
     "prior_mean": PriorMean,
     "pca_mlp": PcaMlp,
     "attention": Attention,
+    "flow": Flow,
     "four_branch": FourBranch,
 }
 

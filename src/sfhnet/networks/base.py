@@ -83,6 +83,26 @@ class Network(nn.Module, ABC):
     def physical(self, scalars_z: Tensor) -> Tensor:
         """Turn standardised scalars (last axis) into physical ones."""
 
+    #: Normal deviates that one joint sample takes; 0 = the network has no joint posterior.
+    sample_width = 0
+
+    def samples(self, batch: Batch, normal: Tensor) -> dict[str, Tensor]:
+        """Draw joint samples.
+
+        Parameters
+        ----------
+        batch : Batch
+            n spectra.
+        normal : Tensor (n, n_sample, sample_width)
+            Standard normal deviates: all the randomness.
+
+        Returns
+        -------
+        dict of Tensor
+            ``mass_fraction``, ``mh`` (n, n_sample, n_age), `SCALARS` and `NUISANCES` (n, n_sample).
+        """
+        raise ValueError(f"the network {self.spec.kind} has no joint posterior; use one of kind flow")
+
     def latent_for_ood(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
         """Return components and reduced chi-square of the linear basis, or None if the network has no basis."""
         return None

@@ -1,0 +1,84 @@
+"""The attention network with a joint posterior: a neural spline flow on its latent vector beside the quantile heads.
+
+Point estimates and quantiles come from `Head`, as in every network. The flow (Durkan et al. 2019; coupling layers of
+zuko) is trained with them and draws histories, metallicities and dust together, as `HistoryCode` writes them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from zuko.flows import NICE
+from zuko.transforms import MonotonicRQSTransform
+
+from sfhnet.batch import Batch
+from sfhnet.networks.attention import Attention
+from sfhnet.networks.base import Spec
+from sfhnet.networks.history_code import HistoryCode
+
+__all__ = ["Flow"]
+
+# Vectors that are decoded in one go: bounds the memory.
+_ROWS = 16384
+
+
+class Flow(Attention):
+    """Attention trunk, quantile heads and a conditional flow.
+
+    Options: those of `Attention`, and ``n_transform``, ``flow_width``, ``flow_bins``, ``context_width``, ``n_mh``.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        o = spec.options
+        self.code = HistoryCode(list(spec.age_edges_myr), o["n_mh"])
+        self.context = nn.Sequential(nn.Linear(o["width"], o["context_width"]), nn.GELU())
+        bins = o["flow_bins"]
+        # Coupling layers: half of the numbers bends the other half by splines, as fast to draw from as to evaluate.
+        self.flow = NICE(
+            self.code.width,
+            o["context_width"],
+            transforms=o["n_transform"],
+            randmask=True,
+            univariate=MonotonicRQSTransform,
+            shapes=[(bins,), (bins,), (bins - 1,)],
+            hidden_features=(o["flow_width"],) * 2,
+        )
+        self.nll_weight = float(o["loss_weights"]["nll"])
+
+    def fit(self, clean: Batch, noisy: Batch) -> None:
+        """Set scales and components; see `Network.fit`."""
+        super().fit(clean, noisy)
+        self.code.fit(noisy.labels)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss terms of the heads and ``nll`` per dimension; see `Network.loss`."""
+        latent = self.encode(batch)
+        terms = self.head.loss(self.head(latent), batch.labels)
+        vectors = self.code.encode(batch.labels, noisy=self.training)
+        with torch.autocast(latent.device.type, enabled=False):
+            log_density = self.flow(self.context(latent.float())).log_prob(vectors)
+        # An outlier far in the tails must not own the step.
+        terms["nll"] = -log_density.clamp_min(-20.0 * self.code.width).mean() / self.code.width
+        terms["total"] = terms["total"] + self.nll_weight * terms["nll"]
+        return terms
+
+    @torch.no_grad()
+    def samples(self, batch: Batch, normal: Tensor) -> dict[str, Tensor]:
+        """Return joint samples; see `Network.samples`."""
+        context = self.context(self.encode(batch))
+        n, n_sample, width = normal.shape
+        at_once = max(1, _ROWS // n_sample)
+        parts: dict[str, list[Tensor]] = {}
+        for start in range(0, n, at_once):
+            rows = slice(start, start + at_once)
+            flow = self.flow(context[rows, None].expand(-1, n_sample, -1).reshape(-1, context.shape[1]))
+            vectors = flow.transform.inv(normal[rows].reshape(-1, width)).reshape(-1, n_sample, width)
+            for name, value in self.code.decode(vectors).items():
+                parts.setdefault(name, []).append(value)
+        return {name: torch.cat(values) for name, values in parts.items()}
+
+    @property
+    def sample_width(self) -> int:
+        """Normal deviates that one joint sample takes."""
+        return self.code.width
