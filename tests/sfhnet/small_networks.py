@@ -2,19 +2,21 @@
 
 from sfhnet.config import Config, ModelConfig, NoiseConfig, TrainingConfig
 
+ATTENTION = {
+    "n_component": 12,
+    "width": 32,
+    "depth": 1,
+    "token_width": 16,
+    "n_head": 2,
+    "n_layer": 1,
+    "patch": 64,
+    "stride": 64,
+}
 SMALL = {
     "prior_mean": {},
     "pca_mlp": {"n_component": 12, "width": 32, "depth": 1},
-    "attention": {
-        "n_component": 12,
-        "width": 32,
-        "depth": 1,
-        "token_width": 16,
-        "n_head": 2,
-        "n_layer": 1,
-        "patch": 64,
-        "stride": 64,
-    },
+    "attention": ATTENTION,
+    "flow": {**ATTENTION, "n_transform": 2, "flow_width": 32, "context_width": 16, "n_mh": 4},
     "four_branch": {"filters": (4, 4, 4), "decoder": (32,)},
 }
 
