@@ -68,7 +68,7 @@ rule prepare_galaxy:
         mem_mb=growing(3000 + 1500 * CONFIG.galaxies.memory_gb),
         runtime=growing(120),
     params:
-        *section("grid", "bands", "galaxies", without=["galaxies.sheet", "galaxies.model"]),
+        *section("grid", "bands", "galaxies", without=["galaxies.sheet", "galaxies.model", "galaxies.samples"]),
         row=lambda wildcards: GALAXIES[wildcards.galaxy].model_dump_json(),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,
         simulated=lambda wildcards: section("simulated_galaxy") if wildcards.galaxy in SIMULATED else None,
@@ -101,6 +101,7 @@ rule infer_galaxy:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
+        *section("seed", "galaxies.samples"),
         folder=lambda wildcards, input: Path(input.weights).parent,
         code=code_hash("infer_galaxy"),
     message:

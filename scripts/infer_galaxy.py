@@ -16,13 +16,18 @@ if __name__ == "__main__":
 
     import logging
 
+    from sfhnet.config import load_config
     from sfhnet.flags import Flag
     from sfhnet.infer import load
     from sfhnet.provenance import provenance
     from sfhnet.spectra import Spectra
 
     log = logging.getLogger("sfhnet.infer_galaxy")
-    posterior = load(args.model_dir).infer_spectra(Spectra.read(args.spectra))
+    config = load_config(args.config)
+    model = load(args.model_dir)
+    # a network without a joint posterior (a baseline) gives none
+    n_samples = config.galaxies.samples if model.draws_samples else 0
+    posterior = model.infer_spectra(Spectra.read(args.spectra), n_samples=n_samples, seed=config.seed)
     posterior.write(
         args.out,
         provenance(

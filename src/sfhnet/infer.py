@@ -147,7 +147,7 @@ class Model:
             )
         if not len(batch):
             raise ValueError("no spectra given")
-        if n_samples and not self.network.sample_width:
+        if n_samples and not self.draws_samples:
             raise ValueError(
                 f"the model {self.name} ({self.network.spec.kind}) has no joint posterior; use one of kind flow, or "
                 "n_samples=0"
@@ -162,8 +162,20 @@ class Model:
         calibrated = calibrated and self.conformal is not None
         return posterior.with_meta(model=self.name, kind=self.network.spec.kind, calibrated=calibrated)
 
-    def infer_spectra(self, spectra: Any) -> Posterior:
+    @property
+    def draws_samples(self) -> bool:
+        """True if the network has a joint posterior to sample."""
+        return self.network.sample_width > 0
+
+    def infer_spectra(self, spectra: Any, n_samples: int = 0, seed: int = 0) -> Posterior:
         """Answer prepared spectra (`sfhnet.spectra.Spectra`), keeping the flags they carry.
+
+        Parameters
+        ----------
+        spectra : Spectra
+            On this model's grid.
+        n_samples, seed : int
+            As in `infer_batch`.
 
         Raises
         ------
@@ -176,7 +188,8 @@ class Model:
                 f"spectra run {wave[0]:.2f}-{wave[-1]:.2f} AA in {len(wave)} pixels, the model wants "
                 f"{self.wave_aa[0]:.2f}-{self.wave_aa[-1]:.2f} in {len(self.wave_aa)}; prepare them with its grid"
             )
-        posterior = self.infer_batch(Batch.from_spectra(spectra, self.band_names))
+        batch = Batch.from_spectra(spectra, self.band_names)
+        posterior = self.infer_batch(batch, n_samples=n_samples, seed=seed)
         own = np.asarray(spectra.flags, dtype=np.uint32)
         return replace(posterior, flags=posterior.flags | own).with_meta(
             flux_unit_cgs=float(spectra.flux_unit_cgs), distance_mpc=float(spectra.distance_mpc)
@@ -193,6 +206,8 @@ class Model:
         medium: Literal["air", "vacuum"] = "air",
         fwhm_aa: float | np.ndarray | None = None,
         dispersion_kms: float | np.ndarray | None = None,
+        n_samples: int = 0,
+        seed: int = 0,
     ) -> Posterior:
         """Answer spectra on any wavelength axis that covers most of the training range.
 
@@ -215,6 +230,8 @@ class Model:
             Without both they are taken to have it.
         dispersion_kms : float or ndarray (n,), optional
             Stellar velocity dispersion.
+        n_samples, seed : int
+            Joint samples of each spectrum, as in `infer_batch`.
 
         Returns
         -------
@@ -262,7 +279,7 @@ class Model:
         bad_sigma = (good & ~(np.isfinite(sigma) & (sigma > 0))).any(axis=1)
         not_finite = (good & ~np.isfinite(flux)).any(axis=1)
         flags |= torch.from_numpy(bad_sigma * int(Flag.BAD_SIGMA) | not_finite * int(Flag.NOT_FINITE))
-        return self.infer_batch(replace(batch, flags=flags))
+        return self.infer_batch(replace(batch, flags=flags), n_samples=n_samples, seed=seed)
 
     def _kernel(
         self, rest: np.ndarray, fwhm_aa: float | np.ndarray | None, dispersion: float, redshift: float

@@ -33,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="band fluxes in the unit of the spectra: columns BAND and BAND_err, a row a spectrum",
     )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=0,
+        metavar="N",
+        help="joint samples of each spectrum (models of kind flow)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
 
 
@@ -46,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     model = load(args.model, args.device)
     if _schema(args.spectra).startswith(f"{SCHEMA}/"):
-        posterior = model.infer_spectra(Spectra.read(args.spectra))
+        posterior = model.infer_spectra(Spectra.read(args.spectra), n_samples=args.samples)
     else:
         found = read_spectra(args.spectra)
         posterior = model.infer(
@@ -59,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
             medium=args.medium or found.medium or "air",
             fwhm_aa=args.fwhm,
             dispersion_kms=args.dispersion,
+            n_samples=args.samples,
         )
     posterior.write(args.out, provenance(modules=["sfhnet.infer"], inputs=[args.spectra]))
     lines = ["spectrum  S/N    mw log age        lw log age        mw [M/H]         A_V    flags"]

@@ -85,7 +85,8 @@ class Nuisance:
         self._sky_lines = torch.from_numpy(lines).float().to(self.device)
         self._sky_ratio = 1.0 + (self._sky_lines / self._smooth) ** 2
         self._kernels = [
-            smoothing_band(sigma_aa / self.step_aa).to(self.device) for sigma_aa in config.correlation_sigma_aa
+            smoothing_band(sigma_aa / self.step_aa).to(self.device)
+            for sigma_aa in config.correlation_sigma_aa
         ]
         # 16 bits hold every pixel number, and comparing them costs a fraction of comparing wavelengths.
         self._pixel = torch.arange(len(wave), dtype=torch.int16, device=self.device)[None]

@@ -30,7 +30,7 @@ def test_products(tiny_run: Project):
         ):
             assert (results / "galaxies" / galaxy / name).stat().st_size > 0
     assert (results / "galaxies" / "mock_spiral" / "truth.png").stat().st_size > 0
-    for model in ("prior_mean", "attention"):
+    for model in ("prior_mean", "flow"):
         metrics = json.loads((results / "validation" / model / "metrics.json").read_text())
         assert metrics["model"] == model
     with h5py.File(results / "synthesis" / "0000.h5") as file:
@@ -39,7 +39,7 @@ def test_products(tiny_run: Project):
 
 def test_report_is_one_page_with_everything(tiny_run: Project):
     page = (tiny_run.folder / "results" / "report.html").read_text()
-    for word in ("mock_spiral", "NGC3073", "attention", "prior mean", "RMS of the prior mean", "commit"):
+    for word in ("mock_spiral", "NGC3073", "flow", "prior mean", "RMS of the prior mean", "commit"):
         assert word in page
     figures = len(list((tiny_run.folder / "results" / "figures").glob("*.png")))
     assert page.count('<img alt="') == figures + 3

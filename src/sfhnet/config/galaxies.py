@@ -17,8 +17,10 @@ class GalaxiesConfig(Section):
 
     sheet: Path = Path("galaxies.tsv")
     """Sample sheet: one row a galaxy (docs/galaxies.md)."""
-    model: str = "attention"
+    model: str = "flow"
     """Which of the models is applied."""
+    samples: int = Field(100, ge=0)
+    """Joint posterior samples kept of each bin (models of kind flow; others have none)."""
     target_snr: float = Field(50.0, gt=0)
     """Median S/N per pixel that binning aims at."""
     min_spaxel_snr: float = Field(0.5, ge=0)

@@ -41,7 +41,7 @@ class Config(Section):
         default_factory=lambda: {
             "prior_mean": ModelConfig(kind="prior_mean"),
             "pca_mlp": ModelConfig(kind="pca_mlp"),
-            "attention": ModelConfig(kind="attention", training={"epochs": 27}),
+            "flow": ModelConfig(kind="flow", training={"epochs": 27}),
         }
     )
     """Networks to train, by name."""

@@ -109,7 +109,9 @@ class HistoryCode(nn.Module):
         sticks, mh, direct = raw.split([self.n_age - 1, self.n_mh, len(self.names)], dim=-1)
         log_left = torch.cumsum(nn.functional.logsigmoid(-sticks), dim=-1)
         log_left = torch.cat([torch.zeros_like(log_left[..., :1]), log_left], dim=-1)
-        log_mass = log_left + torch.cat([nn.functional.logsigmoid(sticks), torch.zeros_like(sticks[..., :1])], -1)
+        log_mass = log_left + torch.cat(
+            [nn.functional.logsigmoid(sticks), torch.zeros_like(sticks[..., :1])], -1
+        )
         mass = (torch.exp(log_mass) * (1 + self.empty.sum()) - self.empty).clamp_min(0.0)
         mass = mass / mass.sum(-1, keepdim=True)
         mh = self.mh_mean + mh @ self.mh_basis

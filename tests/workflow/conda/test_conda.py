@@ -98,8 +98,8 @@ def provenances(results: Path) -> dict[str, dict]:
         with h5py.File(results / path) as file:
             found[step] = json.loads(file.attrs["provenance"])
     for step, path in {
-        "train_model": "model/attention/model.json",
-        "validate_model": "validation/attention/metrics.json",
+        "train_model": "model/flow/model.json",
+        "validate_model": "validation/flow/metrics.json",
     }.items():
         found[step] = json.loads((results / path).read_text())["provenance"]
     return found

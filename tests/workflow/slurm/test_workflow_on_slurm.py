@@ -95,7 +95,7 @@ def test_results_are_those_of_one_machine(tiny_run: Project, project: Project, c
     for name in ("prior", "synthesis"):
         for file in sorted((tiny_run.folder / "results" / name).glob("*.h5")):
             same(file, project.folder / "results" / name / file.name)
-    weights = "results/model/attention/weights.safetensors"
+    weights = "results/model/flow/weights.safetensors"
     assert (tiny_run.folder / weights).read_bytes() == (project.folder / weights).read_bytes()
     posterior = "results/galaxies/mock_spiral/posterior.h5"
     same(tiny_run.folder / posterior, project.folder / posterior)
@@ -131,12 +131,12 @@ def test_preempted_training_goes_on_from_its_checkpoint(tiny_run: Project, clust
     (project.folder / "long.yaml").write_text(
         "training: {epochs: 60, patience: 60, checkpoint_minutes: 0.05}\n"
     )
-    weights = "results/model/attention/weights.safetensors"
+    weights = "results/model/flow/weights.safetensors"
     config = ("--configfile", "configs/tiny.yaml", "long.yaml")
     before = last_job(cluster)
     head = start(project, cluster, weights, *config)
     try:
-        checkpoint = project.folder / "results" / "model" / "attention" / "checkpoint.safetensors"
+        checkpoint = project.folder / "results" / "model" / "flow" / "checkpoint.safetensors"
         wait_for("the training has written a checkpoint", checkpoint.exists, 240)
         urgent = subprocess.run(
             [
@@ -160,7 +160,7 @@ def test_preempted_training_goes_on_from_its_checkpoint(tiny_run: Project, clust
     for row in rows:
         print("  ", *row)
     assert [row[1] for row in rows if row[0] == urgent] == ["COMPLETED"]
-    log = (project.folder / "logs" / "train_model" / "attention.log").read_text()
+    log = (project.folder / "logs" / "train_model" / "flow.log").read_text()
     resumed = re.search(r"resum\w+ .*step (\d+)", log)
     assert resumed, log[-2000:]
     assert int(resumed[1]) > 0
