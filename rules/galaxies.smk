@@ -101,14 +101,15 @@ rule infer_galaxy:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        *section("seed", "galaxies.samples"),
         folder=lambda wildcards, input: Path(input.weights).parent,
+        samples=CONFIG.galaxies.samples,
+        seed=CONFIG.seed,
         code=code_hash("infer_galaxy"),
     message:
         "Infer the histories of {wildcards.galaxy}"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
-        "--spectra {input.spectra} --out {output}"
+        "--spectra {input.spectra} --samples {params.samples} --seed {params.seed} --out {output}"
 
 
 rule map_galaxy:

@@ -10,24 +10,24 @@ if __name__ == "__main__":
     parser.add_argument(
         "--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5 of the galaxy"
     )
+    parser.add_argument("--samples", type=int, default=0, metavar="N", help="joint samples of each bin")
+    parser.add_argument("--seed", type=int, default=0, help="of the samples")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="posterior.h5")
     args = parser.parse_args()
     cli.setup(args)
 
     import logging
 
-    from sfhnet.config import load_config
     from sfhnet.flags import Flag
     from sfhnet.infer import load
     from sfhnet.provenance import provenance
     from sfhnet.spectra import Spectra
 
     log = logging.getLogger("sfhnet.infer_galaxy")
-    config = load_config(args.config)
     model = load(args.model_dir)
     # a network without a joint posterior (a baseline) gives none
-    n_samples = config.galaxies.samples if model.draws_samples else 0
-    posterior = model.infer_spectra(Spectra.read(args.spectra), n_samples=n_samples, seed=config.seed)
+    n_samples = args.samples if model.draws_samples else 0
+    posterior = model.infer_spectra(Spectra.read(args.spectra), n_samples=n_samples, seed=args.seed)
     posterior.write(
         args.out,
         provenance(
