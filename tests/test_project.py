@@ -87,7 +87,7 @@ def test_project_names_no_machine():
     tracked = [
         p
         for p in [*CODE, *PAGES, *ROOT.glob("*.*"), *ROOT.glob("data/*.yaml"), ROOT / "Makefile"]
-        if p.is_file()
+        if p.is_file() and p.name != ".git"  # where a second working tree keeps the way to the first
     ]
     for path in tracked:
         text = path.read_text(errors="replace")

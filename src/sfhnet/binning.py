@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
+
+from .cube import open_fits
 
 UNBINNED = -1
 
@@ -101,10 +101,26 @@ def one_bin_per_spaxel(good: np.ndarray) -> np.ndarray:
     return labels
 
 
-def read_labels(
-    path: str | os.PathLike, shape: tuple[int, int], galaxy: str, extension: str | int = 0
-) -> np.ndarray:
-    """Read bins from a FITS label image: the user's regions, or the bin map of PHANGS DAP maps.
+def number_labels(labels: np.ndarray) -> np.ndarray:
+    """Renumber labels from 0 without gaps; negative ones and NaN become -1.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (ny, nx)
+        Whole numbers.
+
+    Returns
+    -------
+    ndarray of int32, shape (ny, nx)
+    """
+    inside = np.isfinite(labels) & (labels >= 0)
+    result = np.full(labels.shape, UNBINNED, dtype=np.int32)
+    result[inside] = np.unique(labels[inside], return_inverse=True)[1]
+    return result
+
+
+def read_labels(path: str | os.PathLike, shape: tuple[int, int], galaxy: str) -> np.ndarray:
+    """Read bins from a FITS label image: extension BINID, else the first that holds a 2-D image.
 
     Parameters
     ----------
@@ -114,8 +130,6 @@ def read_labels(
         (ny, nx) of the cube that the labels belong to.
     galaxy : str
         Name for the error messages.
-    extension : str or int
-        Extension to read; 0 means the first that holds a 2-D image.
 
     Returns
     -------
@@ -124,35 +138,26 @@ def read_labels(
 
     Raises
     ------
+    FileNotFoundError
+        If the file does not exist.
     ValueError
         If the file cannot be read, has no such image, or has another size than the cube.
     """
-    path = Path(path)
-    try:
-        with fits.open(path) as hdus:
-            if extension == 0:
-                images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
-                if not images:
-                    raise ValueError(
-                        f"{galaxy}: {path} holds no 2-D image; give a label image or a MAPS file"
-                    )
-                hdu = images[0]
-            else:
-                hdu = hdus[extension]
-            labels = np.asarray(hdu.data, dtype=float)
-            name = hdu.name or "primary"
-    except KeyError as error:
-        raise ValueError(f"{galaxy}: {path} has no extension {extension!r} ({error})") from error
-    except (OSError, TypeError) as error:
-        raise ValueError(f"{galaxy}: {path} cannot be read as FITS ({error}); is it whole?") from error
+    with open_fits(path, galaxy) as hdus:
+        images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
+        if not images:
+            raise ValueError(f"{galaxy}: {path} holds no 2-D image; give a label image")
+        hdu = next((hdu for hdu in images if hdu.name == "BINID"), images[0])
+        labels = np.asarray(hdu.data, dtype=float)
+        where = f"{galaxy}: bins in {path} [{hdu.name or 'PRIMARY'}]"
     if labels.shape != tuple(shape):
         raise ValueError(
-            f"{galaxy}: bins in {path} [{name}] have {labels.shape[0]} x {labels.shape[1]} spaxels, the cube has "
-            f"{shape[0]} x {shape[1]}; use the MAPS made from this very cube (same copt resolution)"
+            f"{where} have {labels.shape[0]} x {labels.shape[1]} spaxels, the cube has "
+            f"{shape[0]} x {shape[1]}; use an image on the pixels of this very cube"
         )
     inside = np.isfinite(labels) & (labels >= 0)
     if not inside.any():
-        raise ValueError(f"{galaxy}: bins in {path} [{name}] hold no label >= 0")
-    result = np.full(labels.shape, UNBINNED, dtype=np.int32)
-    result[inside] = np.unique(labels[inside], return_inverse=True)[1]
-    return result
+        raise ValueError(f"{where} hold no label >= 0")
+    if np.any(labels[inside] != np.round(labels[inside])):
+        raise ValueError(f"{where} are not whole numbers; is this an image of something else?")
+    return number_labels(labels)

@@ -168,6 +168,7 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
 
 def _check_size(hdus: fits.HDUList, path: Path, galaxy: str) -> None:
     size = path.stat().st_size
+    end = 0
     for index, hdu in enumerate(hdus):
         info = hdu.fileinfo()
         if info is None:
@@ -177,6 +178,15 @@ def _check_size(hdus: fits.HDUList, path: Path, galaxy: str) -> None:
             raise ValueError(
                 f"{galaxy}: {path} is truncated: extension {index} [{hdu.name or 'PRIMARY'}] ends at byte {needed}, the "
                 f"file has {size}; fetch it again"
+            )
+        end = info["datLoc"] + info["datSpan"]
+    # A header that is cut short is no extension to astropy, and would be missed in silence.
+    with path.open("rb") as handle:
+        handle.seek(end)
+        if handle.read(8) == b"XTENSION":
+            raise ValueError(
+                f"{galaxy}: {path} is truncated: the header of extension {len(hdus)} begins at byte {end} and has no end, "
+                f"the file has {size} bytes; fetch it again"
             )
 
 

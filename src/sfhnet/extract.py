@@ -12,6 +12,8 @@ from .progress import Progress
 
 # Reading takes this share of the memory that is allowed; sums and what follows take the rest.
 _READING_SHARE = 0.3
+# Flux, variance and mask as they were observed and in the rest frame.
+_BYTES_PER_BIN_AND_CHANNEL = 18
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,31 @@ def survey(cube: Cube, window_aa: tuple[float, float], memory_gb: float) -> Surv
     empty = good_fraction == 0
     signal[empty], noise[empty], white[empty] = np.nan, np.nan, np.nan
     return Survey(signal, noise, white.astype(np.float32), good_fraction)
+
+
+def check_memory(n_bins: int, cube: Cube, memory_gb: float) -> None:
+    """Refuse more bins than fit into memory, before they are summed.
+
+    Parameters
+    ----------
+    n_bins : int
+        Number of bins.
+    cube : Cube
+        From `sfhnet.cube.open_cube`.
+    memory_gb : float
+        Memory that may be taken.
+
+    Raises
+    ------
+    ValueError
+        If the spectra of so many bins need more.
+    """
+    needed = n_bins * cube.wave_aa.size * _BYTES_PER_BIN_AND_CHANNEL / 1e9
+    if needed > memory_gb:
+        raise ValueError(
+            f"{cube.galaxy}: the spectra of {n_bins} bins with {cube.wave_aa.size} channels need {needed:.1f} GB, "
+            f"galaxies.memory_gb allows {memory_gb:g}; raise it, raise target_snr, or bin more"
+        )
 
 
 def sum_bins(

@@ -25,6 +25,7 @@ _SIGMA_MAX_KMS = 600.0
 _PAD_AA = 120.0
 _N_ROUNDS = 4
 _CLIP_SIGMA = 4.0
+_MIN_PIXELS = 200
 
 
 @dataclass(frozen=True)
@@ -308,7 +309,7 @@ class KinematicFitter:
         centre = start.velocity_kms if start else 0.0
         width = start.sigma_kms if start else _SIGMA_START_KMS
         rebinned, sigma, keep = self.prepare(flux, variance, good)
-        if keep.sum() < 200:
+        if keep.sum() < _MIN_PIXELS:
             return Kinematics(centre, np.nan, width, np.nan, np.nan, np.nan, False)
         active = self.choose_templates(rebinned, sigma, keep, centre, width)
         scan = centre + np.arange(-search_kms, search_kms + 1, 1.5 * self.velscale_kms)
@@ -336,36 +337,68 @@ class KinematicFitter:
                 break
             keep = clipped
             active = self.choose_templates(rebinned, sigma, keep, *guess)
-        return self._result(solution, keep, centre, width, max_error_kms)
+        return self._result(solution, centre, width, max_error_kms)
 
-    def _result(
-        self, solution: object, keep: np.ndarray, centre: float, width: float, max_error_kms: float
-    ) -> Kinematics:
-        residual = solution.fun
-        chi2 = float((residual**2).sum() / max(keep.sum() - self.polynomials.shape[1] - 4, 1))
-        # What varies slowly is template mismatch and calibration, not noise.
-        spread = 1.4826 * np.median(np.abs(residual - np.median(residual)))
+    def noise_at(
+        self,
+        flux: np.ndarray,
+        variance: np.ndarray,
+        good: np.ndarray,
+        velocity_kms: float,
+        sigma_kms: float,
+    ) -> tuple[float, float]:
+        """Measure the scatter of one spectrum about its best model at kinematics that are known.
+
+        Parameters
+        ----------
+        flux, variance, good : ndarray, shape (n_wave,)
+            As for `fit`.
+        velocity_kms, sigma_kms : float
+            Velocity relative to the redshift given at construction, and dispersion.
+
+        Returns
+        -------
+        chi2_per_pixel, noise_scale : float
+            As in `Kinematics`; NaN where too few pixels are good.
+        """
+        rebinned, sigma, keep = self.prepare(flux, variance, good)
+        if keep.sum() < _MIN_PIXELS:
+            return np.nan, np.nan
+        known = np.array([velocity_kms, sigma_kms])
+        active = self.choose_templates(rebinned, sigma, keep, *known)
+        for _ in range(2):
+            keep = _clip(self.residuals(known, rebinned, sigma, keep, active), keep)
+        residual = self.residuals(known, rebinned, sigma, keep, active)
+        return self._chi2(residual), _spread(residual)
+
+    def _chi2(self, residual: np.ndarray) -> float:
+        return float((residual**2).sum() / max(residual.size - self.polynomials.shape[1] - 4, 1))
+
+    def _result(self, solution: object, centre: float, width: float, max_error_kms: float) -> Kinematics:
+        chi2, spread = self._chi2(solution.fun), _spread(solution.fun)
         jacobian = solution.jac
         step_matrix = jacobian.T @ jacobian
         if not np.all(np.isfinite(step_matrix)) or np.linalg.det(step_matrix) <= 0:
-            return Kinematics(centre, np.nan, width, np.nan, chi2, float(spread), False)
+            return Kinematics(centre, np.nan, width, np.nan, chi2, spread, False)
         errors = np.sqrt(np.diag(np.linalg.inv(step_matrix)) * max(chi2, 1.0))
         if not errors[0] < max_error_kms:
-            return Kinematics(centre, np.nan, width, np.nan, chi2, float(spread), False)
+            return Kinematics(centre, np.nan, width, np.nan, chi2, spread, False)
         return Kinematics(
             float(solution.x[0]),
             float(errors[0]),
             float(solution.x[1]),
             float(errors[1]),
             chi2,
-            float(spread),
+            spread,
             True,
         )
 
 
+def _spread(residual: np.ndarray) -> float:
+    return float(1.4826 * np.median(np.abs(residual - np.median(residual))))
+
+
 def _clip(residual: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    centred = residual - np.median(residual)
-    spread = max(1.4826 * float(np.median(np.abs(centred))), 1e-12)
     clipped = keep.copy()
-    clipped[keep] = np.abs(centred) < _CLIP_SIGMA * spread
+    clipped[keep] = np.abs(residual - np.median(residual)) < _CLIP_SIGMA * max(_spread(residual), 1e-12)
     return clipped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -12,19 +11,23 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
+from pyprospect.constants import C_KMS
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.ssp import SSPLibrary
 
 from .binning import bin_to_snr, one_bin_per_spaxel, read_labels
 from .config import GalaxiesConfig, GridConfig
-from .cube import Cube, open_cube, open_fits, parse_flux_unit, vacuum_to_air
+from .cube import Cube, open_cube, open_fits, vacuum_to_air
+from .dap_maps import BinKinematics, DapMaps, in_bins, read_maps
 from .extinction import attenuation_mag, correction, ebv_sf11
-from .extract import Survey, sum_bins, survey
+from .extract import Survey, check_memory, sum_bins, survey
 from .flags import Flag
-from .hst import BandFluxes, check_overlap, measure_bands, read_image
+from .hst import BandFluxes, image_field, measure_bands
+from .hst_image import read_image
+from .one_spectrum import READERS
+from .region_bins import read_regions
 from .restframe import Observed, RestFrame, fit_kinematics, sky_mask, to_rest_frame
-from .spectra import Spectra
+from .spectra import Spectra, Unbinned
 from .synthetic_bands import disagree, synthetic_bands
 from .target import Target
 from .truth import truth_in_bins
@@ -93,17 +96,20 @@ def _prepare_cube(
         raise ValueError(
             f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out"
         )
-    images = {band: partial(read_image, path, band, galaxy) for band, path in target.images.items()}
+    field = image_field(cube.wcs, cube.shape[1:], target.psf_fwhm_arcsec)
+    images = {band: partial(read_image, path, band, galaxy, field) for band, path in target.images.items()}
     for read in images.values():
-        check_overlap(read(), cube.wcs, cube.shape[1:], galaxy)
-    labels = None
-    if target.bins not in ("snr", "spaxel", "all"):
-        labels = read_labels(target.bins, cube.shape[1:], galaxy)
+        read()
+    maps = None
+    if target.maps is not None:
+        maps = read_maps(target.maps, cube.shape[1:], cube.wcs, target.redshift, galaxy)
+    labels = _labels(target, cube, maps)
     excluded = _read_mask(target, cube)
     window = tuple((1 + target.redshift) * edge for edge in config.snr_window_aa)
     found = survey(cube, window, config.memory_gb)
-    bin_map, snr_covariance_free = _bins(target, config, found, labels, excluded)
+    bin_map, unbinned = _bins(target, config, found, labels, excluded)
     n_bins = int(bin_map.max()) + 1
+    check_memory(n_bins, cube, config.memory_gb)
     weight = np.where(bin_map >= 0, np.clip(np.nan_to_num(found.signal), 0, None) + 1e-12, 0.0)
     flux, variance, good = sum_bins(cube, bin_map, n_bins, weight, config.memory_gb)
     ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
@@ -113,8 +119,11 @@ def _prepare_cube(
     flux *= undim
     variance *= undim**2
     fwhm = muse_udf10_fwhm_aa(cube.wave_aa)
+    given = None
+    if maps is not None and config.kinematics == "maps":
+        given = in_bins(maps, bin_map, n_bins, weight)
     rest, redshift = _rest_frame(
-        Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp
+        Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp, given
     )
     fwhm_by_band = {band: target.hst_fwhm_arcsec or config.hst_fwhm_arcsec.get(band, 0.1) for band in images}
     bands = measure_bands(
@@ -135,7 +144,7 @@ def _prepare_cube(
     meta = _meta(target, config, redshift, ebv) | {
         "n_spaxels": int((bin_map >= 0).sum()),
         "n_spaxels_good": int((found.good_fraction > _MIN_GOOD_CHANNELS).sum()),
-        "snr_of_bins_by_stat": [float(v) for v in np.percentile(snr_covariance_free, [0, 50, 100])],
+        "snr_of_bins_by_stat": _snr_by_stat(bin_map, found),
         "n_channels_sky": int(spoilt.sum()),
         "hst_background": bands.background,
         "pixel_arcsec2": cube.pixel_arcsec2,
@@ -162,6 +171,7 @@ def _prepare_cube(
         bin_map=bin_map,
         wcs_header=cube.wcs.to_header_string(),
         white=found.white,
+        unbinned=unbinned,
         meta=meta,
         truth=truth,
     )
@@ -181,9 +191,14 @@ def _columns(rest: RestFrame) -> dict[str, np.ndarray]:
 
 
 def _rest_frame(
-    observed: Observed, target: Target, config: GalaxiesConfig, grid: GridConfig, ssp: SSPLibrary
+    observed: Observed,
+    target: Target,
+    config: GalaxiesConfig,
+    grid: GridConfig,
+    ssp: SSPLibrary,
+    given: BinKinematics | None = None,
 ) -> tuple[RestFrame, float]:
-    redshift, kinematics = fit_kinematics(observed, target.redshift, ssp, config, target.galaxy)
+    redshift, kinematics = fit_kinematics(observed, target.redshift, ssp, config, target.galaxy, given)
     rest = to_rest_frame(observed, redshift, kinematics, grid, ssp, config, target.galaxy)
     if not rest.mask.any():
         raise ValueError(
@@ -193,6 +208,22 @@ def _rest_frame(
     return rest, redshift
 
 
+def _labels(target: Target, cube: Cube, maps: DapMaps | None) -> np.ndarray | None:
+    """Bins that are given, not made here."""
+    if target.bins in ("snr", "spaxel", "all"):
+        return None
+    if target.bins == "maps":
+        if maps is None or maps.bin_map is None:
+            what = "column maps is empty" if maps is None else f"{target.maps} has no extension BINID"
+            raise ValueError(
+                f"{target.galaxy}: bins are to be those of the MAPS, but {what}; give it, or bins = snr"
+            )
+        return maps.bin_map
+    if str(target.bins).endswith(".reg"):
+        return read_regions(target.bins, cube.shape[1:], cube.wcs, target.galaxy)
+    return read_labels(target.bins, cube.shape[1:], target.galaxy)
+
+
 def _bins(
     target: Target,
     config: GalaxiesConfig,
@@ -200,9 +231,13 @@ def _bins(
     labels: np.ndarray | None,
     excluded: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Bins, and of each spaxel that is in none the reason."""
     good = found.good_fraction > _MIN_GOOD_CHANNELS
+    reason = np.where(good, Unbinned.IN_A_BIN, Unbinned.FEW_GOOD_CHANNELS)
+    reason[found.good_fraction == 0] = Unbinned.NO_DATA
     if excluded is not None:
         good &= ~excluded
+        reason[excluded] = Unbinned.MASKED
     if not good.any():
         raise ValueError(
             f"{target.galaxy}: no spaxel of {target.data} has more than {_MIN_GOOD_CHANNELS:.0%} good channels outside the "
@@ -211,7 +246,13 @@ def _bins(
     if labels is not None:
         bin_map = np.where(good, labels, -1).astype(np.int32)
         if not (bin_map >= 0).any():
-            raise ValueError(f"{target.galaxy}: no bin of {target.bins} holds a good spaxel of {target.data}")
+            raise ValueError(
+                f"{target.galaxy}: no bin of {target.bins} holds a good spaxel of {target.data}; are they of this cube?"
+            )
+        # A bin of which nothing is good stays on the map, to be flagged there: no silent hole.
+        lost = ~np.isin(labels, bin_map) & (labels >= 0)
+        bin_map[lost] = labels[lost]
+        reason[good & (bin_map < 0)] = Unbinned.OUTSIDE_OF_BINS
     elif target.bins == "spaxel":
         bin_map = one_bin_per_spaxel(good)
     elif target.bins == "all":
@@ -222,11 +263,19 @@ def _bins(
             bin_map = bin_to_snr(found.signal, found.noise, wanted, good, config.min_spaxel_snr)
         except ValueError as error:
             raise ValueError(f"{target.galaxy}: {target.data}: {error}") from error
-    inside = bin_map >= 0
+        reason[good & (bin_map < 0)] = Unbinned.LOW_SNR
+    reason[bin_map >= 0] = Unbinned.IN_A_BIN
+    return bin_map, reason.astype(np.uint8)
+
+
+def _snr_by_stat(bin_map: np.ndarray, found: Survey) -> list[float]:
+    """Least, median and greatest S/N of bins by STAT alone, without covariance."""
+    inside = (bin_map >= 0) & (found.noise > 0)
     n_bins = int(bin_map.max()) + 1
     signal = np.bincount(bin_map[inside], weights=found.signal[inside], minlength=n_bins)
-    noise = np.sqrt(np.bincount(bin_map[inside], weights=found.noise[inside] ** 2, minlength=n_bins))
-    return bin_map, signal / np.where(noise > 0, noise, np.inf)
+    variance = np.bincount(bin_map[inside], weights=found.noise[inside] ** 2, minlength=n_bins)
+    snr = signal / np.sqrt(np.where(variance > 0, variance, np.inf))
+    return [float(value) for value in np.percentile(snr, [0, 50, 100])]
 
 
 def _read_mask(target: Target, cube: Cube) -> np.ndarray | None:
@@ -303,7 +352,8 @@ def _meta(target: Target, config: GalaxiesConfig, redshift: float, ebv: float) -
         "ebv_mw_sf11": ebv,
         "extinction_law": f"{config.extinction_law}, R_V = 3.1",
         "bins": Path(target.bins).name,
-        "kinematics": config.kinematics,
+        "kinematics": "fit" if config.kinematics == "maps" and target.maps is None else config.kinematics,
+        "maps": Path(target.maps).name if target.maps else None,
         "center_deg": list(target.center_deg) if target.center_deg else None,
         "inclination_deg": target.inclination_deg,
         "position_angle_deg": target.position_angle_deg,
@@ -315,7 +365,7 @@ def _meta(target: Target, config: GalaxiesConfig, redshift: float, ebv: float) -
 def _prepare_spectrum(
     target: Target, config: GalaxiesConfig, grid: GridConfig, band_names: tuple[str, ...], ssp: SSPLibrary
 ) -> Spectra:
-    wave_aa, fwhm_aa, flux, variance, good, unit_cgs = _READERS[target.kind](target.data, target.galaxy)
+    wave_aa, fwhm_aa, flux, variance, good, unit_cgs = READERS[target.kind](target.data, target.galaxy)
     if target.medium == "vacuum":
         wave_aa = vacuum_to_air(wave_aa)
     elif target.medium != "air":
@@ -350,62 +400,3 @@ def _prepare_spectrum(
         bin_map=np.zeros((1, 1), dtype=np.int32),
         meta=_meta(target, config, redshift, ebv),
     )
-
-
-def _read_sdss(path: str | os.PathLike, galaxy: str) -> tuple:
-    """SDSS spectra: inverse variance, log10 wavelengths, LSF as sigma in pixels of 1e-4 dex."""
-    with open_fits(path, galaxy) as hdus:
-        if "COADD" not in hdus:
-            raise ValueError(
-                f"{galaxy}: {path} has no extension COADD (found {[hdu.name for hdu in hdus]}); not SDSS?"
-            )
-        table = hdus["COADD"].data
-        unit = parse_flux_unit(hdus[0].header.get("BUNIT"), f"{galaxy}: {path} [PRIMARY]")
-        missing = sorted({"flux", "loglam", "ivar", "wdisp"} - {name.lower() for name in table.names})
-        if missing:
-            raise ValueError(f"{galaxy}: {path} [COADD] lacks the columns {missing}; not an SDSS spectrum?")
-        flux, ivar = (np.asarray(table[name], dtype=float) for name in ("flux", "ivar"))
-        wave_aa = 10.0 ** np.asarray(table["loglam"], dtype=float)
-        fwhm = np.asarray(table["wdisp"], dtype=float) * 1e-4 * np.log(10) * wave_aa * FWHM_PER_SIGMA
-    good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
-    if not good.any():
-        raise ValueError(f"{galaxy}: {path} [COADD] has no good pixel (all ivar zero or NaN)")
-    return (
-        wave_aa,
-        fwhm,
-        np.where(good, flux, 0.0),
-        np.where(good, 1 / np.where(good, ivar, 1), 0.0),
-        good,
-        unit,
-    )
-
-
-def _read_table(path: str | os.PathLike, galaxy: str) -> tuple:
-    """MUSE spectra as text: wavelength (Angstrom), flux (1e-20 cgs), variance; zeros where there is nothing."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file"
-        )
-    try:
-        columns = np.loadtxt(path, skiprows=1, usecols=(0, 1, 2), unpack=True)
-    except ValueError as error:
-        raise ValueError(
-            f"{galaxy}: {path} cannot be read ({error}); expected one header line, then wavelength in Angstrom, flux and "
-            "variance in units of 1e-20 erg/s/cm2/Angstrom"
-        ) from error
-    wave_aa, flux, variance = columns
-    good = np.isfinite(flux) & np.isfinite(variance) & (variance > 0) & (flux != 0)
-    if not good.any() or np.any(np.diff(wave_aa) <= 0):
-        raise ValueError(f"{galaxy}: {path} has no good pixel, or wavelengths that do not ascend")
-    return (
-        wave_aa,
-        muse_udf10_fwhm_aa(wave_aa),
-        np.where(good, flux, 0.0),
-        np.where(good, variance, 0.0),
-        good,
-        1e-20,
-    )
-
-
-_READERS = {"sdss": _read_sdss, "table": _read_table}

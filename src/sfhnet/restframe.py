@@ -12,6 +12,7 @@ from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.ssp import SSPLibrary
 
 from .config import GalaxiesConfig, GridConfig
+from .dap_maps import BinKinematics
 from .flags import Flag
 from .kinematics import KinematicFitter, Kinematics
 from .progress import track
@@ -127,7 +128,12 @@ def sky_mask(
 
 
 def fit_kinematics(
-    observed: Observed, redshift: float, ssp: SSPLibrary, config: GalaxiesConfig, galaxy: str
+    observed: Observed,
+    redshift: float,
+    ssp: SSPLibrary,
+    config: GalaxiesConfig,
+    galaxy: str,
+    given: BinKinematics | None = None,
 ) -> tuple[float, list[Kinematics]]:
     """Fit the systemic redshift on the sum of all spectra, then velocity and dispersion of each.
 
@@ -143,17 +149,20 @@ def fit_kinematics(
         Window, mask and limits.
     galaxy : str
         Name for messages.
+    given : BinKinematics, optional
+        Kinematics that are known, with their systemic redshift; bins without are fitted.
 
     Returns
     -------
     redshift : float
-        Systemic redshift, fitted where the sum allows it.
+        Systemic redshift: that of ``given``, else fitted where the sum allows it.
     kinematics : list of Kinematics
         Relative to that redshift, one a spectrum.
     """
     fixed = Kinematics(0.0, np.nan, config.fixed_sigma_kms, np.nan, np.nan, np.nan, False)
     if config.kinematics == "fixed":
         return redshift, [fixed] * len(observed.flux)
+    redshift = redshift if given is None else given.systemic
     try:
         fitter = KinematicFitter(
             ssp,
@@ -169,25 +178,35 @@ def fit_kinematics(
     whole = fitter.fit(
         observed.flux.sum(axis=0, dtype=float), observed.variance.sum(axis=0, dtype=float), good
     )
-    systemic = (1 + redshift) * np.exp(whole.velocity_kms / C_KMS) - 1
     start = whole if whole.fitted else fixed
+    # The zero of velocities: what the MAPS say, else the sum of all spectra.
+    zero_kms = whole.velocity_kms if given is None else 0.0
+    systemic = (1 + redshift) * np.exp(zero_kms / C_KMS) - 1
     results = []
-    for flux, variance, usable in track(
-        list(zip(observed.flux, observed.variance, observed.good, strict=True)),
-        f"{galaxy}: kinematics",
-        unit="bin",
-    ):
-        snr = _median_snr(flux, variance, usable)
-        if len(observed.flux) == 1:
+    for i in track(range(len(observed.flux)), f"{galaxy}: kinematics", unit="bin"):
+        spectrum = observed.flux[i], observed.variance[i], observed.good[i]
+        if given is not None and np.isfinite(given.velocity_kms[i] + given.sigma_kms[i]):
+            result = _as_given(given, i, fitter, spectrum)
+        elif len(observed.flux) == 1:
             result = whole
-        elif snr < config.min_snr_kinematics:
+        elif _median_snr(*spectrum) < config.min_snr_kinematics:
             result = replace(
                 start, fitted=False, velocity_err_kms=np.nan, sigma_err_kms=np.nan, noise_scale=np.nan
             )
         else:
-            result = fitter.fit(flux, variance, usable, start, search_kms=400.0)
-        results.append(replace(result, velocity_kms=result.velocity_kms - whole.velocity_kms))
+            result = fitter.fit(*spectrum, start, search_kms=400.0)
+        results.append(replace(result, velocity_kms=result.velocity_kms - zero_kms))
     return systemic, results
+
+
+def _as_given(
+    given: BinKinematics, i: int, fitter: KinematicFitter, spectrum: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> Kinematics:
+    velocity, sigma = float(given.velocity_kms[i]), float(given.sigma_kms[i])
+    chi2, scale = fitter.noise_at(*spectrum, velocity, sigma)
+    return Kinematics(
+        velocity, float(given.velocity_err_kms[i]), sigma, float(given.sigma_err_kms[i]), chi2, scale, True
+    )
 
 
 def _median_snr(flux: np.ndarray, variance: np.ndarray, good: np.ndarray) -> float:

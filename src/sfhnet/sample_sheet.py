@@ -17,6 +17,8 @@ from sfhnet.sources.registry import Registry, load_registry
 __all__ = ["Galaxy", "SheetError", "load_sheet", "row_of"]
 
 _EMPTY = ("", "-")
+# Ways to bin that are no file.
+BINNINGS = ("snr", "spaxel", "all", "maps")
 
 
 class SheetError(ValueError):
@@ -48,7 +50,10 @@ class Galaxy(Section):
     hst_fwhm_arcsec: float | None = Field(None, gt=0)
     """FWHM of the HST images [arcsec], if not galaxies.hst_fwhm_arcsec."""
     bins: str = "snr"
-    """snr (reach the target S/N), spaxel, all (one bin), or the path of a FITS image of bin numbers."""
+    """snr (reach the target S/N), spaxel, all (one bin), maps (the Voronoi bins of the column maps), or the path of a
+    FITS image of bin numbers or of a ds9 region file (.reg)."""
+    maps: Path | None = None
+    """MAPS of the PHANGS DAP (FITS): stellar velocities and dispersions, which are fitted otherwise."""
     target_snr: float | None = Field(None, gt=0)
     """S/N per pixel that binning aims at, if not galaxies.target_snr."""
     mask: Path | None = None
@@ -73,7 +78,7 @@ class Galaxy(Section):
         if (self.ra_deg is None) != (self.dec_deg is None):
             raise ValueError("ra_deg and dec_deg belong together; give both or neither")
         if self.kind == "simulated":
-            given = [name for name in ("source", "path", "mask") if getattr(self, name) is not None]
+            given = [name for name in ("source", "path", "mask", "maps") if getattr(self, name) is not None]
             if given or self.images:
                 raise ValueError(
                     f"a simulated galaxy is made by the workflow; leave {', '.join(given or self.images)} empty"
@@ -86,6 +91,10 @@ class Galaxy(Section):
                 raise ValueError(f"{name} is empty; give it")
         if self.images and self.kind != "cube":
             raise ValueError(f"HST images ({', '.join(self.images)}) need a cube; this is kind {self.kind}")
+        if self.kind != "cube" and (self.maps is not None or self.bins != "snr"):
+            raise ValueError(f"maps and bins need a cube; this is kind {self.kind}")
+        if self.bins == "maps" and self.maps is None:
+            raise ValueError("bins = maps, but column maps is empty; give the MAPS file")
         if self.images and self.psf_fwhm_arcsec is None:
             raise ValueError("psf_fwhm_arcsec is empty; HST images cannot be matched to the cube without it")
         return self
@@ -118,9 +127,10 @@ class Galaxy(Section):
         result = dict(self.images)
         if self.source is None and self.path is not None:
             result["path"] = self.path
-        if self.mask is not None:
-            result["mask"] = self.mask
-        if self.bins not in ("snr", "spaxel", "all"):
+        for name in ("mask", "maps"):
+            if getattr(self, name) is not None:
+                result[name] = getattr(self, name)
+        if self.bins not in BINNINGS:
             result["bins"] = Path(self.bins)
         return result
 

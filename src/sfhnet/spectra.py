@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from .io import create_h5, open_h5, put, read_dataset
 
-SCHEMA, VERSION = "sfhnet.spectra", 1
+SCHEMA, VERSION = "sfhnet.spectra", 2
 
 # name -> (dtype, axes, unit); everything with one value a bin.
 _PER_BIN = {
@@ -39,6 +40,17 @@ _GRIDS = {
     "band_mask": ("?", "bin, band", ""),
     "band_synthetic": ("f8", "bin, band", "flux_unit"),
 }
+
+
+class Unbinned(IntEnum):
+    """Why a spaxel is in no bin."""
+
+    IN_A_BIN = 0
+    NO_DATA = 1
+    FEW_GOOD_CHANNELS = 2
+    MASKED = 3
+    LOW_SNR = 4
+    OUTSIDE_OF_BINS = 5
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,8 @@ class Spectra:
         FITS header of the map's celestial WCS, empty for a single spectrum.
     white : ndarray of float32, shape (ny, nx)
         Mean flux density of the cube per spaxel, NaN outside: the picture of the galaxy.
+    unbinned : ndarray of uint8, shape (ny, nx)
+        `Unbinned`: why a spaxel is in no bin; 0 where it is in one.
     meta : dict
         How the spectra were made: source files, extinction law, kinematics, counts of masked pixels ...
     truth : dict of ndarray
@@ -127,6 +141,7 @@ class Spectra:
     band_synthetic: np.ndarray | None = None
     wcs_header: str = ""
     white: np.ndarray = field(default_factory=lambda: np.full((1, 1), np.nan, dtype=np.float32))
+    unbinned: np.ndarray = field(default_factory=lambda: np.zeros((1, 1), dtype=np.uint8))
     meta: dict[str, Any] = field(default_factory=dict)
     truth: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -206,6 +221,7 @@ class Spectra:
             put(file, "wave_aa", self.wave_aa, "Angstrom", "wave")
             put(file, "bin_map", self.bin_map, "", "y, x")
             put(file, "white", np.asarray(self.white, dtype=np.float32), unit, "y, x")
+            put(file, "unbinned", np.asarray(self.unbinned, dtype=np.uint8), "", "y, x")
             for name, (_, axes, kind) in (_GRIDS | _PER_BIN).items():
                 put(file, name, getattr(self, name), unit if kind == "flux_unit" else kind, axes)
             for name, values in self.truth.items():
@@ -222,7 +238,7 @@ class Spectra:
             If the file is damaged, of another kind or of another schema version.
         """
         with open_h5(path, SCHEMA, VERSION) as file:
-            names = ("wave_aa", "bin_map", "white", *_GRIDS, *_PER_BIN)
+            names = ("wave_aa", "bin_map", "white", "unbinned", *_GRIDS, *_PER_BIN)
             values = {name: read_dataset(file, name) for name in names}
             truth = {name: dataset[()] for name, dataset in file["truth"].items()} if "truth" in file else {}
             return cls(

@@ -42,7 +42,10 @@ class Target:
     hst_fwhm_arcsec : float or None
         FWHM of the HST images if it is not that of ``galaxies.hst_fwhm_arcsec``.
     bins : str
-        ``snr`` (reach ``galaxies.target_snr``), ``spaxel``, ``all`` (one bin), or the path of a FITS label image or MAPS.
+        ``snr`` (reach ``galaxies.target_snr``), ``spaxel``, ``all`` (one bin), ``maps`` (those of ``maps``), or the path
+        of a FITS label image or ds9 region file.
+    maps : Path or None
+        MAPS of the PHANGS DAP: stellar kinematics and bins.
     target_snr : float or None
         S/N per pixel that binning aims at, if not ``galaxies.target_snr``.
     mask : Path or None
@@ -68,6 +71,7 @@ class Target:
     images: Mapping[str, Path] = field(default_factory=dict)
     hst_fwhm_arcsec: float | None = None
     bins: str = "snr"
+    maps: Path | None = None
     target_snr: float | None = None
     mask: Path | None = None
     center_deg: tuple[float, float] | None = None
@@ -128,6 +132,7 @@ def target_of(
             images=dict(row.images),
             hst_fwhm_arcsec=row.hst_fwhm_arcsec,
             bins=row.bins,
+            maps=row.maps,
             target_snr=row.target_snr,
             mask=row.mask,
             center_deg=None if row.ra_deg is None else (row.ra_deg, row.dec_deg),

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from galaxy_files import map_header, write_image
 from scipy.ndimage import gaussian_filter
 
-from sfhnet.hst import matching_kernel, measure_bands, read_image
+from sfhnet.hst import image_field, matching_kernel, measure_bands
+from sfhnet.hst_image import read_image, weights_beside
 
 N = 24
 PHOTFLAM = 1.8e-19
@@ -25,6 +27,9 @@ def bins():
     return labels
 
 
+FIELD = image_field(map_header(N), (N, N), 0.9)
+
+
 def measure(image, labels=None, fwhm=0.9):
     labels = bins() if labels is None else labels
     names = ("F275W", "F555W")
@@ -40,7 +45,7 @@ def test_a_flat_sky_keeps_its_surface_brightness(tmp_path, roll, pixel):
     path = write_image(
         tmp_path / "i.fits", np.full((n, n), 2.0), turned(n, pixel, roll), weight=np.full((n, n), 25.0)
     )
-    found = measure(read_image(path, "F555W", "G"))
+    found = measure(read_image(path, "F555W", "G", FIELD))
     expected = 2.0 * PHOTFLAM * 16 * 8 * (0.2 / pixel) ** 2
     np.testing.assert_allclose(found.flux[:, 1], expected, rtol=2e-3)
     np.testing.assert_allclose(found.coverage[:, 1], 1.0, atol=1e-6)
@@ -118,17 +123,64 @@ def test_background_is_looked_at(tmp_path, rng):
     pixel, n = 0.1, 200
     image = np.full((n, n), 0.5) + 0.01 * rng.standard_normal((n, n))
     image[50:150, 50:150] += 5
-    found = measure(read_image(write_image(tmp_path / "i.fits", image, turned(n, pixel, 0.0)), "F555W", "G"))
+    found = measure(
+        read_image(write_image(tmp_path / "i.fits", image, turned(n, pixel, 0.0)), "F555W", "G", FIELD)
+    )
+    assert found.background["F555W"]["errors"] == "measured in the image"
     assert found.background["F555W"]["share_of_source"] == pytest.approx(0.5 / 5.5, rel=0.1)
 
 
 def test_no_overlap(tmp_path):
     wcs = turned(50, 0.05, 0.0, offset=(1800.0, 0.0))
-    image = read_image(write_image(tmp_path / "far.fits", np.ones((50, 50)), wcs), "F555W", "G")
+    path = write_image(tmp_path / "far.fits", np.ones((50, 50)), wcs)
     with pytest.raises(
-        ValueError, match=r"G: .*far\.fits \(F555W\) does not overlap the cube: .* 28\.9 arcmin apart"
+        ValueError,
+        match=r"G: .*far\.fits \[PRIMARY\] \(F555W\) does not overlap the cube: .* 28\.9 arcmin apart",
     ):
-        measure(image)
+        read_image(path, "F555W", "G", FIELD)
+
+
+def test_only_the_part_on_the_cube_is_read_and_measures_the_same(tmp_path, rng):
+    pixel, n = 0.04, 700
+    image = gaussian_filter(rng.random((n, n)), 6) + 0.5
+    path = write_image(
+        tmp_path / "i.fits", image, turned(n, pixel, 20.0, (2.0, -1.5)), weight=np.full((n, n), 9.0)
+    )
+    whole, part = read_image(path, "F555W", "G"), read_image(path, "F555W", "G", FIELD)
+    assert part.flux.size < 0.2 * whole.flux.size
+    a, b = measure(whole), measure(part)
+    np.testing.assert_allclose(a.flux[:, 1], b.flux[:, 1], rtol=1e-3)
+    np.testing.assert_allclose(a.sigma[:, 1], b.sigma[:, 1], rtol=1e-3)
+
+
+def test_weights_published_with_an_image_are_found(tmp_path):
+    wcs, n = turned(100, 0.05, 0.0), 100
+    name = "hlsp_phangs-hst_hst_wfc3-uvis_ngc1087_f555w_v1_exp-drc-sci.fits"
+    path = write_image(tmp_path / name, np.full((n, n), 2.0), wcs)
+    assert weights_beside(path) is None
+    weights = write_image(tmp_path / name.replace("exp-drc-sci", "err-drc-wht"), np.full((n, n), 25.0), wcs)
+    assert weights_beside(path) == weights
+    image = read_image(path, "F555W", "G")
+    assert image.errors == weights.name
+    np.testing.assert_allclose(np.sqrt(image.variance), PHOTFLAM / 5, rtol=1e-6)
+    write_image(weights, np.ones((n, 7)), wcs)
+    with pytest.raises(ValueError, match=r"has shape \(100, 100\), its weights or errors have \(100, 7\)"):
+        read_image(path, "F555W", "G")
+
+
+def test_header_of_a_published_image(shared_dir, tmp_path):
+    """A real PHANGS-HST header: electrons/s, PHOTFLAM and PHOTPLAM, WFC3/UVIS at 0.0396 arcsec."""
+    text = (shared_dir / "mirror" / "hst_obs" / "ngc1087_uvis_f657n_exp_drc_sciheader.txt").read_text()
+    header = fits.Header.fromstring(text)
+    for key in ("NAXIS1", "NAXIS2", "EXTEND", "SIMPLE", "BITPIX", "NAXIS"):
+        header.remove(key, ignore_missing=True)
+    image = np.full((40, 40), 3.0, dtype=np.float32)
+    fits.HDUList([fits.PrimaryHDU(image, header)]).writeto(tmp_path / "real.fits", output_verify="fix")
+    found = read_image(tmp_path / "real.fits", "F657N", "NGC1087")
+    assert found.detector == "WFC3/UVIS"
+    assert found.pixel_arcsec == pytest.approx(0.03962, abs=1e-4)
+    assert found.flux[5, 5] == pytest.approx(3.0 * header["PHOTFLAM"], rel=1e-6)
+    assert found.pivot_aa == pytest.approx(6566.6, abs=1)
 
 
 def test_faults_of_images(tmp_path):

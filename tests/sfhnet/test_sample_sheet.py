@@ -5,7 +5,8 @@ import pytest
 from sfhnet.sample_sheet import SheetError, load_sheet
 
 BANDS = ("F275W", "F814W")
-HEADER = ["galaxy", "kind", "path", "source", "redshift", "distance_mpc", "psf_fwhm_arcsec", "F275W"]
+HEADER = ["galaxy", "kind", "path", "source", "redshift", "distance_mpc", "psf_fwhm_arcsec", "bins", "maps"]
+HEADER += ["F275W"]
 
 
 def sheet(folder, *rows, header=HEADER):
@@ -78,6 +79,10 @@ def test_images_and_files(tmp_path):
         ({"source": "-"}, ["neither source nor path"]),
         ({"F275W": "x.fits"}, ["psf_fwhm_arcsec is empty"]),
         ({"kind": "sdss", "F275W": "x.fits"}, ["need a cube; this is kind sdss"]),
+        ({"kind": "sdss", "bins": "all"}, ["maps and bins need a cube; this is kind sdss"]),
+        ({"bins": "maps"}, ["column maps is empty; give the MAPS file"]),
+        ({"maps": "none.fits"}, ["column maps: there is no file none.fits"]),
+        ({"bins": "none.reg"}, ["column bins: there is no file none.reg"]),
         ({"kind": "simulated"}, ["made by the workflow; leave source empty"]),
         ({"source": "-", "path": "nowhere.fits"}, ["column path: there is no file nowhere.fits"]),
     ],

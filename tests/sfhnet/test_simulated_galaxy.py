@@ -1,5 +1,7 @@
 """The simulated galaxy through the whole preparation: what comes out is what was put in."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -156,8 +158,6 @@ def test_muse_and_hst_agree(target, library):
 
 
 def test_a_wrong_calibration_of_hst_is_seen(tmp_path, target, library):
-    import dataclasses
-
     with fits.open(target.images["F555W"]) as hdus:
         hdus[0].data *= 1.3
         hdus.writeto(tmp_path / "f555w.fits")
@@ -169,8 +169,6 @@ def test_a_wrong_calibration_of_hst_is_seen(tmp_path, target, library):
 
 
 def test_an_image_of_elsewhere_is_seen_before_the_cube_is_read(tmp_path, target, library):
-    import dataclasses
-
     with fits.open(target.images["F814W"]) as hdus:
         hdus[0].header["CRVAL2"] += 1.0
         hdus.writeto(tmp_path / "far.fits")
@@ -179,7 +177,9 @@ def test_an_image_of_elsewhere_is_seen_before_the_cube_is_read(tmp_path, target,
         hdus.writeto(tmp_path / "nan.fits")
     images = {**target.images, "F814W": tmp_path / "far.fits"}
     wrong = dataclasses.replace(target, images=images, data=tmp_path / "nan.fits")
-    with pytest.raises(ValueError, match=r"mock: .*far\.fits \(F814W\) does not overlap the cube"):
+    with pytest.raises(
+        ValueError, match=r"mock: .*far\.fits \[PRIMARY\] \(F814W\) does not overlap the cube"
+    ):
         prepare(wrong, GALAXIES, GridConfig(), BANDS, library)
     with pytest.raises(ValueError, match=r"mock: .*nan\.fits \[DATA\] has no good pixel"):
         prepare(
@@ -261,8 +261,6 @@ def test_memory_does_not_change_the_result(target, library, spectra):
 
 
 def test_bands_that_are_missing(target, library):
-    import dataclasses
-
     some = dataclasses.replace(target, images={"F555W": target.images["F555W"]})
     found = prepare(some, GALAXIES, GridConfig(), BANDS, library)
     np.testing.assert_array_equal(found.band_mask.any(axis=0), [False, False, False, True, False])
@@ -270,8 +268,6 @@ def test_bands_that_are_missing(target, library):
 
 
 def test_bins_of_the_user_and_masks(tmp_path, target, library):
-    import dataclasses
-
     labels = np.full((14, 14), -1)
     labels[4:7, 4:10], labels[7:10, 4:10] = 10, 20
     fits.PrimaryHDU(labels.astype(np.int32)).writeto(tmp_path / "bins.fits")
@@ -305,35 +301,79 @@ def test_bins_of_the_user_and_masks(tmp_path, target, library):
 
 
 def test_a_bin_without_good_pixels_is_flagged(tmp_path, files, target, library):
-    import dataclasses
-
+    """It stays on the map with its flag, and spaxels in no bin say why: no silent holes."""
     labels = np.zeros((14, 14), dtype=np.int32)
-    labels[10:12, 10:12] = 1
+    labels[10:12, 10:12], labels[:, 13] = 1, -1
     fits.PrimaryHDU(labels).writeto(tmp_path / "bins.fits")
     with fits.open(files.cube) as hdus:
-        # Good enough to be a spaxel, but nothing of it on the training grid.
-        hdus["DATA"].data[500:, 10:12, 10:12] = np.nan
-        hdus["DATA"].data[:500, 10:12, 10:12] = -5.0
+        hdus["DATA"].data[:, 10:12, 10:12] = np.nan
+        hdus["DATA"].data[1000:, 6, 6] = np.nan
         hdus.writeto(tmp_path / "cube.fits")
     holed = dataclasses.replace(target, data=tmp_path / "cube.fits", bins=str(tmp_path / "bins.fits"))
     found = prepare(holed, GALAXIES, GridConfig(), BANDS, library)
-    # The spaxels are mostly bad, so the bin is empty, and said to be.
-    assert (found.bin_map[10:12, 10:12] == -1).all() or found.flags[1] & int(Flag.MASKED_PIXELS)
-    if found.n == 2:
-        assert found.flags[1] & int(Flag.NO_VALID_PIXELS)
-        assert not found.mask[1].any()
+    assert found.n == 2
+    assert (found.bin_map[10:12, 10:12] == 1).all()
+    assert found.flags[1] & int(Flag.NO_VALID_PIXELS)
+    assert not found.mask[1].any()
+    assert not found.flags[0] & int(Flag.NO_VALID_PIXELS)
+    expected = np.zeros((14, 14))
+    expected[:, 13], expected[6, 6], expected[0, 0] = 5, 2, 1
+    np.testing.assert_array_equal(found.unbinned, expected)
+    np.testing.assert_array_equal(found.unbinned == 0, found.bin_map >= 0)
+
+
+def stellar_maps(folder, target, bin_map, hole):
+    """MAPS whose velocities are those of the disc and whose dispersion is 45 km/s, with a hole."""
+    with fits.open(target.truth) as hdus:
+        velocity = hdus["VELOCITY"].data.astype(float)
+    velocity[hole] = np.nan
+    layers = {"BINID": bin_map, "V_STARS": velocity, "SIGMA_STARS": velocity * 0 + 45}
+    primary = fits.PrimaryHDU()
+    primary.header["REDSHIFT"] = C_KMS * target.redshift
+    path = folder / "MAPS.fits"
+    fits.HDUList([primary, *(fits.ImageHDU(a, name=n) for n, a in layers.items())]).writeto(path)
+    return path
+
+
+def test_kinematics_and_bins_of_the_maps(tmp_path, target, library, spectra):
+    """Given where the MAPS have them, fitted where not; errors are measured on the residuals all the same."""
+    hole = spectra.bin_map == 0
+    maps = stellar_maps(tmp_path, target, spectra.bin_map.astype(float), hole)
+    found = prepare(
+        dataclasses.replace(target, maps=maps, bins="maps"), GALAXIES, GridConfig(), BANDS, library
+    )
+    np.testing.assert_array_equal(found.bin_map, spectra.bin_map)
+    assert found.meta["redshift_systemic"] == pytest.approx(target.redshift, rel=1e-9)
+    assert not (found.flags & int(Flag.KINEMATICS_FIXED)).any()
+    with fits.open(target.truth) as hdus:
+        truth = hdus["VELOCITY"].data
+    for index in range(1, found.n):
+        inside = found.bin_map == index
+        assert truth[inside].min() - 1e-3 <= found.velocity_kms[index] <= truth[inside].max() + 1e-3
+        assert found.sigma_kms[index] >= 45 - 1e-6
+    assert np.isfinite(found.velocity_err_kms[0])
+    assert found.velocity_kms[0] == pytest.approx(truth[hole].mean(), abs=5 * found.velocity_err_kms[0] + 5)
+    np.testing.assert_allclose(found.noise_scale, spectra.noise_scale, rtol=0.15)
+    fitted = prepare(
+        dataclasses.replace(target, maps=maps, bins="all"),
+        GALAXIES.model_copy(update={"kinematics": "fit"}), GridConfig(), BANDS, library,
+    )  # fmt: skip
+    assert fitted.meta["kinematics"] == "fit"
+    assert fitted.n == 1
+
+
+def test_more_bins_than_memory_holds(target, library):
+    config = GALAXIES.model_copy(update={"memory_gb": 0.005})
+    with pytest.raises(ValueError, match=r"mock: the spectra of \d+ bins with 3761 channels need 0\.0 GB"):
+        prepare(dataclasses.replace(target, bins="spaxel"), config, GridConfig(), BANDS, library)
 
 
 def test_a_wrong_redshift_is_an_error(target, library):
-    import dataclasses
-
     with pytest.raises(ValueError, match=r"mock: .*S/N window is|mock: only \d+ pixels"):
         prepare(dataclasses.replace(target, redshift=0.95), GALAXIES, GridConfig(), BANDS, library)
 
 
 def test_an_image_in_a_band_nobody_knows(target, library):
-    import dataclasses
-
     images = {"F435W": target.images["F438W"]}
     with pytest.raises(ValueError, match=r"mock: images in \['F435W'\], the network knows"):
         prepare(dataclasses.replace(target, images=images), GALAXIES, GridConfig(), BANDS, library)

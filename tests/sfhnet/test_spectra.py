@@ -39,7 +39,7 @@ def test_a_damaged_or_foreign_file(tmp_path):
 
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.attrs["schema_version"] = "something/3"
-    with pytest.raises(ValueError, match=r"has schema 'something/3', expected 'sfhnet\.spectra/1'"):
+    with pytest.raises(ValueError, match=r"has schema 'something/3', expected 'sfhnet\.spectra/2'"):
         Spectra.read(tmp_path / "other.h5")
 
 

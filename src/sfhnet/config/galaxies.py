@@ -33,8 +33,9 @@ class GalaxiesConfig(Section):
     """Milky-Way extinction law: O'Donnell (1994), Cardelli+ (1989), Fitzpatrick (1999), Gordon+ (2023); R_V = 3.1."""
     ebv_scale: Literal["sf11", "sfd98"] = "sf11"
     """Scale of the E(B-V) in the sample sheet: Schlafly & Finkbeiner (2011) or Schlegel+ (1998, 0.86 times less)."""
-    kinematics: Literal["fit", "fixed"] = "fit"
-    """Fit velocity and dispersion per bin, or take the sheet's redshift and dispersion for all bins."""
+    kinematics: Literal["maps", "fit", "fixed"] = "maps"
+    """maps: velocity and dispersion of the DAP MAPS in the sheet, fitted where there are none. fit: always fitted per
+    bin. fixed: the sheet's redshift and fixed_sigma_kms for all bins."""
     fixed_sigma_kms: float = Field(60.0, ge=0, le=500)
     """Stellar velocity dispersion where none is fitted [km/s]."""
     kinematics_window_aa: tuple[float, float] = (4800.0, 7000.0)
