@@ -167,6 +167,18 @@ def validation_files(figure, path):
     return expand(path, model=VALIDATION_FIGURES[figure][1])
 
 
+# The folder of the model that the galaxies are given to: one trained here, or a ready-made one.
+if CONFIG.galaxies.model_is_folder:
+    GALAXY_MODEL = CONFIG.galaxies.model.rstrip("/")
+    if not Path(GALAXY_MODEL, "model.json").is_file():
+        raise WorkflowError(
+            f"galaxies.model is {GALAXY_MODEL}, a folder without model.json: give a folder that training wrote, or a "
+            f"key of models ({', '.join(MODELS)})"
+        )
+else:
+    GALAXY_MODEL = f"results/model/{CONFIG.galaxies.model}"
+
+
 def one_of(names):
     """A wildcard's pattern; no galaxy has an empty name, so no names match nothing."""
     return "|".join(map(re.escape, names)) or "$^"

@@ -83,9 +83,9 @@ rule prepare_galaxy:
 rule infer_galaxy:
     input:
         spectra="results/galaxies/{galaxy}/spectra.h5",
-        weights=f"results/model/{CONFIG.galaxies.model}/weights.safetensors",
-        spec=f"results/model/{CONFIG.galaxies.model}/model.json",
-        calibration=f"results/model/{CONFIG.galaxies.model}/calibration.json",
+        weights=f"{GALAXY_MODEL}/weights.safetensors",
+        spec=f"{GALAXY_MODEL}/model.json",
+        calibration=f"{GALAXY_MODEL}/calibration.json",
         script=script("infer_galaxy"),
         code=code("infer_galaxy"),
     output:

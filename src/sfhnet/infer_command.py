@@ -17,7 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "spectra", type=Path, help="FITS, HDF5, CSV or text file; or a spectra.h5 of the workflow"
     )
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the model")
+    shipped = shipped_model()
+    parser.add_argument(
+        "--model",
+        type=Path,
+        required=shipped is None,
+        default=shipped,
+        metavar="DIR",
+        help="folder of the model (default: the one that comes with the program)",
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="posterior, HDF5")
     parser.add_argument("--redshift", type=float, default=0.0, help="to be removed (default: 0)")
     parser.add_argument(
@@ -41,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="joint samples of each spectrum (models of kind flow)",
     )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+
+
+def shipped_model() -> Path | None:
+    """Return the folder of the trained model in the project's data/models, or None where there is none."""
+    folder = Path(__file__).resolve().parents[2] / "data" / "models" / "flow"
+    return folder if (folder / "model.json").is_file() else None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -112,7 +112,7 @@ def test_merge_leaves_its_arguments_alone():
         ("age_bins_myr: [10, 100, 500]", ["age_bins_myr must start at 0"]),
         ("synthesis: {n_shards: 4, n_test_shards: 3}", ["shards are held out", "n_shards = 4"]),
         ("noise: {snr_range: [50, 10]}", ["snr_range is [50, 10], low above high"]),
-        ("galaxies: {model: nobody}", ["galaxies.model is 'nobody'", "not among models"]),
+        ("galaxies: {model: nobody}", ["galaxies.model is 'nobody'", "not among models", "data/models/flow"]),
         ("- a list", ["holds a list, expected keys"]),
         ("seed: 1\nseed: 2", ["line 2: seed is given twice (first in line 1)"]),
         ("seed: [1", ["is not valid YAML"]),
@@ -178,3 +178,8 @@ def test_command(root, tmp_path):
     assert bad.returncode == 1 and "did you mean seed?" in bad.stderr and "Traceback" not in bad.stderr
     stale = run("docs", "--check", "--docs-dir", str(root / "docs"))
     assert stale.returncode == 0, stale.stdout
+
+
+def test_the_galaxies_model_may_be_a_folder(root, tmp_path):
+    path = write(tmp_path, "galaxies: {model: data/models/flow}\n")
+    assert load_config([root / "config.yaml", path]).galaxies.model_is_folder

@@ -18,7 +18,7 @@ class GalaxiesConfig(Section):
     sheet: Path = Path("galaxies.tsv")
     """Sample sheet: one row a galaxy (docs/galaxies.md)."""
     model: str = "flow"
-    """Which of the models is applied."""
+    """Which of the models is applied: a key of `models`, or the path of a folder that holds a trained one."""
     samples: int = Field(100, ge=0)
     """Joint posterior samples kept of each bin (models of kind flow; others have none)."""
     target_snr: float = Field(50.0, gt=0)
@@ -70,6 +70,11 @@ class GalaxiesConfig(Section):
     """FWHM of HST's point-spread function per band [arcsec] (WFC3 Instrument Handbook, table 6.7)."""
     band_error_floor: float = Field(0.03, ge=0, le=1)
     """Relative error added in quadrature to HST fluxes: zero points, PSF matching, background."""
+
+    @property
+    def model_is_folder(self) -> bool:
+        """True if `model` is a path: nothing is trained for the galaxies."""
+        return "/" in self.model
 
     @field_validator("snr_window_aa", "kinematics_window_aa")
     @classmethod

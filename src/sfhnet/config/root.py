@@ -63,8 +63,10 @@ class Config(Section):
         for name in self.models:
             if not name.replace("_", "").isalnum() or not name.islower():
                 raise ValueError(f"models has the name {name!r}; use lower-case letters, digits and _")
-        if self.models and self.galaxies.model not in self.models:
+        chosen = self.galaxies.model
+        if self.models and not self.galaxies.model_is_folder and chosen not in self.models:
             raise ValueError(
-                f"galaxies.model is {self.galaxies.model!r}, which is not among models: {', '.join(self.models)}"
+                f"galaxies.model is {chosen!r}, which is not among models: {', '.join(self.models)}; a folder that "
+                "holds a trained model is given with its path, such as data/models/flow"
             )
         return self
