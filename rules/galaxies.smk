@@ -68,7 +68,9 @@ rule prepare_galaxy:
         mem_mb=growing(3000 + 1500 * CONFIG.galaxies.memory_gb),
         runtime=growing(120),
     params:
-        *section("grid", "bands", "galaxies", without=["galaxies.sheet", "galaxies.model", "galaxies.samples"]),
+        *section(
+            "grid", "bands", "galaxies", without=["galaxies.sheet", "galaxies.model", "galaxies.samples"]
+        ),
         row=lambda wildcards: GALAXIES[wildcards.galaxy].model_dump_json(),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,
         simulated=lambda wildcards: section("simulated_galaxy") if wildcards.galaxy in SIMULATED else None,
