@@ -141,6 +141,8 @@ STRESS = ["spiky", *(["held_out"] if CONFIG.prior.held_out_families else [])]
 # Where and how a network is trained and how its loss is drawn meanwhile, not what is trained.
 LOSS_DRAWING = ["sfhnet.loss_curve"]
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
+N_PROCESS = CONFIG.training.processes
+LAUNCHER = f"-m torch.distributed.run --standalone --nproc-per-node {N_PROCESS}" if N_PROCESS > 1 else ""
 TRAINING_ENV = f"../envs/{'training-gpu' if CONFIG.training.device == 'cuda' else 'training'}.yaml"
 
 # Figures of the prior: of about 20,000 galaxies, beside the catalogues of clusters that are at hand (a mirror has them).

@@ -29,14 +29,15 @@ rule train_model:
     resources:
         mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
         runtime=growing(240),
-        gpu=1,
+        gpu=CONFIG.training.processes,
     params:
         *section("seed", "grid", "noise", "training", without=WHERE_TRAINED),
         model=lambda wildcards: section(f"models.{wildcards.model}"),
         folder=lambda wildcards, output: Path(output.weights).parent,
+        launcher=LAUNCHER,
         code=code_hash("train_model", without=LOSS_DRAWING),
     message:
         "Train the network {wildcards.model}"
     shell:
-        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model {wildcards.model} "
+        "python {params.launcher} {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model {wildcards.model} "
         "--shards {input.shards} --validation {input.validation} --out-dir {params.folder}"

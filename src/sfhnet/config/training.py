@@ -39,6 +39,8 @@ class TrainingConfig(Section):
     """Mocks that set scales and principal components."""
     cache_gb: float = Field(4.0, ge=0)
     """Keep mocks in memory up to this size, read shards in pieces beyond."""
+    processes: int = Field(1, ge=1)
+    """Processes that share the work (torchrun), each with a GPU of its own where there are GPUs; `batch` is that of each."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Auto = a GPU if there is one."""
     precision: Literal["float32", "bfloat16"] = "float32"

@@ -1,7 +1,10 @@
 """Training: stops and resumes bit for bit, reads shards in pieces as from memory, refuses what is damaged."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -21,7 +24,7 @@ def same(first, second):
     return set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("kind", ["pca_mlp", "attention", "four_branch"])
+@pytest.mark.parametrize("kind", ["pca_mlp", "flow", "four_branch"])
 def test_a_stopped_run_resumes_bit_for_bit(kind, mocks, held_out, tmp_path):
     small_trainer(kind, mocks, held_out, tmp_path / "whole").run()
     # Stopped within an epoch, then after one: six steps an epoch.
@@ -132,3 +135,24 @@ def test_overrides_of_a_model_are_checked_with_the_configuration(training, messa
 
     with pytest.raises(ValueError, match=message):
         ModelConfig(kind="attention", training=training)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(shard_paths, root, tmp_path):
+    """torchrun with two processes on the CPU: each sees its own mocks, and both hold the same weights."""
+    overlay = tmp_path / "two.yaml"
+    overlay.write_text(
+        "training: {epochs: 1, batch: 16, validation_galaxies: 48, fit_galaxies: 96, device: cpu, processes: 2}\n"
+    )
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    arguments = ["--config", root / "config.yaml", overlay, "--threads", "1", "--model", "pca_mlp"]
+    arguments += ["--shards", *shard_paths[:2], "--validation", shard_paths[2], "--out-dir", tmp_path]
+    command = [sys.executable, *launcher, root / "scripts" / "train_model.py", *arguments]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=root, timeout=300)
+    assert done.returncode == 0, done.stderr
+    trained = re.findall(r"train ([0-9.]+), held out", done.stderr)
+    held_out = re.findall(r"held out ([0-9.]+) \(best", done.stderr)
+    assert len(set(trained)) == 2
+    assert len(held_out) == 2
+    assert held_out[0] == held_out[1]
+    assert load_network(tmp_path)[1]["training"]["step"] == 6
