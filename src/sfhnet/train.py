@@ -190,8 +190,11 @@ class Trainer:
             {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": training.weight_decay},
             {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
         ]
+        # Fused: one pass over the weights, a tenth of a small network's step saved.
         self.optimizer = (
-            torch.optim.AdamW([g for g in groups if g["params"]], lr=1.0) if self._trains else None
+            torch.optim.AdamW([g for g in groups if g["params"]], lr=1.0, fused=True)
+            if self._trains
+            else None
         )
         self._on_epoch = on_epoch
         self._held_out_batches = self._draw_held_out()
