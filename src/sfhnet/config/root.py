@@ -40,8 +40,8 @@ class Config(Section):
     models: dict[str, ModelConfig] = Field(
         default_factory=lambda: {
             "prior_mean": ModelConfig(kind="prior_mean"),
-            "pca_mlp": ModelConfig(kind="pca_mlp"),
-            "flow": ModelConfig(kind="flow", training={"epochs": 27}),
+            "pca_mlp": ModelConfig(kind="pca_mlp", training={"epochs": 12, "batch": 64}),
+            "flow": ModelConfig(kind="flow", training={"epochs": 20}),
         }
     )
     """Networks to train, by name."""
