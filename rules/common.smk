@@ -14,9 +14,10 @@ if Path.cwd() != ROOT:
     raise WorkflowError(f"run snakemake in the project's folder: cd {ROOT}")
 sys.path.insert(0, str(ROOT / "src"))
 
+from sfhnet.archives.wanted import wanted_files
 from sfhnet.config import load_config
 from sfhnet.provenance import code_modules, fingerprint
-from sfhnet.sample_sheet import load_sheet
+from sfhnet.sample_sheet import load_sheet, weights_of
 from sfhnet.sources import load_registry
 
 
@@ -188,7 +189,7 @@ def one_of(names):
 
 # The sample sheet, row by row.
 try:
-    GALAXIES = load_sheet(CONFIG.galaxies.sheet, CONFIG.bands, REGISTRY)
+    GALAXIES = load_sheet(CONFIG.galaxies.sheet, CONFIG.bands, REGISTRY, data_dir=CONFIG.galaxies.data_dir)
 except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from error
 SIMULATED = [name for name, row in GALAXIES.items() if row.kind == "simulated"]
@@ -203,7 +204,15 @@ def galaxy_files(galaxy):
         images = [f"{folder}/hst_{band.lower()}.fits" for band in CONFIG.bands]
         return {"data": f"{folder}/cube.fits", "beside": [f"{folder}/truth.fits", *images]}
     beside = [str(path) for column, path in row.local_files().items() if column != "path"]
+    weights = [weights_of(image) for image in row.images.values()]
+    beside += [str(path) for path in weights if path and (path.is_file() or str(path) in TO_FETCH)]
     return {"data": str(row.data_path(CONFIG.sources.data_dir, REGISTRY)), "beside": beside}
+
+
+# Public files that are not here yet. Those that are need no rule, so that Snakemake never deletes what someone brought.
+TO_FETCH = [
+    str(file.path) for row in GALAXIES.values() for file in wanted_files(row) if not file.path.is_file()
+]
 
 
 wildcard_constraints:

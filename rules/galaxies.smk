@@ -69,7 +69,10 @@ rule prepare_galaxy:
         runtime=growing(120),
     params:
         *section(
-            "grid", "bands", "galaxies", without=["galaxies.sheet", "galaxies.model", "galaxies.samples"]
+            "grid",
+            "bands",
+            "galaxies",
+            without=["galaxies.sheet", "galaxies.data_dir", "galaxies.model", "galaxies.samples"],
         ),
         row=lambda wildcards: GALAXIES[wildcards.galaxy].model_dump_json(),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,

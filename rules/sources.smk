@@ -28,6 +28,31 @@ for source in REGISTRY.sources:
             "python {params.script} $CONFIG $GUARD --log {log} {params.source}"
 
 
+# Public files of galaxies with the source phangs: one job a file, so that a failure costs no other. No retries: the
+# download itself goes on where it broke off, and where there is no network the answer is known at once.
+rule fetch_phangs:
+    output:
+        "{archived}",
+    log:
+        "logs/fetch_phangs/{archived}.log",
+    wildcard_constraints:
+        archived=one_of(TO_FETCH),
+    retries: 0
+    localrule: True
+    conda:
+        "../envs/archives.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=2880,
+    params:
+        script=script("fetch_phangs"),
+    message:
+        "Fetch {wildcards.archived}"
+    shell:
+        "python {params.script} $CONFIG $GUARD --log {log} {output}"
+
+
 rule build_ssp:
     input:
         emiles=upstream(CONFIG.ssp.old),

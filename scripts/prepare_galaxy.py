@@ -28,6 +28,7 @@ if __name__ == "__main__":
     import logging
 
     from pyprospect.ssp import SSPLibrary
+    from sfhnet.archives.checksums import check_recorded
     from sfhnet.config import load_config
     from sfhnet.flags import count
     from sfhnet.prepare import prepare
@@ -37,9 +38,17 @@ if __name__ == "__main__":
 
     log = logging.getLogger("sfhnet.prepare_galaxy")
     config = load_config(args.config)
-    row = row_of(load_sheet(config.galaxies.sheet, config.bands), args.galaxy, config.galaxies.sheet)
+    row = row_of(
+        load_sheet(config.galaxies.sheet, config.bands, data_dir=config.galaxies.data_dir),
+        args.galaxy,
+        config.galaxies.sheet,
+    )
     files = args.data or [row.data_path(config.sources.data_dir)]
     target = target_of(row, files, config.galaxies, config.simulated_galaxy, config.bands)
+    # What was fetched is what is prepared: each file against the checksum recorded when it arrived.
+    for path in (target.data, target.maps, *target.images.values()):
+        if path is not None and path.is_file():
+            check_recorded(path)
     curves = None
     if args.filters and target.images:
         from sfhnet.ingredients import load_bands

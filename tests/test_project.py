@@ -17,7 +17,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "data" / 
 # imported as -> named on the package index
 DISTRIBUTION = {"yaml": "pyyaml", "pypi_simple": "pypi-simple", "dust_extinction": "dust-extinction"}
 # used only where the user has installed them; the code says so when they are missing
-OPTIONAL = {"ppxf"}
+OPTIONAL = {"ppxf", "astroquery", "pyvo"}
 
 
 def requirements(name):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 # Each command is a module with add_arguments(parser) and run(args) -> exit status, loaded only when used.
 COMMANDS = {
     "sources": ("sfhnet.sources.command", "list, fetch and verify upstream files"),
+    "phangs": ("sfhnet.archives.command", "list, fetch and verify public PHANGS cubes, MAPS and HST images"),
     "config": ("sfhnet.config.command", "check configuration files; write their documentation"),
     "infer": ("sfhnet.infer_command", "apply a trained model to spectra in a FITS, HDF5, CSV or text file"),
     "show": ("sfhnet.show", "show what is inside a product: datasets with units and axes, provenance"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from astropy.stats import sigma_clipped_stats
 from astropy.wcs import WCS
 
 from .cube import open_fits, parse_flux_unit
+from .sample_sheet import weights_of
 
 _COUNT_RATES = ("ELECTRONS/S", "ELECTRON/S", "E-/S", "COUNTS/S", "COUNT/S", "E/S")
 _COUNTS = ("ELECTRONS", "ELECTRON", "COUNTS", "COUNT", "E-", "DN")
@@ -86,25 +86,6 @@ class HSTImage:
     n_sky: int = 0
 
 
-def weights_beside(path: str | os.PathLike) -> Path | None:
-    """Find the weight map that PHANGS-HST publishes with an image, if it lies beside it.
-
-    Parameters
-    ----------
-    path : path
-        Science image, named ``*_exp-drc-sci.fits`` (or ``*_exp_drc_sci.fits``).
-
-    Returns
-    -------
-    Path or None
-        ``*_err-drc-wht.fits``: inverse variance in the unit of the image.
-    """
-    path = Path(path)
-    name = re.sub(r"exp([-_])dr([cz])([-_])sci(\.fits(?:\.gz)?)$", r"err\1dr\2\3wht\4", path.name)
-    other = path.with_name(name)
-    return other if name != path.name and other.is_file() else None
-
-
 def read_image(
     path: str | os.PathLike,
     band: str,
@@ -125,8 +106,8 @@ def read_image(
     field : Field, optional
         Only this part is read: mosaics are larger than the memory of a laptop. By default the whole image.
     weight_path : path, optional
-        Inverse variance in the unit of the image (AstroDrizzle ``wht`` of type ERR/IVM); by default that of
-        `weights_beside`, else an extension ERR or WHT of the image file, and failing that the noise is measured in
+        Inverse variance in the unit of the image (AstroDrizzle ``wht`` of type ERR/IVM); by default the one
+        that PHANGS-HST publishes with the image, if it lies beside it, else an extension ERR or WHT of the image file, and failing that the noise is measured in
         the image.
 
     Returns
@@ -157,7 +138,8 @@ def read_image(
             cut = locate(wcs, hdu.shape, field, f"{where} ({band})")
         values = np.array(hdu.section[cut], dtype=np.float32)
         sky, n_sky = _sky(hdu, cut) if field is not None else (None, 0)
-        weight_path = weight_path or weights_beside(path)
+        if weight_path is None and (beside := weights_of(path)) is not None and beside.is_file():
+            weight_path = beside
         if weight_path is not None:
             with open_fits(weight_path, galaxy) as others:
                 other, errors = _image_hdu(others, f"{galaxy}: {weight_path}"), Path(weight_path).name

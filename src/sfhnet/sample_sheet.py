@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,8 @@ __all__ = ["Galaxy", "SheetError", "load_sheet", "row_of"]
 _EMPTY = ("", "-")
 # Ways to bin that are no file.
 BINNINGS = ("snr", "spaxel", "all", "maps")
+# Value of the column source for files that are fetched from the public archives.
+ARCHIVED = "phangs"
 
 
 class SheetError(ValueError):
@@ -34,7 +37,8 @@ class Galaxy(Section):
     """cube: MUSE cube (FITS with DATA and STAT). sdss: SDSS spectrum (FITS). table: text table of wavelength, flux and
     variance. simulated: the galaxy that the workflow makes from simulated_galaxy in the configuration."""
     source: str | None = None
-    """Key of data/sources.yaml, for files that are fetched."""
+    """Key of data/sources.yaml, for files that are fetched; or phangs: the files of the other columns are fetched by
+    their names from ESO (cubes, MAPS) and MAST (HST images) into galaxies.data_dir."""
     path: Path | None = None
     """The cube or spectrum: a file, or with a source the name of one of its files (not needed if it has only one)."""
     redshift: float | None = Field(None, gt=-0.01, lt=1.0)
@@ -84,8 +88,12 @@ class Galaxy(Section):
                     f"a simulated galaxy is made by the workflow; leave {', '.join(given or self.images)} empty"
                 )
             return self
-        if self.source is None and self.path is None:
-            raise ValueError("neither source nor path says where its data are; give one")
+        if self.source in (None, ARCHIVED) and self.path is None:
+            raise ValueError(
+                "path is empty; name the file to fetch"
+                if self.source
+                else "neither source nor path says where its data are; give one"
+            )
         for name in ("redshift", "distance_mpc"):
             if getattr(self, name) is None:
                 raise ValueError(f"{name} is empty; give it")
@@ -107,7 +115,7 @@ class Galaxy(Section):
         ValueError
             For a simulated galaxy, which has no such file of its own, or a source that does not settle the file.
         """
-        if self.source is not None:
+        if self.source not in (None, ARCHIVED):
             registry = registry or load_registry()
             names = [file.name for file in registry.source(self.source).files]
             name = str(self.path) if self.path is not None else names[0]
@@ -122,10 +130,21 @@ class Galaxy(Section):
             )
         return self.path
 
+    def under(self, data_dir: str | os.PathLike) -> Galaxy:
+        """Give the row with its relative paths taken from a folder."""
+        folder = Path(data_dir)
+        moved: dict[str, object] = {"images": {band: folder / path for band, path in self.images.items()}}
+        for name in ("mask", "maps") if self.source not in (None, ARCHIVED) else ("path", "mask", "maps"):
+            if getattr(self, name) is not None:
+                moved[name] = folder / getattr(self, name)
+        if self.bins not in BINNINGS:
+            moved["bins"] = str(folder / self.bins)
+        return self.model_copy(update=moved)
+
     def local_files(self) -> dict[str, Path]:
-        """Files that must be there before the workflow starts, by column."""
+        """Files that are not in the registry of sources, by column: there before the workflow starts, unless archived."""
         result = dict(self.images)
-        if self.source is None and self.path is not None:
+        if self.source in (None, ARCHIVED) and self.path is not None:
             result["path"] = self.path
         for name in ("mask", "maps"):
             if getattr(self, name) is not None:
@@ -140,6 +159,7 @@ def load_sheet(
     bands: Sequence[str],
     registry: Registry | None = None,
     check_files: bool = True,
+    data_dir: str | os.PathLike | None = None,
 ) -> dict[str, Galaxy]:
     """Read and check a sample sheet.
 
@@ -153,6 +173,8 @@ def load_sheet(
         Upstream sources, by default data/sources.yaml.
     check_files : bool
         Whether files that are not fetched must exist now.
+    data_dir : path, optional
+        Folder that relative paths in the sheet are taken from; by default the working directory.
 
     Returns
     -------
@@ -196,6 +218,7 @@ def load_sheet(
         except ValidationError as error:
             faults.extend(f"{label}, {text}" for text in _row_faults(error, values, header))
             continue
+        galaxy = galaxy if data_dir is None else galaxy.under(data_dir)
         key = galaxy.galaxy.lower()
         if key in first_row:
             faults.append(f"{label}, column galaxy: listed twice, first in line {first_row[key]}; remove one")
@@ -206,6 +229,24 @@ def load_sheet(
     if faults:
         raise SheetError("\n".join(faults))
     return galaxies
+
+
+def weights_of(image: str | os.PathLike) -> Path | None:
+    """Name the weight map that PHANGS-HST publishes with an image.
+
+    Parameters
+    ----------
+    image : path
+        Science image, named ``*_exp-drc-sci.fits`` (or ``*_exp_drc_sci.fits``).
+
+    Returns
+    -------
+    Path or None
+        ``*_err-drc-wht.fits`` beside it, inverse variance in the unit of the image; None for other names.
+    """
+    image = Path(image)
+    name, n = re.subn(r"exp([-_])dr([cz])([-_])sci(\.fits(?:\.gz)?)$", r"err\1dr\2\3wht\4", image.name)
+    return image.with_name(name) if n else None
 
 
 def row_of(sheet: Mapping[str, Galaxy], galaxy: str, path: str | os.PathLike = "the sample sheet") -> Galaxy:
@@ -269,12 +310,12 @@ def _row_faults(error: ValidationError, values: dict[str, str], header: Sequence
 
 def _file_faults(galaxy: Galaxy, registry: Registry, check_files: bool) -> list[str]:
     faults = []
-    if galaxy.source is not None:
+    if galaxy.source not in (None, ARCHIVED):
         try:
             galaxy.data_path(".", registry)
         except ValueError as error:
             faults.append(f"column source = {galaxy.source!r}: {error}")
-    if check_files:
+    if check_files and galaxy.source != ARCHIVED:
         faults.extend(
             f"column {column}: there is no file {path}; correct the path or empty the cell"
             for column, path in galaxy.local_files().items()

@@ -7,7 +7,8 @@ from galaxy_files import map_header, write_image
 from scipy.ndimage import gaussian_filter
 
 from sfhnet.hst import image_field, matching_kernel, measure_bands
-from sfhnet.hst_image import read_image, weights_beside
+from sfhnet.hst_image import read_image
+from sfhnet.sample_sheet import weights_of
 
 N = 24
 PHOTFLAM = 1.8e-19
@@ -157,9 +158,10 @@ def test_weights_published_with_an_image_are_found(tmp_path):
     wcs, n = turned(100, 0.05, 0.0), 100
     name = "hlsp_phangs-hst_hst_wfc3-uvis_ngc1087_f555w_v1_exp-drc-sci.fits"
     path = write_image(tmp_path / name, np.full((n, n), 2.0), wcs)
-    assert weights_beside(path) is None
+    assert read_image(path, "F555W", "G").errors == "measured in the image"
     weights = write_image(tmp_path / name.replace("exp-drc-sci", "err-drc-wht"), np.full((n, n), 25.0), wcs)
-    assert weights_beside(path) == weights
+    assert weights_of(path) == weights
+    assert weights_of(weights) is None
     image = read_image(path, "F555W", "G")
     assert image.errors == weights.name
     np.testing.assert_allclose(np.sqrt(image.variance), PHOTFLAM / 5, rtol=1e-6)

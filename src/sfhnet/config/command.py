@@ -64,7 +64,7 @@ def galaxies_table(page: str) -> str:
 def _check(args: argparse.Namespace) -> int:
     files = list(dict.fromkeys([args.base, *args.overlays]))
     config = load_config(files)
-    galaxies = load_sheet(config.galaxies.sheet, config.bands)
+    galaxies = load_sheet(config.galaxies.sheet, config.bands, data_dir=config.galaxies.data_dir)
     names = " + ".join(str(path) for path in files)
     print(f"{names}: valid; {config.galaxies.sheet}: {len(galaxies)} galaxies ({', '.join(galaxies)})")
     return 0

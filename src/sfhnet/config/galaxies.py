@@ -17,6 +17,8 @@ class GalaxiesConfig(Section):
 
     sheet: Path = Path("galaxies.tsv")
     """Sample sheet: one row a galaxy (docs/galaxies.md)."""
+    data_dir: Path = Path()
+    """Folder that relative paths in the sheet are taken from; name your own if you have the files already."""
     model: str = "flow"
     """Which of the models is applied: a key of `models`, or the path of a folder that holds a trained one."""
     samples: int = Field(100, ge=0)

@@ -1,0 +1,1 @@
+"""Public data archives: ESO for MUSE cubes and MAPS, MAST for HST images."""
