@@ -100,9 +100,9 @@ def flat(key, value):
     return [f"{key}={json.dumps(value)}"]
 
 
-def growing(amount):
-    """Memory (MB) or time (minutes) that a retry asks more of."""
-    return lambda wildcards, attempt: int(amount * attempt)
+def growing(amount, beside=0):
+    """Memory (MB) or time (minutes) that a retry asks more of; what stands `beside` it stays the same."""
+    return lambda wildcards, attempt: int(amount * attempt + beside)
 
 
 REGISTRY = load_registry()

@@ -21,13 +21,13 @@ rule train_model:
         "logs/train_model/{model}.log",
     benchmark:
         "benchmarks/train_model/{model}.tsv"
-    # SLURM's signal before it takes a node away: the step writes its checkpoint and is retried from there
-    retries: 2
     conda:
         TRAINING_ENV
     threads: 4
     resources:
-        mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
+        # the mocks in memory are bounded by the configuration, so a retry asks no more for them: a training that was
+        # preempted has to fit its node again
+        mem_mb=growing(3000, beside=1500 * CONFIG.training.cache_gb),
         runtime=growing(240),
         gpu=CONFIG.training.processes,
     params:
@@ -38,6 +38,8 @@ rule train_model:
         code=code_hash("train_model", without=LOSS_DRAWING),
     message:
         "Train the network {wildcards.model}"
+    # exec: SLURM sends SIGTERM to every process of a job. A shell that stood between would end at once (bash before 5.1
+    # keeps one), and Snakemake with it, while the training still writes its checkpoint.
     shell:
-        "python {params.launcher} {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model {wildcards.model} "
+        "exec python {params.launcher} {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model {wildcards.model} "
         "--shards {input.shards} --validation {input.validation} --out-dir {params.folder}"

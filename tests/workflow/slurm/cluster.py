@@ -57,7 +57,7 @@ class Cluster:
     cpu_nodes: int = 3
     gpu_nodes: int = 1
     node_cpus: int = 4
-    node_mem_mb: int = 12000
+    node_mem_mb: int = 16000  # a training that is tried again has to fit, too
     gpus_per_node: int = 2
     port: int = 0  # first of the ports taken; found when started
     pids: dict[str, int] = field(default_factory=dict)
@@ -142,6 +142,22 @@ class Cluster:
             [line[60 * i : 60 * (i + 1)].strip() for i in range(len(names))]
             for line in (text or "").splitlines()
         ]
+
+    def set_grace(self, seconds: int) -> None:
+        """Time that a job of the partition gpu has between SLURM's SIGTERM and its end, when it is preempted."""
+        command = ["scontrol", "update", "PartitionName=gpu", f"GraceTime={seconds}"]
+        subprocess.run(command, check=True, env=self.env())
+
+    def submit(self, *arguments: str) -> str:
+        """Submit a job of the tests' own; returns its number."""
+        command = ["sbatch", "--parsable", "--output=/dev/null", *arguments]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=self.env())
+        return done.stdout.strip()
+
+    def start_now(self, job: str) -> None:
+        """Let a job that waits for its begin time start at once."""
+        command = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
+        subprocess.run(command, check=True, env=self.env())
 
     def _all_idle(self) -> bool:
         lines = (says("sinfo", "--noheader", "--Node", "--format", "%N %t") or "").split("\n")

@@ -52,15 +52,15 @@ def runs(cluster: Cluster, tmp_path_factory) -> dict[str, Run]:
             rows = cluster.jobs("%i", "%T", "%j %k")
             return [job for job, state, text in rows if state == "RUNNING" and "cancelled" in text]
 
-        wait_for("both jobs to cancel run", lambda: len(to_cancel()) == len(started), 90)
+        wait_for("both jobs to cancel run", lambda: len(to_cancel()) == len(started), 300)
         time.sleep(2)
         since = time.monotonic()
         subprocess.run(["scancel", *to_cancel()], check=True, env=cluster.env())
         for run, _ in started:
-            wait_for("Snakemake notices the cancel", lambda r=run: "Error in rule cancelled" in r.text, 120)
+            wait_for("Snakemake notices the cancel", lambda r=run: "Error in rule cancelled" in r.text, 240)
             print(f"\n{run.profile}: external cancel noticed within {time.monotonic() - since:.0f} s")
         for run, head in started:
-            assert head.wait(timeout=240) == 1, run.text[-3000:]
+            assert head.wait(timeout=600) == 1, run.text[-3000:]
     finally:
         for _, head in started:
             if head.poll() is None:
