@@ -113,7 +113,9 @@ def test_setting_plans_its_steps(finished, tmp_path, overlay, planned, not_plann
         assert (found["sample_prior"], found["synthesize"]) == (2, 2)
 
 
-def test_full_plan_of_ten_million_galaxies_takes_less_than_a_minute(tmp_path):
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_full_plan_of_ten_million_galaxies_takes_less_than_a_minute(tmp_path, profile):
+    """In processor time: planning has one thread, and other programs on the machine do not count."""
     project = make_project(tmp_path / "project")
     sheet = ["galaxy\tkind\tpath\tredshift\tdistance_mpc"]
     for number in range(19):
@@ -125,12 +127,19 @@ def test_full_plan_of_ten_million_galaxies_takes_less_than_a_minute(tmp_path):
         "galaxies": {"sheet": "nineteen.tsv"},
     }
     (project.folder / "large.yaml").write_text(json.dumps(large))
-    started = time.monotonic()
-    done = project.snakemake("--cores", "2", "--dry-run", "--quiet", "rules", "--configfile", "large.yaml")
-    seconds = time.monotonic() - started
+    started, used = time.monotonic(), processor_seconds()
+    plan = ("--cores", "2", "--dry-run", "--quiet", "rules", "--configfile", "large.yaml")
+    done = project.snakemake("--workflow-profile", profile, *plan)
+    seconds, used = time.monotonic() - started, processor_seconds() - used
     assert done.returncode == 0, done.stdout[-3000:]
     counts = job_counts(done.stdout)
-    print(f"\n{sum(counts.values())} jobs planned in {seconds:.1f} s: {counts}")
+    print(f"\n{sum(counts.values())} jobs planned in {used:.1f} CPU s, {seconds:.1f} s: {counts}")
     assert counts["synthesize"] == 1000
     assert counts["infer_galaxy"] == 19
-    assert seconds < 60
+    assert used < 60
+
+
+def processor_seconds() -> float:
+    """User and system time of the programs that this one has started and waited for."""
+    times = os.times()
+    return times.children_user + times.children_system
