@@ -130,7 +130,11 @@ def test_environments_stand_alone(conda: Conda):
     )
     imports = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
     marks = sorted(conda.prefix.glob("*.env_setup_done"))
-    assert len(marks) == len(ENVS)
+    named = {path.read_text(): path.stem for path in ENVS}
+    made = [named[Path(f"{mark.with_suffix('')}.yaml").read_text()] for mark in marks]
+    assert len(made) == len(set(made)), "an environment was made twice"
+    assert {"sources", "prior", "synthesis", "training", "validation"} <= set(made)
+    assert {"galaxies", "inference", "figures"} <= set(made)
     for mark in marks:
         env = mark.with_suffix("")
         out = subprocess.run(
@@ -178,3 +182,13 @@ def test_broken_activation_is_caught(conda: Conda, deployed: Project, tmp_path: 
         hidden.rename(activate)
     assert done.returncode == 1
     assert "promised its own conda environment" in done.stdout, done.stdout[-3000:]
+
+
+def test_container_recipe_holds_every_environment(conda: Conda, deployed: Project):
+    """The image itself cannot be built here; the definition must name the files that the steps' environments are."""
+    done = conda.run(deployed, "--containerize", "apptainer")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "Bootstrap: docker" in done.stdout
+    copied = set(re.findall(r"envs/([\w-]+\.yaml)", done.stdout))
+    assert copied == {path.name for path in ENVS}
+    assert len(re.findall(r"conda env create", done.stdout)) == len(ENVS)

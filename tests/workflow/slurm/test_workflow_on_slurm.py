@@ -151,7 +151,7 @@ def longer(upstream, tmp_path_factory) -> Project:
     for source in TINY_SOURCES:
         upstream(source)
     project = make_project(tmp_path_factory.mktemp("longer") / "project")
-    training = {"epochs": 20, "patience": 20}
+    training = {"epochs": 8, "patience": 8}
     overlay = {"training": {"checkpoint_minutes": 0.05}, "models": {MODEL: {"training": training}}}
     (project.folder / "long.yaml").write_text(json.dumps(overlay))
     done = project.snakemake("--cores", "2", WEIGHTS, *LONG)
