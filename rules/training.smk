@@ -27,9 +27,9 @@ rule train_model:
     resources:
         # the mocks in memory are bounded by the configuration, so a retry asks no more for them: a training that was
         # preempted has to fit its node again
-        mem_mb=growing(3000, beside=1500 * CONFIG.training.cache_gb),
+        mem_mb=growing(3000 * N_PROCESS, beside=1500 * CONFIG.training.cache_gb * N_PROCESS),
         runtime=growing(240),
-        gpu=CONFIG.training.processes,
+        gpu=N_PROCESS,
     params:
         *section("seed", "grid", "noise", "training", without=WHERE_TRAINED),
         model=lambda wildcards: section(f"models.{wildcards.model}"),
