@@ -62,7 +62,7 @@ class LossWeights(Section):
     """Pinball loss of [M/H] quantiles."""
     scalars: float = Field(2.0, ge=0)
     """Pinball loss of scalar quantiles."""
-    nll: float = Field(0.2, ge=0)
+    nll: float = Field(0.3, ge=0)
     """Negative log density of the joint posterior, per dimension (flow)."""
 
 
@@ -94,13 +94,13 @@ class ModelConfig(Section):
     """Filters of the three convolutions (four_branch)."""
     decoder: tuple[int, ...] = (512, 256, 256, 128)
     """Sizes of the layers of both decoders (four_branch)."""
-    n_transform: int = Field(6, ge=1, le=16)
+    n_transform: int = Field(4, ge=1, le=16)
     """Coupling layers of the joint posterior (flow)."""
-    flow_width: int = Field(128, ge=8)
+    flow_width: int = Field(256, ge=8)
     """Width of their hidden layers."""
     flow_bins: int = Field(4, ge=2, le=64)
     """Pieces of their splines."""
-    context_width: int = Field(64, ge=4)
+    context_width: int = Field(128, ge=4)
     """Numbers about the spectrum that they see."""
     n_mh: int = Field(8, ge=1)
     """Principal components of [M/H] over age in the joint posterior."""

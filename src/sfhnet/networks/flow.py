@@ -1,7 +1,7 @@
 """The attention network with a joint posterior: a neural spline flow on its latent vector beside the quantile heads.
 
 Point estimates and quantiles come from `Head`, as in every network. The flow (Durkan et al. 2019; coupling layers of
-zuko) is trained with them and draws histories, metallicities and dust together, as `HistoryCode` writes them.
+zuko, after a shift and a scale) is trained with them and draws histories, metallicities and dust together, as `HistoryCode` writes them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ class Flow(Attention):
         o = spec.options
         self.code = HistoryCode(list(spec.age_edges_myr), o["n_mh"])
         self.context = nn.Sequential(nn.Linear(o["width"], o["context_width"]), nn.GELU())
+        # Where the posterior is and how wide: splines alone would have to squeeze their whole domain onto it.
+        self.location = nn.Linear(o["width"], 2 * self.code.width)
+        nn.init.normal_(self.location.weight, std=0.3 / o["width"] ** 0.5)
+        nn.init.zeros_(self.location.bias)
         bins = o["flow_bins"]
         # Coupling layers: half of the numbers bends the other half by splines, as fast to draw from as to evaluate.
         self.flow = NICE(
@@ -55,26 +59,36 @@ class Flow(Attention):
         """Return the loss terms of the heads and ``nll`` per dimension; see `Network.loss`."""
         latent = self.encode(batch)
         terms = self.head.loss(self.head(latent), batch.labels)
-        vectors = self.code.encode(batch.labels, noisy=self.training)
         with torch.autocast(latent.device.type, enabled=False):
-            log_density = self.flow(self.context(latent.float())).log_prob(vectors)
+            log_density = self.log_prob(latent.float(), self.code.encode(batch.labels, noisy=self.training))
         # An outlier far in the tails must not own the step.
         terms["nll"] = -log_density.clamp_min(-20.0 * self.code.width).mean() / self.code.width
         terms["total"] = terms["total"] + self.nll_weight * terms["nll"]
         return terms
 
+    def log_prob(self, latent: Tensor, vectors: Tensor) -> Tensor:
+        """Return the log density of vectors (n, code.width) given latent vectors (n, width), (n,)."""
+        centre, log_width = self.location(latent).chunk(2, dim=1)
+        residual = (vectors - centre) * torch.exp(-log_width)
+        return self.flow(self.context(latent)).log_prob(residual) - log_width.sum(1)
+
+    def draw(self, latent: Tensor, normal: Tensor) -> Tensor:
+        """Return vectors (n, n_sample, code.width) for standard normal deviates of that shape."""
+        n, n_sample, width = normal.shape
+        context = self.context(latent)[:, None].expand(-1, n_sample, -1).reshape(n * n_sample, -1)
+        residual = self.flow(context).transform.inv(normal.reshape(-1, width)).reshape(n, n_sample, width)
+        centre, log_width = self.location(latent)[:, None].chunk(2, dim=2)
+        return centre + torch.exp(log_width) * residual
+
     @torch.no_grad()
     def samples(self, batch: Batch, normal: Tensor) -> dict[str, Tensor]:
         """Return joint samples; see `Network.samples`."""
-        context = self.context(self.encode(batch))
-        n, n_sample, width = normal.shape
-        at_once = max(1, _ROWS // n_sample)
+        latent = self.encode(batch)
+        at_once = max(1, _ROWS // normal.shape[1])
         parts: dict[str, list[Tensor]] = {}
-        for start in range(0, n, at_once):
+        for start in range(0, len(latent), at_once):
             rows = slice(start, start + at_once)
-            flow = self.flow(context[rows, None].expand(-1, n_sample, -1).reshape(-1, context.shape[1]))
-            vectors = flow.transform.inv(normal[rows].reshape(-1, width)).reshape(-1, n_sample, width)
-            for name, value in self.code.decode(vectors).items():
+            for name, value in self.code.decode(self.draw(latent[rows], normal[rows])).items():
                 parts.setdefault(name, []).append(value)
         return {name: torch.cat(values) for name, values in parts.items()}
 
