@@ -139,6 +139,9 @@ def shard_files(shards):
 # Mocks unlike those of the training: always spiky histories, and the families that are held out, if there are any.
 STRESS = ["spiky", *(["held_out"] if CONFIG.prior.held_out_families else [])]
 
+# Numbers of training shards of the learning curve.
+SIZES = [size for size in CONFIG.learning_curve.shards if size <= len(TRAINING_SHARDS)]
+
 # Where and how a network is trained and how its loss is drawn meanwhile, not what is trained.
 LOSS_DRAWING = ["sfhnet.loss_curve"]
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
@@ -157,11 +160,18 @@ CATALOGUES = {
 # Figures of the validation: what plot_validation.py calls them, and the models that they show.
 LEARNERS = [name for name, model in CONFIG.models.items() if model.kind != "prior_mean"]
 VALIDATION_FIGURES = {
-    name: (name, MODELS) for name in ("metrics_snr", "metrics_age", "coverage", "calibration_strata")
+    name: (name, MODELS)
+    for name in (
+        "metrics_snr",
+        "metrics_age",
+        "coverage",
+        "calibration_strata",
+        "stress",
+    )
 }
 VALIDATION_FIGURES |= {
     f"{name}_{model}": (name, [model])
-    for name in ("truth", "examples", "loss", "network")
+    for name in ("calibration", "coverage_strata", "truth", "examples", "loss", "network")
     for model in LEARNERS
 }
 
@@ -222,6 +232,7 @@ wildcard_constraints:
     galaxy=r"[A-Za-z0-9_.+-]+",
     figure=r"[a-z0-9_]+",
     stress=one_of(STRESS),
+    size=r"\d+",
 
 
 def record_run():

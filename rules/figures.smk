@@ -3,7 +3,7 @@
 
 rule figures:
     input:
-        expand("results/figures/{figure}.png", figure=[*PRIOR_FIGURES, *VALIDATION_FIGURES]),
+        expand("results/figures/{figure}.png", figure=[*PRIOR_FIGURES, *VALIDATION_FIGURES, "claims"]),
     localrule: True
 
 
@@ -93,16 +93,78 @@ rule plot_validation:
         "--h5 {input.numbers} --model-dirs {params.folders} --figures {params.name} --out-dir {params.out_dir}"
 
 
+rule plot_claims:
+    input:
+        numbers="results/validation/claims.json",
+        script=script("plot_claims"),
+        code=code("plot_claims"),
+    output:
+        report(
+            "results/figures/claims.png",
+            caption="../report/claims.rst",
+            category="Validation",
+            labels={"figure": "claims"},
+        ),
+        "results/figures/claims.pdf",
+    log:
+        "logs/plot_claims.log",
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        *section("figures"),
+        code=code_hash("plot_claims"),
+    message:
+        "Draw the tests of the paper's claims"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --claims {input.numbers} "
+        "--out {output[0]}"
+
+
+rule plot_learning_curve:
+    input:
+        points=expand("results/learning_curve/{size}.json", size=SIZES),
+        script=script("plot_learning_curve"),
+        code=code("plot_learning_curve"),
+    output:
+        report(
+            "results/figures/learning_curve.png",
+            caption="../report/learning_curve.rst",
+            category="Validation",
+            labels={"figure": "learning_curve"},
+        ),
+        "results/figures/learning_curve.pdf",
+    log:
+        "logs/plot_learning_curve.log",
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        *section("figures"),
+        code=code_hash("plot_learning_curve"),
+    message:
+        "Draw the learning curve"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --points {input.points} "
+        "--out {output[0]}"
+
+
 # Every number and picture of the run on one page.
 rule report:
     input:
         metrics=expand("results/validation/{model}/metrics.json", model=MODELS),
-        figures=expand("results/figures/{figure}.png", figure=[*PRIOR_FIGURES, *VALIDATION_FIGURES]),
+        figures=expand("results/figures/{figure}.png", figure=[*PRIOR_FIGURES, *VALIDATION_FIGURES, "claims"]),
         summaries=expand("results/galaxies/{galaxy}/summary.json", galaxy=GALAXIES),
         pages=expand("results/galaxies/{galaxy}/summary.png", galaxy=GALAXIES),
         truths=expand("results/galaxies/{galaxy}/truth.png", galaxy=SIMULATED),
         template="report/page.html.j2",
-        captions=expand("report/{kind}.rst", kind=("validation", "galaxy", "truth", *PRIOR_FIGURES)),
+        captions=expand("report/{kind}.rst", kind=("validation", "claims", "galaxy", "truth", *PRIOR_FIGURES)),
         script=script("report"),
         code=code("report"),
     output:

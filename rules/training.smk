@@ -43,3 +43,43 @@ rule train_model:
     shell:
         "exec python {params.launcher} {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model {wildcards.model} "
         "--shards {input.shards} --validation {input.validation} --out-dir {params.folder}"
+
+
+# Not part of the default run: a network is trained for every size.
+rule learning_curve:
+    input:
+        "results/figures/learning_curve.png",
+    localrule: True
+
+
+rule learning_point:
+    input:
+        shards=shard_files(TRAINING_SHARDS),
+        validation=shard_files(VALIDATION_SHARDS),
+        test=shard_files(TEST_SHARDS),
+        script=script("learning_point"),
+        code=code("learning_point"),
+    output:
+        "results/learning_curve/{size}.json",
+    log:
+        "logs/learning_point/{size}.log",
+    benchmark:
+        "benchmarks/learning_point/{size}.tsv"
+    retries: 2
+    conda:
+        TRAINING_ENV
+    threads: 4
+    resources:
+        mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
+        runtime=growing(240),
+        gpu=1,
+    params:
+        *section("seed", "grid", "noise", "training", "learning_curve.model", without=WHERE_TRAINED),
+        *section("validation.galaxies", "validation.stress_snr"),
+        model=lambda wildcards: section(f"models.{CONFIG.learning_curve.model}"),
+        code=code_hash("learning_point"),
+    message:
+        "Train on {wildcards.size} shards"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --shards {input.shards} "
+        "--size {wildcards.size} --validation {input.validation} --test {input.test} --out {output}"

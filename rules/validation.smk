@@ -4,6 +4,7 @@
 rule validate:
     input:
         expand("results/validation/{model}/metrics.json", model=MODELS),
+        "results/validation/claims.json",
     localrule: True
 
 
@@ -61,7 +62,7 @@ rule validate_model:
         mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
         runtime=growing(60),
     params:
-        *section("seed", "noise", "validation"),
+        *section("seed", "noise", "prior", "validation"),
         folder=lambda wildcards, input: Path(input.weights).parent,
         code=code_hash("validate_model"),
     message:
@@ -69,3 +70,28 @@ rule validate_model:
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
         "--shards {input.shards} --stress {input.stress} --out-metrics {output.metrics} --out-h5 {output.numbers} --out-card {output.card}"
+
+
+rule claims:
+    input:
+        metrics=expand("results/validation/{model}/metrics.json", model=MODELS),
+        numbers=expand("results/validation/{model}/validation.h5", model=MODELS),
+        script=script("claims"),
+        code=code("claims"),
+    output:
+        "results/validation/claims.json",
+    log:
+        "logs/claims.log",
+    conda:
+        "../envs/validation.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code_hash("claims"),
+    message:
+        "Put the paper's claims to the test"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --metrics {input.metrics} "
+        "--h5 {input.numbers} --out {output}"

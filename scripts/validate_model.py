@@ -47,4 +47,4 @@ if __name__ == "__main__":
         ),
     )
     if args.out_card:
-        write_text(args.out_card, model_card(args.model_dir, metrics))
+        write_text(args.out_card, model_card(args.model_dir, metrics, config.prior))

@@ -12,7 +12,7 @@ import torch
 
 from sfhnet.benchmarks import draw
 from sfhnet.config import CalibrationConfig, NoiseConfig
-from sfhnet.conformal import Conformal
+from sfhnet.conformal import Conformal, Strata
 from sfhnet.dataset import Mocks
 from sfhnet.infer import CALIBRATION_SCHEMA, Model, load
 from sfhnet.io import write_json
@@ -67,12 +67,14 @@ def calibrate(
     index = np.arange(len(mocks))
     taught, tested = index % 2 == 0, index % 2 == 1
     answers, truths, components = _answers(model, mocks, config, noise, seed)
-    many = np.tile(np.arange(len(mocks)), config.realisations)
+    # Each realisation is answered twice, with its bands and without any.
+    many = np.tile(np.arange(len(mocks)), 2 * config.realisations)
+    with_bands = np.tile(np.repeat([True, False], len(mocks)), config.realisations)
     first = _fit(answers.take(taught[many]), _rows(truths, taught[many]), config)
     before = answers.take(tested[many])
     after = first.apply(before)
     truth = _rows(truths, tested[many])
-    rows = strata(before, snr_edges=config.snr_edges, a_v_edges=config.a_v_edges)
+    rows = strata(before, snr_edges=config.snr_edges)
     report = {
         "before": strata_coverage(before, truth, rows),
         "after": strata_coverage(after, truth, rows),
@@ -81,8 +83,9 @@ def calibrate(
     conformal = _fit(answers, truths, config)
     familiarity = None
     if components is not None:
+        seen = answers.take(with_bands)
         familiarity = Familiarity.fit(
-            components, answers.chi2, answers.snr, np.asarray(config.snr_edges), config.ood_quantile
+            components, seen.chi2, seen.snr, np.asarray(config.snr_edges), config.ood_quantile
         )
     write_json(
         out,
@@ -104,9 +107,8 @@ def calibrate(
 
 
 def _fit(answers: Posterior, truth: dict[str, np.ndarray], config: CalibrationConfig) -> Conformal:
-    return Conformal.fit(
-        answers, truth, np.asarray(config.snr_edges), np.asarray(config.a_v_edges), config.min_stratum
-    )
+    strata = Strata(*(np.asarray(x, float) for x in (config.snr_edges, config.age_edges, config.a_v_edges)))
+    return Conformal.fit(answers, truth, strata, config.min_stratum)
 
 
 def _rows(truth: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -120,8 +122,11 @@ def _answers(
     index = np.arange(len(mocks))
     for number in track(range(config.realisations), "calibrating", unit="realisations"):
         batch, _ = draw(mocks, index, noise, [seed, _STREAM, number])
-        parts.append(model.infer_batch(batch, calibrated=False))
-        labels.append({name: value.numpy() for name, value in batch.labels.items()})
+        label = {name: value.numpy() for name, value in batch.labels.items()}
+        # Few mocks lose all their bands: without bands each is answered once more, which costs no new noise.
+        for given in (batch, batch.without_bands()):
+            parts.append(model.infer_batch(given, calibrated=False))
+            labels.append(label)
         with torch.no_grad():
             seen = model.network.latent_for_ood(batch)
         if seen is not None:

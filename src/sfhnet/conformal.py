@@ -7,15 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from sfhnet.flags import Flag
 from sfhnet.posterior import INTERVALS, LEVELS, Posterior
 
-__all__ = ["Conformal", "conformal_factor", "scores"]
+__all__ = ["Conformal", "Strata", "conformal_factor", "scores"]
 
 _MEDIAN = LEVELS.index(0.5)
-_HISTORIES = ("mass_fraction_q", "cum_mass_q", "mh_q")
+_LIMITS: dict[str, tuple[float, float]] = {
+    "mass_fraction_q": (0.0, 1.0),
+    "cum_mass_q": (0.0, 1.0),
+    "mh_q": (-np.inf, np.inf),
+}
 
 # Intervals narrower than this (in the quantity's unit) count as this wide, so that exact answers do not divide by zero.
 _NARROW = 1e-6
+
+# Decimals of the factors in the file.
+_DECIMALS = 4
 
 
 def scores(quantiles: np.ndarray, truth: np.ndarray, coverage: float) -> np.ndarray:
@@ -67,32 +75,84 @@ def conformal_factor(score: np.ndarray, coverage: float, weight: np.ndarray | No
 
 
 @dataclass(frozen=True)
-class Conformal:
-    """Factors per stratum of S/N and of the estimated A_V.
+class Strata:
+    """What the factors depend on, all of it known when a spectrum is answered.
+
+    Factors run linearly in log S/N between nodes, so that none jumps at an edge; they differ between spectra with and
+    without bands, and from stratum to stratum of the estimated age and A_V.
 
     Attributes
     ----------
-    snr_edges, a_v_edges : ndarray
-        Inner edges of the strata.
-    scalars : dict of ndarray (n_snr, n_a_v, n_interval)
+    snr_nodes : ndarray
+        S/N of the nodes; constant beyond the first and the last.
+    age_edges : ndarray
+        Inner edges of the estimated mass-weighted log age.
+    a_v_edges : ndarray
+        Inner edges of the estimated A_V in mag.
+    """
+
+    snr_nodes: np.ndarray
+    age_edges: np.ndarray
+    a_v_edges: np.ndarray
+
+    def axes(self, posterior: Posterior) -> list[np.ndarray]:
+        """Return the weight of each spectrum in the cells along each axis, (n, n_cell) each; rows sum to one.
+
+        From the coarsest to the first that is given up where mocks are few: S/N, bands, age, A_V.
+        """
+        bands = ((posterior.flags & int(Flag.NO_BANDS)) == 0).astype(int)
+        age, a_v = (np.nan_to_num(posterior.scalars[name]) for name in ("mw_log_age", "a_v"))
+        return [
+            _between(np.log10(np.nan_to_num(posterior.snr, nan=1.0)), np.log10(self.snr_nodes)),
+            np.eye(2)[bands],
+            np.eye(len(self.age_edges) + 1)[np.digitize(age, self.age_edges)],
+            np.eye(len(self.a_v_edges) + 1)[np.digitize(a_v, self.a_v_edges)],
+        ]
+
+    def cells(self, posterior: Posterior) -> np.ndarray:
+        """Return the weight of each spectrum in each cell, (n, n_cell); rows sum to one."""
+        return _product(self.axes(posterior))
+
+
+def _between(value: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Weights of linear interpolation between nodes, (n, n_node)."""
+    if len(nodes) == 1:
+        return np.ones((len(value), 1))
+    value = np.clip(value, nodes[0], nodes[-1])
+    low = np.clip(np.searchsorted(nodes, value, side="right") - 1, 0, len(nodes) - 2)
+    share = (value - nodes[low]) / (nodes[low + 1] - nodes[low])
+    eye = np.eye(len(nodes))
+    return (1 - share)[:, None] * eye[low] + share[:, None] * eye[low + 1]
+
+
+def _product(axes: list[np.ndarray]) -> np.ndarray:
+    result = axes[0]
+    for axis in axes[1:]:
+        result = (result[:, :, None] * axis[:, None, :]).reshape(len(result), -1)
+    return result
+
+
+@dataclass(frozen=True)
+class Conformal:
+    """Factors per cell of `Strata`.
+
+    Attributes
+    ----------
+    strata : Strata
+        What they depend on.
+    scalars : dict of ndarray (n_cell, n_interval)
         Factors of each scalar.
-    histories : dict of ndarray (n_snr, n_a_v, n_interval, n_age)
+    histories : dict of ndarray (n_cell, n_interval, n_age)
         Factors of mass fraction, cumulative mass and [M/H] per age bin.
     """
 
-    snr_edges: np.ndarray
-    a_v_edges: np.ndarray
+    strata: Strata
     scalars: dict[str, np.ndarray]
     histories: dict[str, np.ndarray]
 
     @classmethod
     def fit(
-        cls,
-        posterior: Posterior,
-        truth: dict[str, np.ndarray],
-        snr_edges: np.ndarray,
-        a_v_edges: np.ndarray,
-        min_stratum: int,
+        cls, posterior: Posterior, truth: dict[str, np.ndarray], strata: Strata, min_stratum: int
     ) -> Conformal:
         """Learn the factors on mocks used for nothing else.
 
@@ -102,81 +162,97 @@ class Conformal:
             Uncalibrated answers.
         truth : dict of ndarray
             True scalars by name, and ``mass_fraction``, ``mh`` (n, n_age).
-        snr_edges, a_v_edges : ndarray
-            Inner edges of the strata.
+        strata : Strata
+            What the factors depend on.
         min_stratum : int
-            Strata with fewer mocks take the factors of their S/N, or of all.
+            Cells with fewer answers (sum of weights) take those of all A_V, or of all ages as well, and so on.
         """
-        snr_edges, a_v_edges = np.asarray(snr_edges, float), np.asarray(a_v_edges, float)
-        snr_index, a_v_index = _strata(posterior, snr_edges, a_v_edges)
-        shape = (len(snr_edges) + 1, len(a_v_edges) + 1)
+        axes = strata.axes(posterior)
+        shape = tuple(axis.shape[1] for axis in axes)
         n_age = posterior.mass_fraction.shape[1]
         scalars = {name: np.ones((*shape, len(INTERVALS))) for name in posterior.scalars_q}
-        histories = {name: np.ones((*shape, len(INTERVALS), n_age)) for name in _HISTORIES}
-        cum = np.cumsum(truth["mass_fraction"], axis=1)
-        true_history = {"mass_fraction_q": truth["mass_fraction"], "cum_mass_q": cum, "mh_q": truth["mh"]}
-        weight = np.where(np.isfinite(truth["mh"]), truth["mass_fraction"], 0.0)
-        true_history["mh_q"] = np.nan_to_num(truth["mh"])
-        for s in range(shape[0]):
-            for a in range(shape[1]):
-                rows = (snr_index == s) & (a_v_index == a)
-                if rows.sum() < min_stratum:
-                    rows = snr_index == s
-                if rows.sum() < min_stratum:
-                    rows = np.ones(len(posterior), dtype=bool)
-                for k, coverage in enumerate(INTERVALS):
-                    for name, quantiles in posterior.scalars_q.items():
-                        score = scores(quantiles[rows], truth[name][rows], coverage)
-                        scalars[name][s, a, k] = conformal_factor(score, coverage)
-                    for name, true in true_history.items():
-                        score = scores(getattr(posterior, name)[rows], true[rows], coverage)
-                        mass = weight[rows] + 1e-9 if name == "mh_q" else None
-                        histories[name][s, a, k] = conformal_factor(score, coverage, mass)
+        histories = {name: np.ones((*shape, len(INTERVALS), n_age)) for name in _LIMITS}
+        has_mh = np.isfinite(truth["mh"])
+        true_history = {
+            "mass_fraction_q": truth["mass_fraction"],
+            "cum_mass_q": np.cumsum(truth["mass_fraction"], axis=1),
+            "mh_q": np.where(has_mh, truth["mh"], 0.0),
+        }
+        # [M/H] counts by the mass that has it.
+        mass = {"mh_q": np.where(has_mh, truth["mass_fraction"], 0.0) + 1e-9}
+        plain = np.ones_like(truth["mass_fraction"])
+        score = {
+            name: [scores(quantiles, truth[name], coverage) for coverage in INTERVALS]
+            for name, quantiles in posterior.scalars_q.items()
+        } | {
+            name: [scores(getattr(posterior, name), true, coverage) for coverage in INTERVALS]
+            for name, true in true_history.items()
+        }
+        for cell in np.ndindex(shape):
+            weight = _cell_weight(axes, cell, min_stratum)
+            rows = weight > 0
+            for k, coverage in enumerate(INTERVALS):
+                for name, factors in scalars.items():
+                    factors[(*cell, k)] = conformal_factor(score[name][k][rows], coverage, weight[rows])
+                for name, factors in histories.items():
+                    by_age = weight[rows, None] * mass.get(name, plain)[rows]
+                    factors[(*cell, k)] = conformal_factor(score[name][k][rows], coverage, by_age)
         # The last bin of the cumulative mass is one by definition.
         histories["cum_mass_q"][..., -1] = 1.0
-        return cls(snr_edges, a_v_edges, scalars, histories)
+        n_cell = int(np.prod(shape))
+        return cls(
+            strata,
+            {name: value.reshape(n_cell, -1) for name, value in scalars.items()},
+            {name: value.reshape(n_cell, len(INTERVALS), n_age) for name, value in histories.items()},
+        )
 
     def apply(self, posterior: Posterior) -> Posterior:
-        """Return the answers with their intervals rescaled about the median; point estimates stay."""
-        snr_index, a_v_index = _strata(posterior, self.snr_edges, self.a_v_edges)
-        scalars_q = {
-            name: _rescale(value, self.scalars[name][snr_index, a_v_index])
-            for name, value in posterior.scalars_q.items()
-        }
-        limits = {"mass_fraction_q": (0.0, 1.0), "cum_mass_q": (0.0, 1.0), "mh_q": (-np.inf, np.inf)}
+        """Return the answers with their intervals rescaled about the median; point estimates stay.
+
+        Joint samples of scalars are carried along: each is moved as the quantiles beside it are, so that ranks and
+        correlations stay. Those of histories are left as they are.
+        """
+        cells = self.strata.cells(posterior)
+
+        def rescaled(quantiles: np.ndarray, factor: np.ndarray) -> np.ndarray:
+            return _rescale(quantiles, np.tensordot(cells, factor, axes=1))
+
+        scalars_q = {name: rescaled(value, self.scalars[name]) for name, value in posterior.scalars_q.items()}
         histories = {
-            name: np.clip(
-                _rescale(getattr(posterior, name), self.histories[name][snr_index, a_v_index]), *limits[name]
-            )
-            for name in _HISTORIES
+            name: np.clip(rescaled(getattr(posterior, name), self.histories[name]), *limits)
+            for name, limits in _LIMITS.items()
         }
-        return replace(posterior, scalars_q=scalars_q, **histories)
+        samples = {
+            name: _carry(value, posterior.scalars_q[name], scalars_q[name]) if name in scalars_q else value
+            for name, value in posterior.samples.items()
+        }
+        return replace(posterior, scalars_q=scalars_q, samples=samples, **histories)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists."""
         return {
-            "snr_edges": self.snr_edges.tolist(),
-            "a_v_edges": self.a_v_edges.tolist(),
-            "scalars": {name: value.tolist() for name, value in self.scalars.items()},
-            "histories": {name: value.tolist() for name, value in self.histories.items()},
+            **{name: getattr(self.strata, name).tolist() for name in Strata.__dataclass_fields__},
+            "scalars": {name: value.round(_DECIMALS).tolist() for name, value in self.scalars.items()},
+            "histories": {name: value.round(_DECIMALS).tolist() for name, value in self.histories.items()},
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Conformal:
         """Invert `to_json`."""
         return cls(
-            np.asarray(value["snr_edges"], float),
-            np.asarray(value["a_v_edges"], float),
+            Strata(**{name: np.asarray(value[name], float) for name in Strata.__dataclass_fields__}),
             {name: np.asarray(factors, float) for name, factors in value["scalars"].items()},
             {name: np.asarray(factors, float) for name, factors in value["histories"].items()},
         )
 
 
-def _strata(
-    posterior: Posterior, snr_edges: np.ndarray, a_v_edges: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    a_v = np.nan_to_num(posterior.scalars["a_v"])
-    return np.digitize(posterior.snr, snr_edges), np.digitize(a_v, a_v_edges)
+def _cell_weight(axes: list[np.ndarray], cell: tuple[int, ...], least: int) -> np.ndarray:
+    """Weight of each answer in a cell, (n,); axes are given up from the last one on until there are enough."""
+    for n_axis in range(len(axes), 0, -1):
+        weight = np.prod([axis[:, k] for axis, k in zip(axes[:n_axis], cell[:n_axis], strict=True)], axis=0)
+        if weight.sum() >= least:
+            return weight
+    return np.ones(len(axes[0]))
 
 
 def _rescale(quantiles: np.ndarray, factor: np.ndarray) -> np.ndarray:
@@ -189,3 +265,13 @@ def _rescale(quantiles: np.ndarray, factor: np.ndarray) -> np.ndarray:
         above = np.maximum(above, factor[:, k] * (quantiles[:, high] - centre))
         result[:, low], result[:, high] = centre - below, centre + above
     return result
+
+
+def _carry(samples: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Move samples (n, n_sample) by the piecewise linear map that takes quantiles (n, n_quant) to the calibrated ones."""
+    n, n_quant = before.shape
+    step = np.maximum(np.diff(before, axis=1), 1e-9)
+    slope = np.diff(after, axis=1) / step
+    piece = np.clip((samples[:, :, None] > before[:, None]).sum(axis=2) - 1, 0, n_quant - 2)
+    rows = np.arange(n)[:, None]
+    return (after[rows, piece] + slope[rows, piece] * (samples - before[rows, piece])).astype(samples.dtype)

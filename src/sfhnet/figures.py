@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import matplotlib.pyplot as plt
@@ -14,7 +12,15 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from sfhnet.benchmarks import case_name
+from sfhnet.calibration_figures import (
+    plot_calibration,
+    plot_calibration_strata,
+    plot_coverage,
+    plot_coverage_strata,
+)
+from sfhnet.claims_figures import plot_stress
 from sfhnet.config import FiguresConfig
+from sfhnet.figure_models import Validation, colour, label, learners, main_case, nearest_snr
 from sfhnet.figure_style import COLOURS, GREY, save, style
 from sfhnet.io import open_h5, read_json
 from sfhnet.loss_curve import plot_history
@@ -23,46 +29,9 @@ from sfhnet.network_drawing import draw_network
 from sfhnet.posterior import INTERVALS, LEVELS
 from sfhnet.validate import SCHEMA, SCHEMA_VERSION
 
-__all__ = ["FIGURES", "Validation", "draw_validation"]
+__all__ = ["FIGURES", "draw_validation"]
 
 BAND_PIVOT_AA = {"F275W": 2710.0, "F336W": 3355.0, "F438W": 4326.0, "F555W": 5308.0, "F814W": 8039.0}
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Stored numbers of one model: ``metrics.json`` and the path of ``validation.h5``."""
-
-    name: str
-    metrics: dict[str, Any]
-    h5: Path
-
-    def series(
-        self, benchmark: str, bands: bool, key: Callable[[dict], float], who: str
-    ) -> tuple[list, list]:
-        """Return S/N and a metric of every case of one benchmark."""
-        cases = [
-            case
-            for case in self.metrics["cases"].values()
-            if case["benchmark"] == benchmark and case["bands"] == bands
-        ]
-        cases.sort(key=lambda case: case["snr"])
-        return [case["snr"] for case in cases], [key(case[who]) for case in cases]
-
-
-def _label(name: str) -> str:
-    return {
-        "pca_mlp": "MLP on components",
-        "prior_mean": "prior mean",
-        "four_branch": "four branches (v1)",
-    }.get(name, name.replace("_", " "))
-
-
-def _colour(index: int) -> str:
-    return COLOURS[index % len(COLOURS)]
-
-
-def _learners(models: Sequence[Validation]) -> list[Validation]:
-    return [model for model in models if model.metrics["kind"] != "prior_mean"] or list(models)
 
 
 def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
@@ -78,12 +47,12 @@ def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresCo
     with style(config):
         figure, axes = plt.subplots(2, 3, figsize=(config.width_inch, 0.62 * config.width_inch))
         for axis, (title, key) in zip(axes.flat, panels, strict=True):
-            for index, model in enumerate(_learners(models)):
+            for index, model in enumerate(learners(models)):
                 for benchmark, line in (("real", "-"), ("ideal", "--")):
                     snr, value = model.series(benchmark, True, key, "model")
-                    axis.plot(snr, value, line, color=_colour(index), marker="o", ms=3)
+                    axis.plot(snr, value, line, color=colour(index), marker="o", ms=3)
                 snr, value = model.series("real", False, key, "model")
-                axis.plot(snr, value, ":", color=_colour(index), marker="o", ms=3, mfc="white")
+                axis.plot(snr, value, ":", color=colour(index), marker="o", ms=3, mfc="white")
             snr, value = models[0].series("real", True, key, "prior_mean")
             axis.plot(snr, value, color=GREY, lw=1)
             axis.set(xscale="log", title=title)
@@ -93,8 +62,7 @@ def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresCo
         for axis in axes[1]:
             axis.set_xlabel("median S/N per pixel")
         handles = [
-            plt.Line2D([], [], color=_colour(k), label=_label(m.name))
-            for k, m in enumerate(_learners(models))
+            plt.Line2D([], [], color=colour(k), label=label(m.name)) for k, m in enumerate(learners(models))
         ]
         handles.append(plt.Line2D([], [], color=GREY, label="prior mean"))
         handles += [
@@ -116,28 +84,28 @@ def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresCo
         ("[M/H], weighted by mass:\nmean |error| [dex]", "mh_mae"),
     ]
     labels = [f"{low:g}-{high:g}" if high < 1e5 else f"> {low:g}" for low, high in AGE_RANGES_MYR.values()]
-    learners = _learners(models)
-    width = 0.8 / (2 * len(learners) + 1)
+    shown = learners(models)
+    width = 0.8 / (2 * len(shown) + 1)
     with style(config):
         figure, axes = plt.subplots(1, 3, figsize=(config.width_inch, 0.4 * config.width_inch))
         for axis, (title, key) in zip(axes, panels, strict=True):
             place = np.arange(len(labels), dtype=float)
             slot = -0.4 + width / 2
-            for index, model in enumerate(learners):
-                snr = _nearest_snr(model, 50.0)
+            for index, model in enumerate(shown):
+                snr = nearest_snr(model, 50.0)
                 for bands in (True, False):
                     ranges = model.metrics["cases"][case_name("real", snr, bands)]["model"]["age_ranges"]
                     axis.bar(
                         place + slot,
                         [ranges[name][key] for name in AGE_RANGES_MYR],
                         width,
-                        color=_colour(index) if bands else "white",
-                        edgecolor=_colour(index),
+                        color=colour(index) if bands else "white",
+                        edgecolor=colour(index),
                         hatch=None if bands else "////",
                         lw=0.8,
                     )
                     slot += width
-            prior = models[0].metrics["cases"][case_name("real", _nearest_snr(models[0], 50.0), True)][
+            prior = models[0].metrics["cases"][case_name("real", nearest_snr(models[0], 50.0), True)][
                 "prior_mean"
             ]
             axis.bar(
@@ -146,8 +114,7 @@ def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresCo
             axis.set(title=title, xlabel="age [Myr]")
             axis.set_xticks(place, labels)
         handles = [
-            plt.Rectangle((0, 0), 1, 1, color=_colour(k), label=_label(m.name))
-            for k, m in enumerate(learners)
+            plt.Rectangle((0, 0), 1, 1, color=colour(k), label=label(m.name)) for k, m in enumerate(shown)
         ]
         handles.append(plt.Rectangle((0, 0), 1, 1, color="#cccccc", label="prior mean"))
         handles.append(
@@ -157,48 +124,9 @@ def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresCo
         return save(figure, stem)
 
 
-def plot_coverage(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw empirical against nominal coverage, before and after calibration."""
-    nominal = [100 * value for value in INTERVALS]
-    panels = [("scalars (mean of all)", "scalars"), ("cumulative mass", "cum_mass"), ("[M/H] per age", "mh")]
-    with style(config):
-        figure, axes = plt.subplots(1, 3, figsize=(config.width_inch, 0.42 * config.width_inch), sharey=True)
-        for axis, (title, key) in zip(axes, panels, strict=True):
-            axis.axhline(0, color="k", lw=0.7)
-            axis.axhspan(-2, 2, color="#eeeeee", zorder=0)
-            for index, model in enumerate(_learners(models)):
-                case = model.metrics["cases"][case_name("real", _nearest_snr(model, 50.0), True)]
-                states = [("model", "-", _colour(index))]
-                if "coverage_uncalibrated" in case:
-                    states.append(("raw", ":", "white"))
-                for state, line, face in states:
-                    stored = case["coverage_uncalibrated"] if state == "raw" else case["model"]["coverage"]
-                    value = stored[key]
-                    if key == "scalars":
-                        value = {
-                            str(round(n)): np.mean([v[f"{n:.0f}"] for v in stored[key].values()])
-                            for n in nominal
-                        }
-                    offset = [100 * value[f"{n:.0f}"] - n for n in nominal]
-                    axis.plot(nominal, offset, line, color=_colour(index), marker="o", ms=4, mfc=face)
-            axis.set(title=title, xlabel="nominal coverage [%]")
-            axis.set_xticks(nominal, [f"{n:.0f}" for n in nominal])
-        axes[0].set_ylabel("found - nominal [percentage points]")
-        handles = [
-            plt.Line2D([], [], color=_colour(k), marker="o", ms=4, label=_label(m.name))
-            for k, m in enumerate(_learners(models))
-        ]
-        handles.append(plt.Line2D([], [], color="k", ls="-", marker="o", ms=4, label="calibrated"))
-        handles.append(
-            plt.Line2D([], [], color="k", ls=":", marker="o", mfc="white", ms=4, label="as trained")
-        )
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-        return save(figure, stem)
-
-
 def plot_truth(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
     """Draw recovered against true ages, metallicities, dust and rates, at the S/N nearest 50."""
-    case = case_name("real", _nearest_snr(model, 50.0), True)
+    case = main_case(model)
     panels = [
         ("mw_log_age", "mass-weighted log age [yr]"),
         ("lw_log_age", "light-weighted log age [yr]"),
@@ -224,8 +152,8 @@ def plot_truth(model: Validation, stem: Path, config: FiguresConfig) -> list[Pat
                 fontsize=0.85 * config.font_size,
             )
             axis.set(xlim=(low, high), ylim=(low, high), title=title, xlabel="true", ylabel="recovered")
-        snr = _nearest_snr(model, 50.0)
-        figure.suptitle(f"{_label(model.name)}: held-out galaxies, S/N {snr:g}, all nuisances", x=0.5)
+        snr = nearest_snr(model, 50.0)
+        figure.suptitle(f"{label(model.name)}: held-out galaxies, S/N {snr:g}, all nuisances", x=0.5)
         return save(figure, stem)
 
 
@@ -255,7 +183,7 @@ def plot_examples(model: Validation, stem: Path, config: FiguresConfig) -> list[
             axes[-1, column].set_xlabel("look-back time [Myr]")
         handles = [
             plt.Line2D([], [], color="k", label="true"),
-            plt.Line2D([], [], color=COLOURS[1], label=f"recovered ({_label(model.name)})"),
+            plt.Line2D([], [], color=COLOURS[1], label=f"recovered ({label(model.name)})"),
             plt.Rectangle((0, 0), 1, 1, color=COLOURS[1], alpha=0.35, lw=0, label="68 %"),
             plt.Rectangle((0, 0), 1, 1, color=COLOURS[1], alpha=0.15, lw=0, label="95 %"),
         ]
@@ -307,48 +235,14 @@ def _draw_metallicity(axis: Axes, group: h5py.Group, row: int, edges: np.ndarray
     axis.set(xscale="log", xlim=(edges[-1], edges[0]), ylabel="[M/H] [dex]")
 
 
-def plot_calibration_strata(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the coverage of 68 % intervals in every stratum of the calibration mocks, before and after."""
-    learners = [model for model in _learners(models) if model.metrics["calibration"]]
-    with style(config):
-        figure, axes = plt.subplots(
-            1,
-            max(1, len(learners)),
-            figsize=(config.width_inch, 0.5 * config.width_inch),
-            sharey=True,
-            squeeze=False,
-        )
-        for axis, model in zip(axes[0], learners, strict=False):
-            report = model.metrics["calibration"]
-            strata = [name for name in report["before"] if name in report["after"]]
-            place = np.arange(len(strata))[::-1]
-            axis.axvspan(63, 73, color="#eeeeee", zorder=0)
-            axis.axvline(68, color="k", lw=0.7)
-            for state, face in (("before", "white"), ("after", COLOURS[0])):
-                value = [100 * report[state][name]["68"] for name in strata]
-                axis.plot(value, place, "o", color=COLOURS[0], mfc=face, ms=5, label=state)
-            axis.set_yticks(place, [_stratum(name) for name in strata])
-            axis.set(title=_label(model.name), xlabel="coverage of 68 % intervals [%]")
-            axis.legend(loc="lower right")
-        return save(figure, stem)
-
-
-def _stratum(name: str) -> str:
-    for key, shown in (("snr ", "S/N "), ("a_v ", "$A_V$ "), ("mw_log_age ", "log age ")):
-        name = name.replace(key, shown)
-    return name.replace("-inf to ", "< ").replace(" to inf", " or more")
-
-
-def _nearest_snr(model: Validation, wanted: float) -> float:
-    snr = sorted({case["snr"] for case in model.metrics["cases"].values()})
-    return min(snr, key=lambda value: abs(value - wanted))
-
-
 FIGURES: dict[str, str] = {
     "metrics_snr": "errors against S/N",
     "metrics_age": "errors per age range, with and without photometry",
     "coverage": "coverage before and after calibration",
-    "calibration_strata": "coverage of 68 % intervals per stratum",
+    "coverage_strata": "coverage per stratum of held-out galaxies (a figure a model)",
+    "calibration_strata": "coverage of 68 % intervals per stratum of the calibration mocks",
+    "stress": "errors on every benchmark, those unlike the training among them",
+    "calibration": "ranks, expected coverage and TARP before and after calibration (a figure a model)",
     "truth": "recovered against true (a figure a model)",
     "examples": "three held-out galaxies (a figure a model; the paper's Fig. 4)",
     "loss": "loss curves (a figure a model)",
@@ -403,10 +297,15 @@ def draw_validation(
         ("metrics_age", plot_against_age),
         ("coverage", plot_coverage),
         ("calibration_strata", plot_calibration_strata),
+        ("stress", plot_stress),
     ):
         if name in wanted:
             paths += plot(models, out_dir / name, config)
-    for model in _learners(models):
+    for model in learners(models):
+        if "calibration" in wanted:
+            paths += plot_calibration(model, out_dir / f"calibration_{model.name}", config)
+        if "coverage_strata" in wanted:
+            paths += plot_coverage_strata(model, out_dir / f"coverage_strata_{model.name}", config)
         if "truth" in wanted:
             paths += plot_truth(model, out_dir / f"truth_{model.name}", config)
         if "examples" in wanted:

@@ -30,7 +30,7 @@ __all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
 
 _log = logging.getLogger("sfhnet.infer")
 
-CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/1"
+CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/2"
 
 # Spectra in one pass: large enough to be fast, small enough for any memory.
 _CHUNK = 512

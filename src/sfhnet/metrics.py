@@ -268,8 +268,8 @@ def _metallicity(truth: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarra
 
 def strata_coverage(
     posterior: Posterior, truth: Mapping[str, np.ndarray], strata: Mapping[str, np.ndarray]
-) -> dict[str, dict[str, float]]:
-    """Return the mean coverage over scalars in each stratum.
+) -> dict[str, dict[str, Any]]:
+    """Return the coverage in each stratum: the mean over scalars by level, and ``cum_mass`` and ``mh`` beside.
 
     Parameters
     ----------
@@ -278,11 +278,13 @@ def strata_coverage(
     strata : mapping of str to ndarray (n,) bool
         Which spectra belong to each; strata of fewer than 50 are left out.
     """
-    result = {}
+    result: dict[str, dict[str, Any]] = {}
     for name, rows in strata.items():
         if rows.sum() < 50:
             continue
-        values = [coverage(posterior.scalars_q[s][rows], truth[s][rows]) for s in SCALARS]
-        result[name] = {key: float(np.mean([v[key] for v in values])) for key in values[0]}
+        found = all_coverage(posterior.take(rows), {key: value[rows] for key, value in truth.items()})
+        scalars = found["scalars"].values()
+        result[name] = {key: float(np.mean([value[key] for value in scalars])) for key in found["mh"]}
+        result[name] |= {quantity: found[quantity] for quantity in ("cum_mass", "mh")}
         result[name]["n"] = int(rows.sum())
     return result

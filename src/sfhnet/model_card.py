@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sfhnet.benchmarks import BENCHMARKS
 from sfhnet.checkpoint import read_spec
 from sfhnet.metrics import AGE_RANGES_MYR
 from sfhnet.posterior import INTERVALS, SCALARS
+
+if TYPE_CHECKING:
+    from sfhnet.config import PriorConfig
 
 __all__ = ["model_card"]
 
@@ -23,7 +27,7 @@ _COLUMNS: tuple[Callable[[dict[str, Any]], float], ...] = (
 )
 
 
-def model_card(folder: Path, metrics: dict[str, Any]) -> str:
+def model_card(folder: Path, metrics: dict[str, Any], prior: PriorConfig) -> str:
     """Write the model card.
 
     Parameters
@@ -32,6 +36,8 @@ def model_card(folder: Path, metrics: dict[str, Any]) -> str:
         Model folder.
     metrics : dict
         What `sfhnet.validate.validate` returned.
+    prior : PriorConfig
+        What the training galaxies were drawn from.
 
     Returns
     -------
@@ -69,6 +75,7 @@ def model_card(folder: Path, metrics: dict[str, Any]) -> str:
         ),
         f"- Intervals: {'conformally calibrated on separate mocks' if metrics['calibrated'] else 'as trained'}.",
         "",
+        *_prior(prior),
         "## How good it is (held-out mocks, beside always answering the prior)",
         "",
         "| case | W1 [dex] | cum. mass MAE | mw log age [dex] | lw log age [dex] | mw [M/H] [dex] | R2(t50) |",
@@ -79,7 +86,8 @@ def model_card(folder: Path, metrics: dict[str, Any]) -> str:
         cells = ["{:.3f} ({:.3f})".format(*(pick(m) for m in both)) for pick in _COLUMNS]
         lines.append("| " + " | ".join([name, *cells]) + " |")
     lines += ["", "Scatter is the standard deviation of the error; in brackets the prior mean's.", ""]
-    lines += _ranges(metrics) + _coverage(metrics)
+    lines += _benchmarks(metrics) + _ranges(metrics) + _coverage(metrics) + _strata(metrics)
+    lines += _calibration(metrics) + _aperture(metrics)
     lines += [
         "## Limits",
         "",
@@ -92,6 +100,12 @@ def model_card(folder: Path, metrics: dict[str, Any]) -> str:
             "e.g. when its flux calibration is tilted by a few per cent."
         ),
         "- Old ages are resolved poorly: see the table of age ranges.",
+        (
+            "- The intervals are as wide as the nuisances of the training ask for: spectra without any (ideal) are covered too "
+            "often. Coverage holds over all galaxies like the mocks, not in each family of histories: no spectrum says which "
+            "family it is of."
+        ),
+        *_stress_limits(metrics),
         f"- One core answers a spectrum in {metrics['inference_ms_per_spectrum']['one_core']:.2f} ms{_drawing(metrics)}.",
         "",
     ]
@@ -101,6 +115,55 @@ def model_card(folder: Path, metrics: dict[str, Any]) -> str:
 def _drawing(metrics: dict[str, Any]) -> str:
     time_ms = metrics["inference_ms_per_spectrum"].get("one_core_500_samples")
     return "" if time_ms is None else f", with 500 joint samples in {time_ms:.0f} ms"
+
+
+def _prior(prior: PriorConfig) -> list[str]:
+    def shares(kinds: dict[str, Any]) -> str:
+        total = sum(kind.weight for kind in kinds.values())
+        return ", ".join(
+            f"{name.replace('_', ' ')} {100 * k.weight / total:.0f} %" for name, k in kinds.items()
+        )
+
+    trained = {name: f for name, f in prior.families.items() if name not in prior.held_out_families}
+    held_out = ", ".join(prior.held_out_families) or "none"
+    return [
+        "## The prior of its galaxies",
+        "",
+        f"- Star-formation histories: {shares(trained)}; held out: {held_out}.",
+        f"- Metallicity histories: {shares(prior.metallicity)}.",
+        (
+            "- Dust, emission lines and kinematics: see the section `prior.nuisance` of the configuration. Answers lean towards "
+            "this prior where the spectrum says little."
+        ),
+        "",
+    ]
+
+
+def _benchmarks(metrics: dict[str, Any]) -> list[str]:
+    seen = {case["benchmark"] for case in metrics["cases"].values()}
+    return [f"- `{name}`: {kind.title}." for name, kind in BENCHMARKS.items() if name in seen] + [""]
+
+
+def _stress_limits(metrics: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, case in metrics["cases"].items():
+        kind = BENCHMARKS[case["benchmark"]]
+        if not kind.stress:
+            continue
+        reference = "ideal" if kind.ripple else "real"
+        plain = [
+            c
+            for c in metrics["cases"].values()
+            if c["benchmark"] == reference and c["bands"] and c["snr"] == case["snr"]
+        ]
+        if plain:
+            ratio = case["model"]["w1_dex"] / plain[0]["model"]["w1_dex"]
+            lines.append(
+                f"- {name} ({kind.title}): error of histories {ratio:.2f} times that of {reference}; "
+                f"68 % intervals of the cumulative mass cover {100 * case['model']['coverage']['cum_mass']['68']:.0f} %; "
+                f"{100 * case['flagged_out_of_distribution']:.0f} % are flagged as unlike the mocks."
+            )
+    return lines
 
 
 def _ranges(metrics: dict[str, Any]) -> list[str]:
@@ -136,6 +199,64 @@ def _coverage(metrics: dict[str, Any]) -> list[str]:
     }
     for label, value in rows.items():
         lines.append(f"| {label} | " + " | ".join(f"{100 * value[k]:.1f}" for k in keys) + " |")
+    return [*lines, ""]
+
+
+def _strata(metrics: dict[str, Any]) -> list[str]:
+    name, case = _main_case(metrics)
+    keys = [f"{100 * nominal:.0f}" for nominal in INTERVALS]
+    lines = [
+        f"## Coverage per stratum ({name})",
+        "",
+        "Mean over the scalars; age and A_V are the estimated ones.",
+        "",
+        "| stratum | galaxies | " + " | ".join(f"{k} %" for k in keys) + " |",
+        "|---" * 6 + "|",
+    ]
+    for stratum, found in case["coverage_strata"].items():
+        cells = " | ".join(f"{100 * found[k]:.1f}" for k in keys)
+        lines.append(f"| {stratum.replace('_', ' ')} | {found['n']} | {cells} |")
+    return [*lines, ""]
+
+
+def _calibration(metrics: dict[str, Any]) -> list[str]:
+    name, case = _main_case(metrics)
+    tests = case.get("calibration_tests")
+    if not tests:
+        return []
+    lines = [
+        f"## Ranks of the truth ({name})",
+        "",
+        "Largest difference of a probability from what it should be (Kolmogorov-Smirnov), in percentage points.",
+        "",
+        "| quantity | as trained | calibrated |",
+        "|---|---|---|",
+    ]
+    rows = {
+        key: [tests[state]["sbc"][key]["ks"] for state in ("before", "after")]
+        for key in tests["after"]["sbc"]
+    }
+    for space in tests["after"].get("tarp", {}):
+        rows[f"TARP, {space}"] = [tests[state]["tarp"][space]["ks"] for state in ("before", "after")]
+    for key, (before, after) in rows.items():
+        lines.append(f"| {key.replace('_', ' ')} | {100 * before:.1f} | {100 * after:.1f} |")
+    return [*lines, ""]
+
+
+def _aperture(metrics: dict[str, Any]) -> list[str]:
+    if not metrics.get("aperture"):
+        return []
+    lines = [
+        "## Sums of N galaxies",
+        "",
+        "| N | W1 [dex] | mw log age bias, scatter [dex] | mw [M/H] bias, scatter [dex] | coverage of 68 %, cum. mass |",
+        "|---|---|---|---|---|",
+    ]
+    for n, found in metrics["aperture"].items():
+        lines.append(
+            f"| {n} | {found['w1_dex']:.3f} | {found['mw_log_age_bias']:+.3f}, {found['mw_log_age_scatter']:.3f} | "
+            f"{found['mw_mh_bias']:+.3f}, {found['mw_mh_scatter']:.3f} | {100 * found['cum_mass_coverage68']:.0f} |"
+        )
     return [*lines, ""]
 
 

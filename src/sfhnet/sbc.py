@@ -7,7 +7,7 @@ central intervals cover what they say, and so do balls about any point (Lemos et
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import kstest
+from scipy.stats import kstest, norm
 
 from sfhnet.posterior import LEVELS
 
@@ -27,8 +27,9 @@ COVERAGE_LEVELS = np.linspace(0.0, 1.0, 41)
 def pit(quantiles: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the probability below the truth under the distribution that quantiles draw, (n, ...) in 0..1.
 
-    Constant density between neighbouring quantiles, exponential tails that continue the outermost step. Where several
-    quantiles coincide with the truth (a bound), the rank is drawn between them.
+    Normal deviates run linearly between neighbouring quantiles and on beyond the outermost ones, as if each piece were
+    part of a normal distribution. Where several quantiles coincide with the truth (a bound), the rank is drawn between
+    them.
 
     Parameters
     ----------
@@ -39,8 +40,7 @@ def pit(quantiles: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> n
     rng : Generator
         Breaks ties.
     """
-    levels = np.asarray(LEVELS)
-    # Levels as seen from below and from above the truth; between them where quantiles tie with it.
+    levels, deviates = np.asarray(LEVELS), norm.ppf(LEVELS)
     below = (quantiles < truth[:, None]).sum(axis=1)
     upto = (quantiles <= truth[:, None]).sum(axis=1)
     k = np.clip(below - 1, 0, len(levels) - 2)
@@ -49,26 +49,12 @@ def pit(quantiles: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> n
         return np.take_along_axis(quantiles, index[:, None], axis=1)[:, 0]
 
     low, high = at(k), at(k + 1)
-    step = np.maximum(high - low, 1e-12)
-    share = np.clip((truth - low) / step, 0.0, 1.0)
-    result = levels[k] + share * (levels[k + 1] - levels[k])
-    # levels[0] = 1 - levels[-1]: both tails hold the same share
-    tail = levels[0]
-    for outside, end, density, upper in (
-        (upto == 0, at(np.zeros_like(k)), _density(quantiles, 0), False),
-        (below == len(levels), at(np.full_like(k, len(levels) - 1)), _density(quantiles, -2), True),
-    ):
-        beyond = tail * np.exp(-np.abs(truth - end) * density / tail)
-        result = np.where(outside, 1 - beyond if upper else beyond, result)
-    tied = upto > below
+    slope = (deviates[k + 1] - deviates[k]) / np.maximum(high - low, 1e-12)
+    result = norm.cdf(deviates[k] + slope * (truth - low))
+    # Quantiles that coincide with the truth: somewhere between the lowest and the highest of their levels.
     first = np.where(below == 0, 0.0, levels[np.clip(below, 0, len(levels) - 1)])
     last = np.where(upto == len(levels), 1.0, levels[np.clip(upto - 1, 0, len(levels) - 1)])
-    return np.where(tied, first + (last - first) * rng.random(truth.shape), result)
-
-
-def _density(quantiles: np.ndarray, k: int) -> np.ndarray:
-    levels = np.asarray(LEVELS)
-    return (levels[k + 1] - levels[k]) / np.maximum(quantiles[:, k + 1] - quantiles[:, k], 1e-12)
+    return np.where(upto > below + 1, first + (last - first) * rng.random(truth.shape), result)
 
 
 def sample_ranks(samples: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:

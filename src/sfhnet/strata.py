@@ -20,7 +20,6 @@ def strata(
     truth: Mapping[str, np.ndarray] | None = None,
     family: np.ndarray | None = None,
     snr_edges: Sequence[float] = (),
-    a_v_edges: Sequence[float] = A_V_EDGES,
 ) -> dict[str, np.ndarray]:
     """Share spectra out into strata, name -> (n,) bool; each quantity's strata hold every spectrum once.
 
@@ -36,14 +35,14 @@ def strata(
         True ``a_v`` and ``mw_log_age``.
     family : ndarray of str, optional
         Family of each galaxy.
-    snr_edges, a_v_edges : sequence of float
-        Inner edges.
+    snr_edges : sequence of float
+        Inner edges; none leaves S/N out.
     """
     source = answers.scalars if truth is None else truth
     result = {"all": np.ones(len(answers), dtype=bool)}
     for name, value, edges in (
         ("snr", answers.snr, snr_edges),
-        ("a_v", source["a_v"], a_v_edges),
+        ("a_v", source["a_v"], A_V_EDGES),
         ("mw_log_age", source["mw_log_age"], AGE_EDGES),
     ):
         if len(edges):

@@ -12,7 +12,7 @@ from sfhnet.config.noise import NoiseConfig, NoiseEffect
 from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.root import Config
 from sfhnet.config.training import ModelConfig, TrainingConfig
-from sfhnet.config.validation import CalibrationConfig, ValidationConfig
+from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
 
 __all__ = [
     "CalibrationConfig",
@@ -21,6 +21,7 @@ __all__ = [
     "FiguresConfig",
     "GalaxiesConfig",
     "GridConfig",
+    "LearningCurveConfig",
     "ModelConfig",
     "NoiseConfig",
     "NoiseEffect",

@@ -11,7 +11,7 @@ from sfhnet.config.library import PriorConfig, SynthesisConfig
 from sfhnet.config.noise import NoiseConfig
 from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.training import ModelConfig, TrainingConfig
-from sfhnet.config.validation import CalibrationConfig, ValidationConfig
+from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
 
 __all__ = ["AGE_BINS_MYR", "Config"]
 
@@ -47,6 +47,7 @@ class Config(Section):
     """Networks to train, by name."""
     calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()
+    learning_curve: LearningCurveConfig = LearningCurveConfig()
     galaxies: GalaxiesConfig = GalaxiesConfig()
     simulated_galaxy: SimulatedGalaxyConfig = SimulatedGalaxyConfig()
     figures: FiguresConfig = FiguresConfig()

@@ -6,20 +6,22 @@ from pydantic import Field
 
 from sfhnet.config.base import Section
 
-__all__ = ["CalibrationConfig", "ValidationConfig"]
+__all__ = ["CalibrationConfig", "LearningCurveConfig", "ValidationConfig"]
 
 
 class CalibrationConfig(Section):
     """Split-conformal calibration of the intervals, on mocks used for nothing else."""
 
-    snr_edges: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0)
-    """Inner edges of the S/N strata."""
-    a_v_edges: tuple[float, ...] = (0.3, 1.0)
-    """Inner edges of the A_V strata, mag (estimated A_V)."""
+    snr_edges: tuple[float, ...] = Field((15.0, 30.0, 60.0, 120.0), min_length=1)
+    """S/N between which the factors run linearly in log S/N; edges of the strata of the limits of familiarity."""
+    age_edges: tuple[float, ...] = (9.0, 9.5, 9.75, 9.9)
+    """Inner edges of the strata of estimated mass-weighted log age [log10 yr]."""
+    a_v_edges: tuple[float, ...] = (0.6,)
+    """Inner edges of the strata of estimated A_V [mag]."""
     realisations: int = Field(3, ge=1)
     """Noise realisations of each calibration mock."""
     min_stratum: int = Field(100, ge=20)
-    """Mocks a stratum needs; smaller ones use the overall factors."""
+    """Answers a stratum needs; smaller ones use those of all A_V, then of all ages, with and without bands, of all."""
     ood_quantile: float = Field(0.995, gt=0.5, lt=1)
     """Share of mocks within the out-of-distribution limit."""
 
@@ -48,3 +50,12 @@ class ValidationConfig(Section):
     """Sums of each kind in the test of apertures."""
     n_examples: int = Field(3, ge=1, le=12)
     """Held-out galaxies drawn in the figure of examples."""
+
+
+class LearningCurveConfig(Section):
+    """How much more training galaxies help: one network trained on parts of them (target `learning_curve`)."""
+
+    model: str = "pca_mlp"
+    """Which of `models`."""
+    shards: tuple[int, ...] = Field((1, 2, 5, 10, 20), min_length=1)
+    """Numbers of training shards; those above what there is are left out."""

@@ -12,7 +12,7 @@ import sfhnet
 from sfhnet.__main__ import main
 from sfhnet.benchmarks import draw, make_benchmark
 from sfhnet.config import NoiseConfig
-from sfhnet.conformal import Conformal
+from sfhnet.conformal import Conformal, Strata
 from sfhnet.flags import Flag
 from sfhnet.metrics import coverage
 from sfhnet.ood import Familiarity
@@ -70,6 +70,9 @@ def test_vacuum_and_redshift_are_undone(model, spectra):
     [
         (lambda f, s: (f * np.nan, s), Flag.NO_VALID_PIXELS),
         (lambda f, s: (f, -s), Flag.NO_VALID_PIXELS),
+        (lambda f, s: (f, s * np.nan), Flag.NO_VALID_PIXELS),
+        (lambda f, s: (f, np.where(np.arange(f.size) % 50 == 0, np.nan, s)), Flag.BAD_SIGMA),
+        (lambda f, s: (f, np.where(np.arange(f.size) % 50 == 0, -s, s)), Flag.BAD_SIGMA),
         (lambda f, s: (-f, s), Flag.NEGATIVE_FLUX),
         (lambda f, s: (f, s * 100), Flag.LOW_SNR),
         (lambda f, s: (np.where(np.arange(f.size) % 50 == 0, np.nan, f), s), Flag.NOT_FINITE),
@@ -90,6 +93,43 @@ def test_one_bad_spectrum_is_flagged_and_changes_no_other(model, spectra, spoil,
     keep = np.arange(12) != 3
     assert posterior.mass_fraction[keep] == pytest.approx(clean.mass_fraction[keep], abs=1e-5)
     assert np.array_equal(posterior.flags[keep], clean.flags[keep])
+
+
+def test_a_spectrum_whose_pixels_are_all_masked_has_no_answer_and_the_others_have(model, spectra):
+    mask = np.ones(spectra["flux"].shape, dtype=bool)
+    mask[5] = False
+    posterior = model.infer(model.wave_aa, spectra["flux"], spectra["sigma"], mask=mask)
+    assert Flag.NO_VALID_PIXELS in Flag(int(posterior.flags[5]))
+    assert np.isnan(posterior.scalars["t50"][5])
+    assert posterior.usable.sum() == 11
+
+
+def test_bands_in_other_units_are_flagged_and_ignored(model, spectra):
+    flux, sigma = spectra["flux"], spectra["sigma"]
+    wrong = np.where(np.arange(12) == 2, 1e20, 1.0)
+    bands = dict.fromkeys(model.band_names, (wrong, 0.05 * wrong))
+    posterior = model.infer(model.wave_aa, flux, sigma, bands=bands)
+    assert Flag.WRONG_UNITS in Flag(int(posterior.flags[2]))
+    assert (posterior.flags[np.arange(12) != 2] & int(Flag.WRONG_UNITS) == 0).all()
+    alone = model.infer(model.wave_aa, flux, sigma)
+    assert posterior.scalars["mw_log_age"][2] == pytest.approx(alone.scalars["mw_log_age"][2], abs=1e-5)
+    # Spectrum and bands both wrong by the same factor: nothing is wrong but the mass.
+    together = model.infer(
+        model.wave_aa,
+        flux * 1e20,
+        sigma * 1e20,
+        bands={n: (1e20 * np.ones(12), 5e18) for n in model.band_names},
+    )
+    plain = model.infer(model.wave_aa, flux, sigma, bands={n: (np.ones(12), 0.05) for n in model.band_names})
+    assert together.mass_fraction == pytest.approx(plain.mass_fraction, abs=1e-5)
+    assert together.log_scale - plain.log_scale == pytest.approx(20.0, abs=1e-6)
+
+
+def test_a_range_that_is_covered_in_part_is_answered_and_flagged(model, spectra):
+    keep = model.wave_aa < 8000.0
+    part = model.infer(model.wave_aa[keep], spectra["flux"][:, keep], spectra["sigma"][:, keep])
+    assert part.usable.all()
+    assert (part.flags & int(Flag.MASKED_PIXELS) > 0).all()
 
 
 def test_nothing_usable_at_all_is_all_nan_and_flagged(model, spectra):
@@ -131,6 +171,12 @@ def test_another_schema_version_is_refused(model_dir, tmp_path):
     (tmp_path / "old" / "model.json").write_text(json.dumps(info))
     with pytest.raises(ValueError, match=r"schema 'sfhnet\.model/0'"):
         sfhnet.load(tmp_path / "old")
+    shutil.copytree(model_dir, tmp_path / "calibrated")
+    calibration = json.loads((tmp_path / "calibrated" / "calibration.json").read_text())
+    calibration["schema_version"] = "sfhnet.calibration/0"
+    (tmp_path / "calibrated" / "calibration.json").write_text(json.dumps(calibration))
+    with pytest.raises(ValueError, match=r"schema 'sfhnet\.calibration/0'.*calibrate again"):
+        sfhnet.load(tmp_path / "calibrated")
     with pytest.raises(FileNotFoundError, match="no model"):
         sfhnet.load(tmp_path)
 
@@ -236,7 +282,8 @@ def gaussian_posterior(n, width, seed):
 @pytest.mark.parametrize("width", [0.5, 2.0])
 def test_conformal_factors_restore_coverage_on_fresh_mocks(width):
     posterior, truth = gaussian_posterior(6000, width, 0)
-    conformal = Conformal.fit(posterior, truth, np.array([30.0]), np.array([0.0]), 100)
+    strata = Strata(np.array([15.0, 60.0]), np.array([0.0]), np.array([0.0]))
+    conformal = Conformal.fit(posterior, truth, strata, 100)
     conformal = Conformal.from_json(json.loads(json.dumps(conformal.to_json())))
     fresh, fresh_truth = gaussian_posterior(6000, width, 1)
     before = coverage(fresh.scalars_q["a_v"], fresh_truth["a_v"])

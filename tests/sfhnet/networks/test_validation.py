@@ -10,7 +10,7 @@ from matplotlib import image
 from small_networks import small_model
 
 from sfhnet.aperture import add_up
-from sfhnet.config import FiguresConfig, NoiseConfig, ValidationConfig
+from sfhnet.config import FiguresConfig, NoiseConfig, PriorConfig, ValidationConfig
 from sfhnet.figures import FIGURES, draw_validation
 from sfhnet.model_card import model_card
 from sfhnet.network_drawing import parts_of
@@ -83,10 +83,13 @@ def test_stored_numbers_have_units_and_axes(validated):
 
 def test_the_card_shows_the_numbers(validated, model_dir):
     _, metrics = validated
-    card = model_card(model_dir, metrics)
+    card = model_card(model_dir, metrics, PriorConfig())
     case = metrics["cases"]["real_snr050"]
     assert f"{case['model']['w1_dex']:.3f} ({case['prior_mean']['w1_dex']:.3f})" in card
     assert "OUT_OF_DISTRIBUTION" in card
+    assert "dense basis 25 %" in card
+    assert f"| 4 | {metrics['aperture']['4']['w1_dex']:.3f} |" in card
+    assert "ripple_snr050" in card.split("## Limits")[1]
 
 
 def test_every_figure_is_drawn_and_repeats_exactly(validated, model_dir, tmp_path):

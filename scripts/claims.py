@@ -1,0 +1,35 @@
+"""Put the paper's claims to the test, from the stored numbers of the validation."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json, one a model"
+    )
+    parser.add_argument(
+        "--h5", type=Path, nargs="+", required=True, metavar="FILE", help="validation.h5, same order"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="claims.json")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import logging
+
+    from sfhnet.claims import evaluate_claims, read_answers
+    from sfhnet.config import load_config
+    from sfhnet.io import write_json
+    from sfhnet.provenance import provenance
+
+    config = load_config(args.config)
+    models = [read_answers(metrics, h5) for metrics, h5 in zip(args.metrics, args.h5, strict=True)]
+    claims = evaluate_claims(models)
+    made = provenance(
+        config.validation, modules=["sfhnet.claims", __file__], inputs=[*args.metrics, *args.h5]
+    )
+    write_json(args.out, {"schema_version": "sfhnet.claims/1", "claims": claims, "provenance": made})
+    for name, claim in claims.items():
+        verdict = {True: "holds", False: "does not hold", None: "not tested"}[claim["holds"]]
+        logging.getLogger("sfhnet.claims").info("%s: %s (%s)", name, verdict, claim["statement"])

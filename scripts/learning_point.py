@@ -1,0 +1,49 @@
+"""Train a network on part of the training shards and measure it: one point of the learning curve."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="all training mocks"
+    )
+    parser.add_argument(
+        "--size", type=int, required=True, metavar="N", help="how many of these shards are used"
+    )
+    parser.add_argument(
+        "--validation", type=Path, nargs="+", required=True, metavar="FILE", help="held-out mocks"
+    )
+    parser.add_argument("--test", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="JSON; the model lies beside it"
+    )
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import sys
+
+    from sfhnet.config import load_config
+    from sfhnet.io import write_json
+    from sfhnet.learning_curve import learning_point
+    from sfhnet.provenance import provenance
+    from sfhnet.train import Preempted
+
+    config = load_config(args.config)
+    made = provenance(
+        {
+            name: getattr(config, name).model_dump(mode="json")
+            for name in ("training", "noise", "learning_curve")
+        },
+        modules=["sfhnet.learning_curve", __file__],
+        inputs=[*args.shards[: args.size], *args.validation, *args.test],
+        seed=config.seed,
+    )
+    try:
+        point = learning_point(
+            config, args.shards, args.size, args.validation, args.test, args.out.with_suffix(""), made
+        )
+    except Preempted as stop:
+        sys.exit(f"{stop}")
+    write_json(args.out, point | {"schema_version": "sfhnet.learning_point/1", "provenance": made})

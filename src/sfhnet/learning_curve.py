@@ -1,0 +1,90 @@
+"""One point of the learning curve: a network trained on part of the training galaxies, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sfhnet.benchmarks import make_benchmark
+from sfhnet.dataset import Mocks
+from sfhnet.infer import load
+from sfhnet.metrics import point_metrics
+from sfhnet.train import Trainer, make_spec, resolution_of, training_config
+
+if TYPE_CHECKING:
+    from sfhnet.config import Config
+
+__all__ = ["learning_point"]
+
+
+def learning_point(
+    config: Config,
+    shards: Sequence[Path],
+    n_shard: int,
+    validation: Sequence[Path],
+    test: Sequence[Path],
+    folder: Path,
+    provenance: dict[str, Any],
+) -> dict[str, Any]:
+    """Train on the first `n_shard` of the shards and measure.
+
+    The shards are repeated until they are as many as all: every point has the same number of steps and passes, with new
+    noise in each, so that what differs is how many galaxies there are.
+
+    Parameters
+    ----------
+    config : Config
+        The whole configuration.
+    shards : sequence of Path
+        All training shards.
+    n_shard : int
+        How many of them are used.
+    validation, test : sequence of Path
+        Shards for early stopping, and for the errors.
+    folder : Path
+        Folder of the model.
+    provenance : dict
+        Stored with the model.
+
+    Returns
+    -------
+    dict
+        ``n_mocks`` (different galaxies), ``held_out_loss``, and errors of ``ideal`` and ``real`` with bands at
+        ``validation.stress_snr``.
+    """
+    name = config.learning_curve.model
+    training = training_config(config, name)
+    used = list(islice(cycle(shards[:n_shard]), len(shards)))
+    mocks, held_out = Mocks(used, training.cache_gb), Mocks(validation, training.cache_gb)
+    trainer = Trainer(
+        make_spec(config.models[name], len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr),
+        training,
+        config.noise,
+        mocks,
+        held_out,
+        folder,
+        config.seed,
+        provenance,
+        {"resolution": resolution_of(config.grid)},
+    )
+    trainer.run()
+    model, mocks = load(folder), Mocks(test, training.cache_gb)
+    result: dict[str, Any] = {
+        "model": name,
+        "n_mocks": Mocks(shards[:n_shard], 0.0).n,
+        "held_out_loss": trainer.state.best,
+    }
+    snr = config.validation.stress_snr
+    for benchmark in ("ideal", "real"):
+        made = make_benchmark(benchmark, snr, mocks, config.validation.galaxies, config.noise, config.seed)
+        answers = model.infer_batch(made.batch)
+        keep = answers.usable
+        found = point_metrics(answers.take(keep), {key: value[keep] for key, value in made.truth.items()})
+        result[benchmark] = {
+            "w1_dex": found["w1_dex"],
+            "mw_log_age_scatter": found["scalars"]["mw_log_age"]["scatter"],
+            "mw_mh_scatter": found["scalars"]["mw_mh"]["scatter"],
+        }
+    return result
