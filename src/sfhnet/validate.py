@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from sfhnet.aperture import aperture_test
-from sfhnet.aperture import aperture_test
 from sfhnet.batch import Batch
 from sfhnet.benchmarks import BENCHMARKS, Case, benchmark_cases, make_benchmark, planned_cases
 from sfhnet.calibration_tests import calibration_tests
