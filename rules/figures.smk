@@ -99,13 +99,13 @@ rule plot_claims:
         script=script("plot_claims"),
         code=code("plot_claims"),
     output:
-        report(
+        png=report(
             "results/figures/claims.png",
             caption="../report/claims.rst",
             category="Validation",
             labels={"figure": "claims"},
         ),
-        "results/figures/claims.pdf",
+        pdf="results/figures/claims.pdf",
     log:
         "logs/plot_claims.log",
     conda:
@@ -121,7 +121,7 @@ rule plot_claims:
         "Draw the tests of the paper's claims"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --claims {input.numbers} "
-        "--out {output[0]}"
+        "--out {output.png}"
 
 
 rule plot_learning_curve:
@@ -130,13 +130,13 @@ rule plot_learning_curve:
         script=script("plot_learning_curve"),
         code=code("plot_learning_curve"),
     output:
-        report(
+        png=report(
             "results/figures/learning_curve.png",
             caption="../report/learning_curve.rst",
             category="Validation",
             labels={"figure": "learning_curve"},
         ),
-        "results/figures/learning_curve.pdf",
+        pdf="results/figures/learning_curve.pdf",
     log:
         "logs/plot_learning_curve.log",
     conda:
@@ -152,7 +152,7 @@ rule plot_learning_curve:
         "Draw the learning curve"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --points {input.points} "
-        "--out {output[0]}"
+        "--out {output.png}"
 
 
 # Every number and picture of the run on one page.
