@@ -7,10 +7,12 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sfhnet.benchmarks import make_benchmark
 from sfhnet.dataset import Mocks
-from sfhnet.infer import load
 from sfhnet.metrics import point_metrics
+from sfhnet.posterior import Posterior
 from sfhnet.train import Trainer, make_spec, resolution_of, training_config
 
 if TYPE_CHECKING:
@@ -69,8 +71,7 @@ def learning_point(
         provenance,
         {"resolution": resolution_of(config.grid)},
     )
-    trainer.run()
-    model, mocks = load(folder), Mocks(test, training.cache_gb)
+    network, mocks = trainer.run(), Mocks(test, training.cache_gb)
     result: dict[str, Any] = {
         "model": name,
         "n_mocks": Mocks(shards[:n_shard], 0.0).n,
@@ -79,9 +80,17 @@ def learning_point(
     snr = config.validation.stress_snr
     for benchmark in ("ideal", "real"):
         made = make_benchmark(benchmark, snr, mocks, config.validation.galaxies, config.noise, config.seed)
-        answers = model.infer_batch(made.batch)
-        keep = answers.usable
-        found = point_metrics(answers.take(keep), {key: value[keep] for key, value in made.truth.items()})
+        n = len(made.batch)
+        answers = Posterior(
+            age_edges_myr=mocks.age_edges_myr,
+            flags=made.batch.flags.numpy().astype(np.uint32),
+            snr=10.0 ** made.batch.log_snr.double().numpy(),
+            log_scale=made.batch.log_scale.numpy(),
+            chi2=np.full(n, np.nan),
+            ood_score=np.full(n, np.nan),
+            **network.answer(made.batch),
+        )
+        found = point_metrics(answers, made.truth)
         result[benchmark] = {
             "w1_dex": found["w1_dex"],
             "mw_log_age_scatter": found["scalars"]["mw_log_age"]["scatter"],
