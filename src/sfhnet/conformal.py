@@ -206,11 +206,16 @@ class Conformal:
             {name: value.reshape(n_cell, len(INTERVALS), n_age) for name, value in histories.items()},
         )
 
-    def apply(self, posterior: Posterior) -> Posterior:
+    def apply(self, posterior: Posterior, carry_samples: bool = False) -> Posterior:
         """Return the answers with their intervals rescaled about the median; point estimates stay.
 
-        Joint samples of scalars are carried along: each is moved as the quantiles beside it are, so that ranks and
-        correlations stay. Those of histories are left as they are.
+        Parameters
+        ----------
+        posterior : Posterior
+            Uncalibrated answers.
+        carry_samples : bool
+            Move joint samples of scalars as the quantiles beside them, so that their order and correlations stay. Their
+            histories stay too and no longer agree with them to the last digit; so samples are left alone by default.
         """
         cells = self.strata.cells(posterior)
 
@@ -223,7 +228,9 @@ class Conformal:
             for name, limits in _LIMITS.items()
         }
         samples = {
-            name: _carry(value, posterior.scalars_q[name], scalars_q[name]) if name in scalars_q else value
+            name: _carry(value, posterior.scalars_q[name], scalars_q[name])
+            if carry_samples and name in scalars_q
+            else value
             for name, value in posterior.samples.items()
         }
         return replace(posterior, scalars_q=scalars_q, samples=samples, **histories)

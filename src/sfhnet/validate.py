@@ -140,7 +140,7 @@ def _measure(
         raw = model.infer_batch(case.batch, calibrated=False, n_samples=config.n_samples, seed=seed)
     keep = raw.usable
     raw, truth = raw.take(keep), {name: value[keep] for name, value in case.set.truth.items()}
-    posterior = raw if model.conformal is None else model.conformal.apply(raw)
+    posterior = raw if model.conformal is None else model.conformal.apply(raw, carry_samples=True)
     prior = prior_posterior(model.info, posterior)
     family = case.set.family[keep]
     result = {

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 from matplotlib import image
-from small_networks import small_model
+from small_networks import small_model, small_trainer
 
 from sfhnet.aperture import add_up
-from sfhnet.config import FiguresConfig, NoiseConfig, PriorConfig, ValidationConfig
+from sfhnet.calibrate import calibrate
+from sfhnet.config import CalibrationConfig, FiguresConfig, NoiseConfig, PriorConfig, ValidationConfig
 from sfhnet.figures import FIGURES, draw_validation
+from sfhnet.infer import CALIBRATION
 from sfhnet.model_card import model_card
 from sfhnet.network_drawing import parts_of
 from sfhnet.networks import KINDS, build
@@ -119,6 +121,25 @@ def test_drawings_count_the_weights_of_the_network(kind, mocks):
     names = {part.name for part in parts}
     assert all(source in names for part in parts for source in part.feeds)
     assert any("weights" in part.text for part in parts)
+
+
+def test_joint_samples_are_tested_and_drawn_before_and_after(mocks, held_out, test_mocks, tmp_path):
+    folder = tmp_path / "small_flow"
+    small_trainer("flow", mocks, held_out, folder, epochs=3).run()
+    calibrate(folder, held_out, CalibrationConfig(realisations=1), NoiseConfig(), 1, folder / CALIBRATION, {})
+    config = ValidationConfig(galaxies=48, snr=(50.0,), n_samples=50, sums=(1,), sum_galaxies=10)
+    files = tmp_path / "metrics.json", tmp_path / "validation.h5"
+    metrics = validate(folder, {"test": test_mocks}, config, NoiseConfig(), 1, *files, {})
+    tests = metrics["cases"]["real_snr050"]["calibration_tests"]
+    assert set(tests["before"]["tarp"]) == {"scalars", "history"}
+    # Calibration moves the scalars of the samples, and leaves their histories.
+    assert set(tests["after"]["tarp"]) == {"scalars"}
+    assert tests["before"]["tarp"]["scalars"] != tests["after"]["tarp"]["scalars"]
+    assert 0 < tests["after"]["sbc_samples"]["t50"]["ks"] < 1
+    assert "tarp" not in metrics["cases"]["real_snr050_nobands"]["calibration_tests"]["before"]
+    assert "TARP of joint samples, scalars" in model_card(folder, metrics, PriorConfig())
+    paths = draw_validation([files[0]], [files[1]], [], tmp_path, FiguresConfig(dpi=60), ["calibration"])
+    assert image.imread(paths[1])[..., :3].std() > 0.02
 
 
 def test_sums_of_galaxies_are_inferred_about_as_well_as_single_ones(validated):
