@@ -1,0 +1,140 @@
+"""From the masses that a fit gives each stellar population to histories, ages and metallicities as the networks give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyprospect.constants import Z_SUN
+from pyprospect.ssp import SSPLibrary
+from pyprospect.synthesis import rebin_matrix
+from sfhnet.posterior import LEVELS, SCALARS, SFR_FLOOR_PER_YR, Posterior
+from sfhnet.priors.age_grid import mean_log_age
+
+__all__ = ["Histories", "point_posterior"]
+
+_SHARES = {"t10": 0.10, "t25": 0.25, "t50": 0.50, "t75": 0.75, "t90": 0.90}
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Converts masses per (metallicity, age) of a library, by the definitions of `sfhnet.labels`.
+
+    The star-formation rate is constant within the age bin that each population stands for, as in the mocks.
+
+    Parameters
+    ----------
+    library : SSPLibrary
+        Populations.
+    age_edges_myr : ndarray (n_bin + 1,)
+        Age bins of the results.
+    """
+
+    library: SSPLibrary
+    age_edges_myr: np.ndarray
+
+    def __call__(self, mass_msun: np.ndarray, transmission_v: np.ndarray) -> dict[str, np.ndarray | float]:
+        """Convert one fit.
+
+        Parameters
+        ----------
+        mass_msun : ndarray (n_z, n_age)
+            Mass formed, per unit of the flux that was fitted.
+        transmission_v : ndarray (n_age,)
+            Share of the V light of each age that dust lets through.
+
+        Returns
+        -------
+        dict
+            ``mass_fraction``, ``mh`` (n_bin,) and the scalars of `sfhnet.posterior.SCALARS`. A bin without mass has the
+            [M/H] of its neighbours in age, interpolated in log age.
+
+        Raises
+        ------
+        ValueError
+            If no mass was formed, or the shape is not the library's.
+        """
+        library = self.library
+        mass = np.asarray(mass_msun, dtype=float)
+        if mass.shape != (library.z.size, library.age_yr.size):
+            raise ValueError(f"masses of shape {mass.shape} for {library!r}; give (n_z, n_age)")
+        total = float(mass.sum())
+        if not (np.isfinite(total) and total > 0 and (mass >= 0).all()):
+            raise ValueError(f"the fit formed {total} Msol; it holds no history")
+        edges_yr = library.age_edges_yr
+        share = mass / total
+        per_age = share.sum(axis=0)
+        metal = np.log10(library.z / Z_SUN)
+        to_bins = rebin_matrix(edges_yr, self._bins_yr(edges_yr))
+        fraction = per_age @ to_bins
+        weighted = (share * metal[:, None]).sum(axis=0) @ to_bins
+        light = share * self._v_light()
+        log_age = mean_log_age(edges_yr)
+        result: dict[str, np.ndarray | float] = {
+            "mass_fraction": fraction,
+            "mh": self._metallicity(fraction, weighted),
+            "mw_log_age": float(per_age @ log_age),
+            "lw_log_age": float(light.sum(axis=0) @ log_age / light.sum()),
+            "mw_mh": float((share * metal[:, None]).sum()),
+            "lw_mh": float((light * metal[:, None]).sum() / light.sum()),
+            "a_v": float(-2.5 * np.log10(light.sum(axis=0) @ transmission_v / light.sum())),
+            "log_ml": float(np.log10(total)),
+        }
+        younger = np.concatenate([[0.0], per_age.cumsum()])
+        for name, formed in _SHARES.items():
+            result[name] = float(np.log10(np.interp(1 - formed, younger, edges_yr)))
+        for name, span_yr in (("log_sfr10", 1e7), ("log_sfr100", 1e8)):
+            rate = np.interp(span_yr, edges_yr, younger) / span_yr
+            result[name] = float(np.log10(max(rate, SFR_FLOOR_PER_YR)))
+        return result
+
+    def _bins_yr(self, edges_yr: np.ndarray) -> np.ndarray:
+        # What the library has beyond the last bin counts in it.
+        bins = 1e6 * np.asarray(self.age_edges_myr, dtype=float)
+        return np.append(bins[:-1], max(bins[-1], edges_yr[-1]))
+
+    def _v_light(self) -> np.ndarray:
+        wave = self.library.wave_aa
+        window = (wave >= 5450.0) & (wave <= 5550.0)  # as in FoldedLibrary.v_light
+        return self.library.spectra[:, :, window].mean(axis=2, dtype=np.float64)
+
+    def _metallicity(self, fraction: np.ndarray, weighted: np.ndarray) -> np.ndarray:
+        formed = fraction > 1e-9
+        edges = np.maximum(np.asarray(self.age_edges_myr, dtype=float), 1.0)
+        middle = 0.5 * np.log10(edges[:-1] * edges[1:])
+        return np.interp(middle, middle[formed], weighted[formed] / fraction[formed])
+
+
+def point_posterior(
+    age_edges_myr: np.ndarray, mass_fraction: np.ndarray, mh: np.ndarray, scalars: dict[str, np.ndarray]
+) -> Posterior:
+    """Wrap point estimates as a `Posterior` whose quantiles are NaN, so that the same metrics measure them.
+
+    Parameters
+    ----------
+    age_edges_myr : ndarray (n_age + 1,)
+        Age bins.
+    mass_fraction, mh : ndarray (n, n_age)
+        Estimates.
+    scalars : dict of ndarray (n,)
+        The names of `sfhnet.posterior.SCALARS`.
+    """
+    n, n_age = mass_fraction.shape
+    unknown = np.full(n, np.nan)
+    no_history = np.full((n, len(LEVELS), n_age), np.nan)
+    return Posterior(
+        age_edges_myr=np.asarray(age_edges_myr, dtype=float),
+        mass_fraction=np.asarray(mass_fraction, dtype=float),
+        mh=np.asarray(mh, dtype=float),
+        mass_fraction_q=no_history,
+        cum_mass_q=no_history,
+        mh_q=no_history,
+        scalars={name: np.asarray(scalars[name], dtype=float) for name in SCALARS},
+        scalars_q={name: np.full((n, len(LEVELS)), np.nan) for name in SCALARS},
+        flags=np.zeros(n, dtype=np.uint32),
+        snr=unknown,
+        log_scale=unknown,
+        chi2=unknown,
+        ood_score=unknown,
+    )
