@@ -15,6 +15,7 @@ include: "rules/training.smk"
 include: "rules/validation.smk"
 include: "rules/galaxies.smk"
 include: "rules/figures.smk"
+include: "rules/ppxf.smk"
 
 
 rule all:

@@ -233,6 +233,8 @@ wildcard_constraints:
     figure=r"[a-z0-9_]+",
     stress=one_of(STRESS),
     size=r"\d+",
+    case=one_of(CONFIG.ppxf.cases),
+    chunk=r"\d+",
 
 
 def record_run():

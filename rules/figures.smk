@@ -181,9 +181,13 @@ rule report:
         config=CONFIG.model_dump_json(exclude={"sources"}),
         galaxies=lambda wildcards, input: [Path(file).parent for file in input.summaries],
         templates=lambda wildcards, input: Path(input.template).parent,
+        # no input, or `all` would make what is optional
+        ppxf=[str(file) for file in [Path("results/ppxf/comparison.json")] if file.is_file()],
+        ppxf_figure=[str(file) for file in [Path("results/figures/ppxf.png")] if file.is_file()],
         code=code_hash("report"),
     message:
         "Write the report, results/report.html"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --metrics {input.metrics} "
-        "--figures {input.figures} --galaxies {params.galaxies} --templates {params.templates} --out {output}"
+        "--figures {input.figures} {params.ppxf_figure} --galaxies {params.galaxies} --templates {params.templates} "
+        "--ppxf {params.ppxf} --out {output}"

@@ -21,6 +21,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--templates", type=Path, required=True, metavar="DIR", help="page and captions (report/)"
     )
+    parser.add_argument(
+        "--ppxf", type=Path, nargs="*", default=[], metavar="FILE", help="comparison.json, where there is one"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file")
     args = parser.parse_args()
     cli.setup(args)
@@ -53,4 +56,5 @@ if __name__ == "__main__":
         args.metrics,
         [Figure(path, caption(kind_of(path), figure=path.stem)) for path in args.figures],
         pages,
+        args.ppxf[0] if args.ppxf else None,
     )

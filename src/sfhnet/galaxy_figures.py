@@ -150,13 +150,13 @@ def _map_panels(cells: list[Axes], spectra: Spectra, table: QTable, summary: Map
         values = np.asarray(getattr(table[name], "value", table[name]), dtype=float)
         if name == "velocity":
             values = values - np.nanmedian(values)
-        _map(axes, spectra, values, title, colours, symmetric=name == "velocity")
+        draw_map(axes, spectra, values, title, colours, symmetric=name == "velocity")
         if name != "velocity":
             _watermark(axes, summary)
     _quality_map(cells[8], spectra, table)
 
 
-def _map(
+def draw_map(
     axes: Axes,
     spectra: Spectra,
     values: np.ndarray,
@@ -165,6 +165,23 @@ def _map(
     limits: tuple[float, float] | None = None,
     symmetric: bool = False,
 ) -> None:
+    """Draw one value a bin as a map, with its colour bar.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    spectra : Spectra
+        Holds the map of bins.
+    values : ndarray (n,)
+        NaN is left blank.
+    title, colours : str
+        Title with unit; name of the colour map.
+    limits : (float, float), optional
+        Of the colours; the middle 98 % of the values by default.
+    symmetric : bool
+        About zero.
+    """
     finite = values[np.isfinite(values)]
     if limits is None and finite.size:
         limits = tuple(np.percentile(finite, [1, 99]))
@@ -397,9 +414,9 @@ def truth_page(spectra: Spectra, posterior: Posterior, table: QTable, summary: M
         found, true = np.asarray(table[name], dtype=float), truth[name]
         both = np.concatenate([found[np.isfinite(found)], true[np.isfinite(true)]])
         limits = tuple(np.percentile(both, [1, 99]))
-        _map(row[0], spectra, true, f"true {title}", colours, limits)
-        _map(row[1], spectra, found, f"recovered {title}", colours, limits)
-        _map(row[2], spectra, found - true, "recovered - true", "RdBu_r", symmetric=True)
+        draw_map(row[0], spectra, true, f"true {title}", colours, limits)
+        draw_map(row[1], spectra, found, f"recovered {title}", colours, limits)
+        draw_map(row[2], spectra, found - true, "recovered - true", "RdBu_r", symmetric=True)
         low, high = (np.asarray(table[f"{name}_{end}"], dtype=float) for end in ("p16", "p84"))
         row[3].errorbar(
             true,

@@ -87,6 +87,7 @@ def write_report(
     metrics: Sequence[Path],
     figures: Sequence[Figure],
     galaxies: Sequence[GalaxyPage],
+    comparison: Path | None = None,
 ) -> None:
     """Write the page.
 
@@ -104,6 +105,8 @@ def write_report(
         Figures of the validation.
     galaxies : sequence of GalaxyPage
         The galaxies, in the order of the page.
+    comparison : Path, optional
+        ``comparison.json`` of the models and pPXF on the same mocks.
 
     Raises
     ------
@@ -119,6 +122,9 @@ def write_report(
     environment.filters |= {"number": _number, "percent": _percent}
     products = {f"metrics of {m['model']}": m["provenance"] for m in models}
     products |= {f"maps of {s['galaxy']}": s["provenance"] for s in summaries}
+    rivals = None if comparison is None else read_json(comparison)
+    if rivals is not None:
+        products["pPXF beside the models"] = rivals["provenance"]
     page = environment.get_template(template.name).render(
         made_utc=made["made_utc"],
         commit=made["git_commit"],
@@ -129,6 +135,7 @@ def write_report(
         scalars=_SCALARS,
         quantities=_QUANTITIES,
         figures=figures,
+        rivals=rivals,
         versions=made["versions"] | {"configuration (SHA-256)": made["config_sha256"]},
         inputs=[
             (product, name, digest)

@@ -51,10 +51,19 @@ def steps() -> tuple[Step, ...]:
 
 
 def packages(env: Path) -> dict[str, str]:
-    """Version bounds by package of an environment file."""
+    """Version bounds by package of an environment file, those that pip installs in it included."""
     text = yaml.safe_load(env.read_text())
-    pairs = (re.fullmatch(r"([\w.-]+?)\s*([<>=!].*)?", spec).groups() for spec in text["dependencies"])
+    specs = [spec for spec in text["dependencies"] if isinstance(spec, str)]
+    specs = [spec for spec in specs if spec != "pip"] + from_index(env)
+    pairs = (re.fullmatch(r"([\w.-]+?)\s*([<>=!].*)?", spec).groups() for spec in specs)
     return {name: bounds or "" for name, bounds in pairs}
+
+
+def from_index(env: Path) -> list[str]:
+    """What pip installs in an environment."""
+    text = yaml.safe_load(env.read_text())
+    sections = [spec["pip"] for spec in text["dependencies"] if not isinstance(spec, str)]
+    return [spec for section in sections for spec in section]
 
 
 def libraries(env: Path) -> set[str]:

@@ -10,6 +10,7 @@ from sfhnet.config.library import PriorConfig, SynthesisConfig
 from sfhnet.config.load import ConfigError, config_from_dict, load_config
 from sfhnet.config.noise import NoiseConfig, NoiseEffect
 from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
+from sfhnet.config.ppxf import PpxfConfig
 from sfhnet.config.root import Config
 from sfhnet.config.training import ModelConfig, TrainingConfig
 from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
@@ -25,6 +26,7 @@ __all__ = [
     "ModelConfig",
     "NoiseConfig",
     "NoiseEffect",
+    "PpxfConfig",
     "PriorConfig",
     "SimulatedGalaxyConfig",
     "SourcesConfig",

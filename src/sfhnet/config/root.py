@@ -10,6 +10,7 @@ from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
 from sfhnet.config.library import PriorConfig, SynthesisConfig
 from sfhnet.config.noise import NoiseConfig
 from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
+from sfhnet.config.ppxf import PpxfConfig
 from sfhnet.config.training import ModelConfig, TrainingConfig
 from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
 
@@ -50,6 +51,7 @@ class Config(Section):
     learning_curve: LearningCurveConfig = LearningCurveConfig()
     galaxies: GalaxiesConfig = GalaxiesConfig()
     simulated_galaxy: SimulatedGalaxyConfig = SimulatedGalaxyConfig()
+    ppxf: PpxfConfig = PpxfConfig()
     figures: FiguresConfig = FiguresConfig()
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ _REGUL_RANGE, _REGUL_START, _REGUL_STEPS, _REGUL_NEAR = (0.1, 1e4), 60.0, 6, 0.1
 # pPXF's two-parameter curve for stars (Calzetti+00, Kriek & Conroy 13, Cappellari 23): A_V and slope, bounds of its
 # examples. Beside it, birth clouds around the youngest stars (Charlot & Fall 00), with the usual slope.
 _STARS_START, _STARS_BOUNDS = (0.3, -0.1), ((0.0, 4.0), (-1.0, 0.4))
-_BIRTH_START, _BIRTH_BOUNDS, _BIRTH_SLOPE = 0.5, (0.0, 4.0), -0.9
+_BIRTH_START, _BIRTH_BOUNDS, _BIRTH_SLOPE = 0.5, (0.0, 1.0), -0.9
 
 # Kinematics and attenuation are fitted with every so many ages and metallicities, the histories with all.
 _KINEMATIC_AGES, _DUST_AGES, _COARSE_Z = 5, 3, 2
@@ -156,7 +156,9 @@ class _Problem:
     good: np.ndarray
     phot: dict[str, np.ndarray] | None
 
-    def _call(self, ages: int, metals: int, kinematics: list[list[float]], scale: float = 1.0, **options: Any):
+    def _call(
+        self, ages: int, metals: int, kinematics: list[list[float]], scale: float = 1.0, **options: Any
+    ) -> Any:
         """Run pPXF with every `ages`-th age and `metals`-th metallicity."""
         t = self.templates
         stars = np.arange(t.n_star).reshape(t.n_age, t.n_z)[::ages, (metals - 1) % t.n_z :: metals]
@@ -178,31 +180,35 @@ class _Problem:
             def curve(wave_aa: np.ndarray, a_v: float, slope: float) -> np.ndarray:
                 # A polynomial found before belongs to the spectrum alone; bands come as a matrix.
                 through = _attenuation(wave_aa, a_v, slope)
-                return through * shape if shape is not None and wave_aa.ndim == 1 else through
+                if shape is None or wave_aa.ndim > 1:
+                    return through
+                return through * np.interp(wave_aa, t.wave_aa, shape)
 
             dust = [
                 {"start": list(stellar), "bounds": _STARS_BOUNDS, "component": is_star, "func": curve},
                 {"start": [clouds], "bounds": [_BIRTH_BOUNDS], "component": young, "func": _birth_clouds},
             ]
-        found = self.ppxf(
-            t.spectra[:, chosen],
-            self.flux,
-            self.sigma * scale,
-            t.velscale_kms,
-            kinematics,
-            mask=self.good,
-            lam=t.wave_aa,
-            lam_temp=t.template_aa,
-            component=np.where(is_star, 0, 1),
-            gas_component=~is_star,
-            reg_dim=stars.shape,
-            dust=dust,
-            phot=phot,
-            linear_method="nnls",  # scipy's; same answer as pPXF's own solver at a fifth of its time
-            quiet=True,
-            **options,
-        )
-        return found
+        with np.errstate(
+            invalid="ignore", divide="ignore"
+        ):  # capfit divides by a gain of zero at the optimum
+            return self.ppxf(
+                t.spectra[:, chosen],
+                self.flux,
+                self.sigma * scale,
+                t.velscale_kms,
+                kinematics,
+                mask=self.good,
+                lam=t.wave_aa,
+                lam_temp=t.template_aa,
+                component=np.where(is_star, 0, 1),
+                gas_component=~is_star,
+                reg_dim=stars.shape,
+                dust=dust,
+                phot=phot,
+                linear_method="nnls",  # scipy's; same answer as pPXF's own solver at a fifth of its time
+                quiet=True,
+                **options,
+            )
 
     def kinematics(self) -> list[list[float]]:
         """Fit velocity and dispersion of stars and of gas."""
@@ -342,9 +348,7 @@ def _result(
     pivot = np.array([DUST_PIVOT_AA])
     through = float(_attenuation(pivot, a_v, slope)[0])
     clouds = float(_birth_clouds(pivot, birth)[0])
-    bestfit = np.interp(
-        templates.linear_aa, templates.wave_aa, found.bestfit[: templates.wave_aa.size]
-    )
+    bestfit = np.interp(templates.linear_aa, templates.wave_aa, found.bestfit[: templates.wave_aa.size])
     residual = (spectrum.flux - bestfit)[spectrum.mask] / spectrum.sigma[spectrum.mask]
     return Fit(
         regul=regul,

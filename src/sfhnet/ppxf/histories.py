@@ -69,6 +69,8 @@ class Histories:
         to_bins = rebin_matrix(edges_yr, self._bins_yr(edges_yr))
         fraction = per_age @ to_bins
         weighted = (share * metal[:, None]).sum(axis=0) @ to_bins
+        # As in the labels: the stars of one age have one metallicity, the mean by mass.
+        of_age = (share * metal[:, None]).sum(axis=0) / np.maximum(per_age, 1e-300)
         light = share * self._v_light()
         log_age = mean_log_age(edges_yr)
         result: dict[str, np.ndarray | float] = {
@@ -77,7 +79,7 @@ class Histories:
             "mw_log_age": float(per_age @ log_age),
             "lw_log_age": float(light.sum(axis=0) @ log_age / light.sum()),
             "mw_mh": float((share * metal[:, None]).sum()),
-            "lw_mh": float((light * metal[:, None]).sum() / light.sum()),
+            "lw_mh": float(light.sum(axis=0) @ of_age / light.sum()),
             "a_v": float(-2.5 * np.log10(light.sum(axis=0) @ transmission_v / light.sum())),
             "log_ml": float(np.log10(total)),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,5 +243,3 @@ def _photometry(
         flux.append(np.concatenate([(mean / norm).ravel(), np.append(line, glow) / peak]))
         wave.append(np.concatenate([effective.ravel(), line_aa, [effective.mean()]]))
     return Photometry(tuple(bands), np.array(flux), np.array(wave))
-
-

@@ -1,0 +1,38 @@
+"""Put pPXF and the networks side by side on the mocks that pPXF fitted."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--chunks", type=Path, nargs="+", required=True, metavar="FILE", help="from fit_ppxf: CASE/CHUNK.h5"
+    )
+    parser.add_argument(
+        "--tunings", type=Path, nargs="+", required=True, metavar="FILE", help="CASE/regularisation.json"
+    )
+    parser.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json")
+    parser.add_argument("--h5", type=Path, nargs="+", required=True, metavar="FILE", help="validation.h5")
+    parser.add_argument("--out-json", type=Path, required=True, metavar="FILE", help="all metrics")
+    parser.add_argument("--out-csv", type=Path, required=True, metavar="FILE", help="the table")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    from sfhnet.config import load_config
+    from sfhnet.ppxf.table import compare
+    from sfhnet.provenance import provenance
+
+    config = load_config(args.config)
+    compare(
+        {
+            path.parent.name: [chunk for chunk in args.chunks if chunk.parent == path.parent]
+            for path in args.tunings
+        },
+        {path.parent.name: path for path in args.tunings},
+        args.metrics,
+        args.h5,
+        args.out_json,
+        args.out_csv,
+        provenance(config.ppxf, modules=["sfhnet.ppxf.table", __file__], inputs=args.metrics),
+    )

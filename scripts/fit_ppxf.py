@@ -1,0 +1,47 @@
+"""Fit one chunk of a benchmark set with pPXF, at its best fixed and at its recommended regularisation."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--case", required=True, metavar="NAME", help="benchmark set, e.g. real_snr050")
+    parser.add_argument("--chunk", type=int, required=True, metavar="N", help="which chunk, from 0")
+    parser.add_argument("--tuning", type=Path, required=True, metavar="FILE", help="regularisation.json")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
+    parser.add_argument("--stress", type=Path, nargs="*", default=[], metavar="FILE", help="stress mocks")
+    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="filter curves")
+    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    from sfhnet.config import load_config
+    from sfhnet.dataset import Mocks
+    from sfhnet.ppxf.fit import import_ppxf
+    from sfhnet.ppxf.ingredients import load_templates
+    from sfhnet.ppxf.mocks import choose_case, fit_chunk
+    from sfhnet.provenance import provenance
+
+    import_ppxf()
+    config = load_config(args.config)
+    cache_gb = config.training.cache_gb
+    mocks = {"test": Mocks(args.shards, cache_gb)}
+    mocks |= {path.stem: Mocks([path], cache_gb) for path in args.stress}
+    case = choose_case(args.case, mocks, config)
+    fit_chunk(
+        case,
+        args.chunk,
+        args.tuning,
+        load_templates(config, args.ssp, args.mappings, args.filters if case.bands else None),
+        config,
+        args.out,
+        provenance(
+            config.ppxf,
+            modules=["sfhnet.ppxf.mocks", __file__],
+            inputs=[*args.shards, args.tuning],
+            seed=config.seed,
+        ),
+    )

@@ -1,0 +1,37 @@
+"""Fit the spectra of a galaxy with pPXF."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="from prepare_galaxy")
+    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="filter curves")
+    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import numpy as np
+
+    from sfhnet.config import load_config
+    from sfhnet.ppxf.fit import import_ppxf
+    from sfhnet.ppxf.galaxies import fit_galaxy
+    from sfhnet.ppxf.ingredients import load_templates
+    from sfhnet.provenance import provenance
+    from sfhnet.spectra import Spectra
+
+    import_ppxf()
+    config = load_config(args.config)
+    spectra = Spectra.read(args.spectra)
+    redshift = float(np.median(spectra.redshift))
+    fit_galaxy(
+        spectra,
+        load_templates(config, args.ssp, args.mappings, args.filters, redshift),
+        config.ppxf,
+        np.asarray(config.age_bins_myr),
+        args.out,
+        provenance(config.ppxf, modules=["sfhnet.ppxf.galaxies", __file__], inputs=[args.spectra, args.ssp]),
+    )

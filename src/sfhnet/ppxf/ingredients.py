@@ -1,0 +1,45 @@
+"""Everything that the templates are made of, from the files of the workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pyprospect.ssp import SSPLibrary
+from sfhnet.config import Config
+from sfhnet.ingredients import load_bands, load_lines
+from sfhnet.ppxf.templates import Templates, make_templates
+from sfhnet.restframe import training_grid
+
+__all__ = ["load_templates"]
+
+
+def load_templates(
+    config: Config, ssp: Path, lines: Path, filters: Path | None, redshift: float | None = None
+) -> Templates:
+    """Build the templates of a configuration.
+
+    Parameters
+    ----------
+    config : Config
+        Grid, bands, birth clouds.
+    ssp, lines : Path
+        SSP library; grid of line ratios, of which only the wavelengths count.
+    filters : Path, optional
+        Folder of filter curves; no photometry without.
+    redshift : float, optional
+        At which the bands see the galaxy; the middle of the prior's range by default.
+    """
+    if redshift is None:
+        redshift = float(np.mean(config.prior.nuisance["redshift"].support))
+    wave = training_grid(config.grid)
+    return make_templates(
+        SSPLibrary.read(ssp),
+        wave,
+        config.grid.veldisp_kms,
+        load_lines(lines, wave[0] - 30, wave[-1] + 30),
+        None if filters is None else load_bands(filters, config.bands),
+        redshift,
+        1e6 * config.synthesis.birth_age_myr,
+    )
