@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from pyprospect.folding import line_profiles
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.synthesis import LineRatios, Synthesizer
 from sfhnet.config import config_from_dict
@@ -132,12 +131,13 @@ def test_lines_and_continuum_are_templates_of_their_own(templates, hst_bands):
     assert halpha.max() == 1.0
     assert abs(templates.template_aa[halpha.argmax()] - 6562.8) < 2
     # a line in F555W adds response / integral of the response, per unit of its flux
-    peak = line_profiles(np.array([4861.3]), templates.template_aa, np.array([1.9])).max()
+    line = templates.spectra[:, templates.n_star]
+    flux = line @ np.gradient(templates.template_aa)
     curve = hst_bands["F555W"]
-    through = np.interp(4861.3 * 1.003, curve.wave_aa, curve.response * curve.wave_aa)
-    wanted = through * 1.003 / np.trapezoid(curve.response * curve.wave_aa, curve.wave_aa) / peak
-    assert templates.photometry.flux[3, templates.n_star] == pytest.approx(wanted, rel=0.1)
-    assert templates.photometry.flux[0, templates.n_star] == 0
+    seen = curve.response * curve.wave_aa
+    wanted = flux * 1.003 * np.interp(4861.3 * 1.003, curve.wave_aa, seen) / np.trapezoid(seen, curve.wave_aa)
+    assert templates.photometry.flux[3, templates.n_star] == pytest.approx(wanted, rel=1e-3)
+    assert templates.photometry.flux[0, templates.n_star] < 1e-5  # F275W has a red leak
 
 
 def test_masked_pixels_do_not_reach_the_fit(templates):
@@ -227,7 +227,13 @@ def stored(tmp_path, rng):
         put(file, "age_edges_myr", AGES_MYR, "Myr", "age_edge")
         for kind in ("truth", "estimate"):
             for name, values in truth.items():
-                put(file, f"real_snr050/{kind}/{name}", values.astype(np.float32), "", "")
+                put(
+                    file,
+                    f"real_snr050/{kind}/{name}",
+                    values.astype(np.float32),
+                    "",
+                    "galaxy, age"[: 6 + 5 * (values.ndim - 1)],
+                )
     metrics = {
         "model": "oracle",
         "kind": "flow",
@@ -298,13 +304,12 @@ def test_ppxf_recovers_a_galaxy_made_of_its_templates(templates, synthesizer, rn
     noisy = flux / level + sigma * rng.standard_normal(WAVE.size)
     bands = made.band_flux[0].numpy() / level
     one = fit.Spectrum(noisy, sigma, np.ones(WAVE.size, bool), bands, 0.03 * bands, np.ones(5, bool))
-    fits = fit.fit_spectrum(one, templates, fit.FitSettings(False, 0, (1.0,)))
+    fits = fit.fit_spectrum(one, templates, fit.FitSettings(True, 0, (1.0,)))
     assert set(fits) == {"regul_1", fit.RECOMMENDED}
     convert = Histories(templates.library, AGES_MYR)
     for found in fits.values():
         assert 0.85 < found.chi2 < 1.15
-        assert abs(found.velocity_kms) < 15
-        assert found.sigma_kms == pytest.approx(150, abs=20)
+        assert (found.velocity_kms, found.sigma_kms) == (0, pytest.approx(150))
         answer = convert(found.mass_msun, found.transmission_v)
         truth = convert(np.vstack([np.zeros(12), mass[0], np.zeros(12)]), np.ones(12))
         assert answer["mw_log_age"] == pytest.approx(truth["mw_log_age"], abs=0.15)

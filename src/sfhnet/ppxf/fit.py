@@ -28,7 +28,8 @@ _BIRTH_START, _BIRTH_BOUNDS, _BIRTH_SLOPE = 0.5, (0.0, 1.0), -0.9
 # Kinematics and attenuation are fitted with every so many ages and metallicities, the histories with all.
 _KINEMATIC_AGES, _DUST_AGES, _COARSE_Z = 5, 3, 2
 _KINEMATIC_DEGREE = 8
-_SPEED_KMS, _SIGMA_KMS = 400.0, (20.0, 400.0)
+# Velocity and dispersion of stars and of gas (km/s, those of the templates not included); faint gas has to stay near.
+_STARS_KMS, _GAS_KMS = ((-400.0, 400.0), (20.0, 400.0)), ((-200.0, 200.0), (60.0, 250.0))
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ class _Problem:
         start = [[0.0, self.templates.dispersion_kms]] * 2
         if self.settings.known_kinematics:
             return start
-        bounds = [[(-_SPEED_KMS, _SPEED_KMS), _SIGMA_KMS]] * 2
+        bounds = [list(_STARS_KMS), list(_GAS_KMS)]
         found = self._call(
             _KINEMATIC_AGES, _COARSE_Z, start, bounds=bounds, moments=[2, 2], degree=_KINEMATIC_DEGREE
         )

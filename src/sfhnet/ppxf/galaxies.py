@@ -73,7 +73,7 @@ def fit_galaxy(
         }
         for name in schemes
     }
-    for row in track(range(n), f"pPXF on {spectra.galaxy}", unit="bin"):
+    for row in track(range(n), f"pPXF on {spectra.galaxy}", unit="bins"):
         if not usable[row]:
             continue
         fits = _fit(batch, row, templates, settings, spectra.galaxy)

@@ -140,7 +140,7 @@ def fit_rows(
     found: dict[str, list[tuple[dict, dict]]] = {name: [] for name in names}
     batch = case.batch
     floor = _zero_point_error(case, config) if case.bands else 0.0
-    for row in track(rows, f"pPXF on {case.name}", unit="mock"):
+    for row in track(rows, f"pPXF on {case.name}", unit="mocks"):
         bands = {}
         if case.bands:
             flux = batch.band_flux[row].numpy().astype(float)

@@ -28,8 +28,9 @@ NORMALISATION_AA = (5070.0, 5950.0)
 # Lines that never reach this share of Halpha are left out.
 _FAINTEST_LINE = 1e-3
 
-# Pixels of the templates beyond either end of the spectra: pPXF asks for 2900 km/s.
-_PAD = 40
+# Pixels of the templates beyond either end of the spectra: pPXF asks for 2900 km/s more than the
+# largest velocity that is fitted.
+_PAD = 50
 
 
 @dataclass(frozen=True)
