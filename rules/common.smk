@@ -192,6 +192,22 @@ else:
     GALAXY_MODEL = f"results/model/{CONFIG.galaxies.model}"
 
 
+# The optional comparison with pPXF: benchmark sets, stress mocks that they need, and chunks of mocks, a job each.
+PPXF_CASES = list(CONFIG.ppxf.cases)
+PPXF_STRESS = [name for name in STRESS if any(case.startswith(f"{name}_") for case in PPXF_CASES)]
+
+
+def ppxf_chunks(case):
+    """How many jobs measure a benchmark set."""
+    stress = any(case.startswith(f"{name}_") for name in STRESS)
+    made = CONFIG.validation.stress_galaxies if stress else 1000 * KILO_GALAXIES * len(TEST_SHARDS)
+    measured, _ = CONFIG.ppxf.shares(min(int(made), CONFIG.validation.galaxies))
+    return range(math.ceil(measured / CONFIG.ppxf.chunk))
+
+
+PPXF_FILES = [f"results/ppxf/{case}/{chunk}.h5" for case in PPXF_CASES for chunk in ppxf_chunks(case)]
+
+
 def one_of(names):
     """A wildcard's pattern; no galaxy has an empty name, so no names match nothing."""
     return "|".join(map(re.escape, names)) or "$^"

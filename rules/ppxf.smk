@@ -1,19 +1,5 @@
 # Optional: pPXF on the same mocks and the same galaxies. Its licence allows no commercial use, so nothing in `all` needs it.
 
-PPXF_CASES = list(CONFIG.ppxf.cases)
-PPXF_STRESS = [name for name in STRESS if any(case.startswith(f"{name}_") for case in PPXF_CASES)]
-
-
-def ppxf_chunks(case):
-    """How many jobs measure a benchmark set."""
-    stress = any(case.startswith(f"{name}_") for name in STRESS)
-    made = CONFIG.validation.stress_galaxies if stress else 1000 * KILO_GALAXIES * len(TEST_SHARDS)
-    measured, _ = CONFIG.ppxf.shares(min(int(made), CONFIG.validation.galaxies))
-    return range(math.ceil(measured / CONFIG.ppxf.chunk))
-
-
-PPXF_FILES = [f"results/ppxf/{case}/{chunk}.h5" for case in PPXF_CASES for chunk in ppxf_chunks(case)]
-
 
 rule ppxf:
     input:
