@@ -34,7 +34,7 @@ def calibration_tests(
     Parameters
     ----------
     states : mapping of str to Posterior
-        The same spectra ``before`` and ``after`` calibration, the latter's samples carried along
+        The same spectra ``before`` and ``after`` calibration, the latter's samples with its distributions
         (`sfhnet.conformal.Conformal.apply`).
     truth : mapping of str to ndarray
         From `sfhnet.metrics.truth_from_labels`.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from sfhnet.flags import Flag
 from sfhnet.posterior import INTERVALS, LEVELS, Posterior
@@ -214,8 +215,8 @@ class Conformal:
         posterior : Posterior
             Uncalibrated answers.
         carry_samples : bool
-            Move joint samples of scalars as the quantiles beside them, so that their order and correlations stay. Their
-            histories stay too and no longer agree with them to the last digit; so samples are left alone by default.
+            Give joint samples of scalars the calibrated distributions, keeping their order and so their correlations.
+            Their histories stay and no longer agree with them to the last digit; so samples are left alone by default.
         """
         cells = self.strata.cells(posterior)
 
@@ -228,9 +229,7 @@ class Conformal:
             for name, limits in _LIMITS.items()
         }
         samples = {
-            name: _carry(value, posterior.scalars_q[name], scalars_q[name])
-            if carry_samples and name in scalars_q
-            else value
+            name: _with_marginals(value, scalars_q[name]) if carry_samples and name in scalars_q else value
             for name, value in posterior.samples.items()
         }
         return replace(posterior, scalars_q=scalars_q, samples=samples, **histories)
@@ -274,11 +273,16 @@ def _rescale(quantiles: np.ndarray, factor: np.ndarray) -> np.ndarray:
     return result
 
 
-def _carry(samples: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Move samples (n, n_sample) by the piecewise linear map that takes quantiles (n, n_quant) to the calibrated ones."""
-    n, n_quant = before.shape
-    step = np.maximum(np.diff(before, axis=1), 1e-9)
-    slope = np.diff(after, axis=1) / step
-    piece = np.clip((samples[:, :, None] > before[:, None]).sum(axis=2) - 1, 0, n_quant - 2)
-    rows = np.arange(n)[:, None]
-    return (after[rows, piece] + slope[rows, piece] * (samples - before[rows, piece])).astype(samples.dtype)
+def _with_marginals(samples: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Give samples (n, n_sample) the distributions that quantiles (n, n_quant) draw, in the order that they have.
+
+    Between quantiles, and beyond them, values run linearly with the normal deviate of the level.
+    """
+    n_sample = samples.shape[1]
+    deviates = ndtri(LEVELS)
+    wanted = ndtri((np.arange(n_sample) + 0.5) / n_sample)
+    piece = np.clip(np.searchsorted(deviates, wanted) - 1, 0, len(deviates) - 2)
+    slope = np.diff(quantiles, axis=1) / np.diff(deviates)
+    values = quantiles[:, piece] + slope[:, piece] * (wanted - deviates[piece])
+    rank = samples.argsort(axis=1).argsort(axis=1)
+    return np.take_along_axis(values, rank, axis=1).astype(samples.dtype)

@@ -229,7 +229,7 @@ def _calibration(metrics: dict[str, Any]) -> list[str]:
         "",
         (
             "Largest difference of a probability from what it should be (Kolmogorov-Smirnov), in percentage points. Calibrated "
-            "joint samples are those whose scalars were moved as their quantiles were."
+            "joint samples keep their order and take the calibrated distribution of each scalar."
         ),
         "",
         "| quantity | as trained | calibrated |",

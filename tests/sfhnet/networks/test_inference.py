@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -295,6 +296,19 @@ def test_conformal_factors_restore_coverage_on_fresh_mocks(width):
         assert 100 * found == pytest.approx(float(nominal), abs=2.0)
     assert (np.diff(after.scalars_q["t50"], axis=1) >= 0).all()
     assert np.array_equal(after.scalars["t50"], fresh.scalars["t50"])
+
+
+def test_samples_take_the_calibrated_distribution_and_keep_their_order():
+    posterior, truth = gaussian_posterior(2000, 2.0, 0)
+    conformal = Conformal.fit(posterior, truth, Strata(np.array([30.0]), np.zeros(1), np.zeros(1)), 100)
+    drawn = posterior.scalars["t50"][:, None] + 5.0 * np.random.default_rng(2).normal(size=(2000, 200))
+    posterior = replace(posterior, samples={"t50": drawn, "mass_fraction": np.ones((2000, 200, 4)) / 4})
+    assert np.array_equal(conformal.apply(posterior).samples["t50"], drawn)
+    moved = conformal.apply(posterior, carry_samples=True).samples
+    # Five times too wide, they become as wide as the errors, which are a unit normal.
+    assert (moved["t50"] - posterior.scalars["t50"][:, None]).std() == pytest.approx(1.0, abs=0.1)
+    assert np.array_equal(moved["t50"].argsort(axis=1), drawn.argsort(axis=1))
+    assert np.array_equal(moved["mass_fraction"], posterior.samples["mass_fraction"])
 
 
 def test_familiarity_keeps_mocks_and_sees_strangers():
