@@ -65,7 +65,6 @@ rule learning_point:
         "logs/learning_point/{size}.log",
     benchmark:
         "benchmarks/learning_point/{size}.tsv"
-    retries: 2
     conda:
         TRAINING_ENV
     threads: 4
@@ -81,5 +80,5 @@ rule learning_point:
     message:
         "Train on {wildcards.size} shards"
     shell:
-        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --shards {input.shards} "
+        "exec python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --shards {input.shards} "
         "--size {wildcards.size} --validation {input.validation} --test {input.test} --out {output}"
