@@ -7,15 +7,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from galaxy_answers import make_answer, make_spectra
 
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.synthesis import LineRatios, Synthesizer
 from sfhnet.config import config_from_dict
+from sfhnet.figure_style import save, style
 from sfhnet.io import create_h5, put, write_json
 from sfhnet.labels import Labeller
 from sfhnet.posterior import SCALARS, SFR_FLOOR_PER_YR
-from sfhnet.ppxf import fit, mocks, table
-from sfhnet.ppxf.figures import plot_comparison
+from sfhnet.ppxf import fit, galaxies, mocks, table
+from sfhnet.ppxf.figures import galaxy_page, plot_comparison
 from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import make_templates
 from sfhnet.validate import SCHEMA, SCHEMA_VERSION
@@ -287,6 +289,44 @@ def test_comparison_is_drawn(stored):
     paths = plot_comparison(_compare(folder), folder / "ppxf", config.figures)
     assert [path.name for path in paths] == ["ppxf.pdf", "ppxf.png"]
     assert all(path.stat().st_size > 5000 for path in paths)
+
+
+def _galaxy(folder, side, shift):
+    """A galaxy whose answers of the network lie above those of pPXF by `shift`; the last bin was not fitted."""
+    spectra = make_spectra(side)
+    answer = make_answer(spectra)
+    values = {name: answer.scalars[name] - shift for name in SCALARS}
+    values |= {name: np.full(spectra.n, 1.2) for name in galaxies._OF_FIT}
+    values |= {"mass_fraction": answer.mass_fraction, "mh": answer.mh}
+    values["bestfit"] = spectra.flux / 10.0 ** answer.log_scale[:, None]
+    if side > 1:
+        values["chi2"][-1] = np.nan
+    found = dict.fromkeys(("fixed", fit.RECOMMENDED), values)
+    galaxies._write(folder / "ppxf.h5", found, answer.age_edges_myr, 10.0**answer.log_scale, {})
+    return spectra, answer
+
+
+@pytest.mark.parametrize(("side", "n"), [(4, 15), (1, 1)])
+def test_galaxy_is_compared_and_drawn(tmp_path, side, n):
+    spectra, answer = _galaxy(tmp_path, side, 0.1)
+    result = galaxies.compare_galaxy(spectra, answer, tmp_path / "ppxf.h5", tmp_path / "ppxf.json", {})
+    scheme = result["schemes"]["fixed"]
+    assert (scheme["n"], scheme["failed"], scheme["chi2_median"]) == (n, side * side - n, 1.2)
+    for numbers in scheme["quantities"].values():
+        assert numbers["difference"] == pytest.approx(0.1)
+        assert numbers["scatter"] == pytest.approx(0, abs=1e-6)
+    other, fitted = galaxies.read_galaxy(tmp_path / "ppxf.h5", "fixed")
+    config = config_from_dict({}).figures
+    with style(config):
+        paths = save(galaxy_page(spectra, answer, other, fitted, scheme), tmp_path / "page")
+    assert all(path.stat().st_size > 5000 for path in paths)
+
+
+def test_galaxy_refuses_fits_of_other_bins(tmp_path):
+    _galaxy(tmp_path, 4, 0.1)
+    spectra = make_spectra(3)
+    with pytest.raises(ValueError, match="9 answers but 16 fits of pPXF"):
+        galaxies.compare_galaxy(spectra, make_answer(spectra), tmp_path / "ppxf.h5", tmp_path / "x.json", {})
 
 
 @pytest.mark.skipif(

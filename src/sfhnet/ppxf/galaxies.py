@@ -85,9 +85,19 @@ def fit_galaxy(
             values |= {quantity: getattr(fit, quantity) for quantity in (*_OF_FIT, "bestfit")}
             for quantity, value in values.items():
                 found[name][quantity][row] = value
+    _write(out, found, age_edges_myr, 10.0 ** batch.log_scale.numpy(), provenance)
+
+
+def _write(
+    out: Path,
+    found: Mapping[str, Mapping[str, np.ndarray]],
+    age_edges_myr: np.ndarray,
+    scale: np.ndarray,
+    provenance: Mapping[str, Any],
+) -> None:
     with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance) as file:
         put(file, "age_edges_myr", age_edges_myr, "Myr", "age_edge")
-        put(file, "scale", 10.0 ** batch.log_scale.numpy(), "flux_unit", "bin")
+        put(file, "scale", scale, "flux_unit", "bin")
         for name, values in found.items():
             group = file.create_group(name)
             for quantity, value in values.items():
