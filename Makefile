@@ -36,7 +36,7 @@ CODE = src scripts tests
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-quick test-slurm slurm-packages test-conda lint format docs fetch verify bench-synthesis \
+.PHONY: help env run test test-quick test-slurm slurm-packages test-conda lint format docs fetch verify bench-synthesis bench-cube \
 	constraints clean clean-cache clean-env
 
 help: ## list these commands
@@ -109,6 +109,9 @@ docs: env ## write the generated pages of docs/
 
 bench-synthesis: env ## measure the speed of synthesis
 	@$(PY) scripts/bench_synthesis.py $(ARGS)
+
+bench-cube: env ## measure memory and time of preparing a PHANGS-size cube (ARGS="--folder DIR", 9 GB of disk)
+	@$(PY) scripts/bench_cube.py $(ARGS)
 
 constraints: $(VENV)/.test.stamp ## write constraints.txt anew from this environment
 	@{ sed -n '/^#/p' constraints.txt; $(PY) -m pip freeze --exclude-editable | sed 's/+cpu$$//' \

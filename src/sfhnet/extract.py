@@ -10,8 +10,12 @@ from scipy import sparse
 from .cube import Cube
 from .progress import Progress
 
-# Reading takes this share of the memory that is allowed; sums and what follows take the rest.
-_READING_SHARE = 0.3
+# A block that is read takes this share of the memory that is allowed, or what the program and the sums of bins leave.
+_READING_SHARE = 0.2
+_PROGRAM_BYTES, _LEAST_BLOCK_BYTES = 0.3e9, 0.05e9
+_SUM_BYTES_PER_BIN_AND_CHANNEL = 13
+# Bins that are finished together.
+_CHUNK_BINS = 256
 # Flux, variance and mask as they were observed and in the rest frame.
 _BYTES_PER_BIN_AND_CHANNEL = 18
 
@@ -101,7 +105,7 @@ def check_memory(n_bins: int, cube: Cube, memory_gb: float) -> None:
     ValueError
         If the spectra of so many bins need more.
     """
-    needed = n_bins * cube.wave_aa.size * _BYTES_PER_BIN_AND_CHANNEL / 1e9
+    needed = (_PROGRAM_BYTES + n_bins * cube.wave_aa.size * _BYTES_PER_BIN_AND_CHANNEL) / 1e9
     if needed > memory_gb:
         raise ValueError(
             f"{cube.galaxy}: the spectra of {n_bins} bins with {cube.wave_aa.size} channels need {needed:.1f} GB, "
@@ -146,8 +150,11 @@ def sum_bins(
     n_wave = cube.wave_aa.size
     flux, variance, held = (np.zeros((n_bins, n_wave), dtype=np.float32) for _ in range(3))
     light = np.bincount(bin_map[bin_map >= 0], weights=weight[bin_map >= 0], minlength=n_bins)
+    room = memory_gb * 1e9 - _PROGRAM_BYTES - _SUM_BYTES_PER_BIN_AND_CHANNEL * n_bins * n_wave
+    # Half of what is left: the rest is for the copies that summing makes.
+    block_bytes = max(min(memory_gb * 1e9 * _READING_SHARE, room / 2), _LEAST_BLOCK_BYTES)
     with Progress(cube.shape[1], f"{cube.galaxy}: sum of bins", "row") as progress:
-        for block in cube.blocks(memory_gb * 1e9 * _READING_SHARE):
+        for block in cube.blocks(block_bytes):
             labels = bin_map[block.rows].ravel()
             used = np.flatnonzero(labels >= 0)
             if used.size:
@@ -163,10 +170,13 @@ def sum_bins(
                     np.float32
                 )
             progress.update(block.rows.stop - block.rows.start)
-    good = held >= min_weight
-    safe = np.where(good, held, 1.0)
-    np.divide(flux, safe, out=flux)
-    np.divide(variance, safe**2, out=variance)
-    good &= variance > 0
-    flux[~good], variance[~good] = 0.0, 0.0
+            del block
+    good = np.zeros((n_bins, n_wave), dtype=bool)
+    for start in range(0, n_bins, _CHUNK_BINS):
+        part = slice(start, start + _CHUNK_BINS)
+        kept = (held[part] >= min_weight) & (variance[part] > 0)
+        safe = np.where(kept, held[part], np.float32(1.0))
+        flux[part] = np.where(kept, flux[part] / safe, 0.0)
+        variance[part] = np.where(kept, variance[part] / safe**2, 0.0)
+        good[part] = kept
     return flux, variance, good

@@ -125,6 +125,7 @@ def _prepare_cube(
     rest, redshift = _rest_frame(
         Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp, given
     )
+    del flux, variance, good  # they may fill the memory that is allowed
     fwhm_by_band = {band: target.hst_fwhm_arcsec or config.hst_fwhm_arcsec.get(band, 0.1) for band in images}
     bands = measure_bands(
         images, band_names, bin_map, n_bins, cube.wcs, target.psf_fwhm_arcsec, fwhm_by_band, galaxy

@@ -20,6 +20,8 @@ from .resample import kernel, pixel_edges, resample
 
 # Pixels over which the variance is smoothed to find sky lines.
 _SKY_WINDOW = 151
+# So many spectra are enough to find them.
+_SKY_SPECTRA = 500
 # A gap of at least so many channels (the notch of the sodium laser) is widened by so many: the light falls off there.
 _GAP_CHANNELS, _GAP_EDGE = 10, 6
 # An output pixel needs this share of its kernel in good pixels.
@@ -115,11 +117,11 @@ def sky_mask(
         spoilt |= (wave_aa >= low) & (wave_aa <= high)
     some = good.any(axis=0)
     if some.sum() > _SKY_WINDOW:
-        # Every spectrum counts alike, whatever its brightness.
-        level = np.array(
-            [np.median(v[g]) if g.any() else np.inf for v, g in zip(variance, good, strict=True)]
-        )
-        typical = np.median(variance[np.isfinite(level)] / level[np.isfinite(level), None], axis=0)
+        # Every spectrum counts alike, whatever its brightness; of thousands some tell.
+        told = np.flatnonzero(good.any(axis=1))
+        told = told[:: max(1, told.size // _SKY_SPECTRA)]
+        level = np.array([np.median(variance[i][good[i]]) for i in told])
+        typical = np.median(variance[told] / level[:, None], axis=0)
         smooth = np.zeros(wave_aa.size)
         smooth[some] = median_filter(typical[some], size=_SKY_WINDOW, mode="nearest")
         spoilt |= some & (typical > config.sky_variance_ratio * smooth)

@@ -1,11 +1,14 @@
 """Cubes: what is read is right whatever the memory, and what is wrong is said with galaxy, file and extension."""
 
+import gzip
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from galaxy_files import UNIT, WAVE_AA, cube_header, write_cube
 
-from sfhnet.cube import open_cube, parse_flux_unit, vacuum_to_air
+from sfhnet.bench_cube import write_sparse_cube
+from sfhnet.cube import _read_rows, open_cube, open_fits, parse_flux_unit, vacuum_to_air
 from sfhnet.extract import sum_bins, survey
 
 N = 8
@@ -195,3 +198,46 @@ def test_real_muse_cube(upstream):
     # The centre of the galaxy, as `numpy` finds it in the whole cube; S/N per spaxel 0.6 to 5.6.
     assert np.unravel_index(np.nanargmax(found.white), found.white.shape) == (14, 23)
     assert 4 < np.nanmax(found.signal / found.noise) < 8
+
+
+def test_rows_read_directly_are_what_astropy_reads(tmp_path, rng):
+    """The fast way for plain images and astropy's own for the others give the same numbers."""
+    values = rng.standard_normal((50, 6, 7)).astype(np.float32)
+    values[3, 2, 1] = np.nan
+    scaled = np.arange(50 * 6 * 7, dtype=np.int16).reshape(50, 6, 7)
+    bits = (scaled % 3).astype(np.uint8)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(values, name="F"), fits.ImageHDU(bits, name="B")]
+    hdus += [fits.ImageHDU(values.astype(np.float64), name="D"), fits.ImageHDU(scaled, name="I")]
+    hdus[-1].header["BSCALE"] = 0.5
+    path = tmp_path / "rows.fits"
+    fits.HDUList(hdus).writeto(path)
+    for name in (path, tmp_path / "rows.fits.gz"):
+        if name.suffix == ".gz":
+            name.write_bytes(gzip.compress(path.read_bytes()))
+        with open_fits(name, "G") as opened:
+            for rows in (slice(0, 6), slice(2, 5)):
+                np.testing.assert_array_equal(_read_rows(opened["F"], rows), values[:, rows])
+                np.testing.assert_array_equal(_read_rows(opened["B"], rows), bits[:, rows])
+                np.testing.assert_array_equal(_read_rows(opened["D"], rows), values[:, rows])
+                assert _read_rows(opened["D"], rows).dtype == np.float32
+                np.testing.assert_allclose(_read_rows(opened["I"], rows), 0.5 * scaled[:, rows])
+
+
+def test_a_cube_like_the_largest_is_read_and_summed_in_the_memory_given(tmp_path, toy_ssp):
+    """A narrow slice of the cube of the benchmark: what is not exposed is in no bin, what is has its S/N."""
+    path, maps = write_sparse_cube(tmp_path, toy_ssp, (3761, 40, 30), exposed_rows=8, spaxels_a_bin=4)
+    cube = open_cube(path, "bench")
+    found = survey(cube, (5311, 5512), 0.3)
+    assert (found.good_fraction[:16] == 0).all() and (found.good_fraction[24:] == 0).all()
+    assert (found.good_fraction[16:24] == 1).all()
+    snr = found.signal[16:24] / found.noise[16:24]
+    assert 12 < snr.max() < 18  # 12 where the spectrum is at its median
+    with fits.open(maps) as hdus:
+        labels = hdus["BINID"].data.astype(np.int32)
+    flux, variance, good = sum_bins(cube, labels, int(labels.max()) + 1, np.ones(labels.shape), 0.3)
+    used = np.unique(labels[labels >= 0])
+    assert good[used].all()
+    with fits.open(path) as hdus:
+        members = labels == used[0]
+        np.testing.assert_allclose(flux[used[0]], hdus["DATA"].data[:, members].sum(axis=1), rtol=1e-4)
+        np.testing.assert_allclose(variance[used[0]], hdus["STAT"].data[:, members].sum(axis=1), rtol=1e-5)
