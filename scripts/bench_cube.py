@@ -1,6 +1,6 @@
 """Measure what the preparation of a PHANGS-size cube takes: peak memory, time and processor time.
 
-The cube (3761 x 1426 x 1412, 72 GB) is sparse: 9 GB on the disk. Needs the SSP library: snakemake results/ssp/emiles_bc03.h5.
+The cube (3761 x 1426 x 1412, 68 GB) is sparse: 9 GB on the disk. Needs the SSP library: snakemake results/ssp/emiles_bc03.h5.
 """
 
 from pathlib import Path

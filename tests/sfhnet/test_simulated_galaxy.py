@@ -253,7 +253,7 @@ def test_round_trip(tmp_path, spectra):
 
 
 def test_memory_does_not_change_the_result(target, library, spectra):
-    config = GALAXIES.model_copy(update={"memory_gb": 0.2, "kinematics": "fixed"})
+    config = GALAXIES.model_copy(update={"memory_gb": 0.5, "kinematics": "fixed"})
     fixed = prepare(target, config, GridConfig(), BANDS, library)
     np.testing.assert_array_equal(fixed.bin_map, spectra.bin_map)
     assert (fixed.flags & int(Flag.KINEMATICS_FIXED) != 0).all()
@@ -363,8 +363,8 @@ def test_kinematics_and_bins_of_the_maps(tmp_path, target, library, spectra):
 
 
 def test_more_bins_than_memory_holds(target, library):
-    config = GALAXIES.model_copy(update={"memory_gb": 0.005})
-    with pytest.raises(ValueError, match=r"mock: the spectra of \d+ bins with 3761 channels need 0\.0 GB"):
+    config = GALAXIES.model_copy(update={"memory_gb": 0.305})
+    with pytest.raises(ValueError, match=r"mock: the spectra of \d+ bins with 3761 channels need 0\.3 GB"):
         prepare(dataclasses.replace(target, bins="spaxel"), config, GridConfig(), BANDS, library)
 
 

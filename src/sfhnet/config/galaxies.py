@@ -29,8 +29,8 @@ class GalaxiesConfig(Section):
     """Spaxels below this S/N per pixel by themselves join no bin."""
     snr_window_aa: tuple[float, float] = (5300.0, 5500.0)
     """Rest-frame window in which the S/N for binning is measured [Angstrom]."""
-    memory_gb: float = Field(2.0, ge=0.2)
-    """Memory that reading a cube may take, whatever the cube's size [GB]."""
+    memory_gb: float = Field(2.0, ge=0.5)
+    """Memory that preparing a cube may take, whatever the cube's size; 0.3 is the program's own [GB]."""
     extinction_law: Literal["O94", "CCM89", "F99", "G23"] = "O94"
     """Milky-Way extinction law: O'Donnell (1994), Cardelli+ (1989), Fitzpatrick (1999), Gordon+ (2023); R_V = 3.1."""
     ebv_scale: Literal["sf11", "sfd98"] = "sf11"
