@@ -117,7 +117,7 @@ def _read_rows(hdu: fits.hdu.image.ImageHDU, rows: slice) -> np.ndarray:
     if not plain or type(hdu) is not fits.ImageHDU:
         values = hdu.section[:, rows, :]
         return values if values.dtype.kind in "ui" else np.asarray(values, dtype=np.float32)
-    # Astropy comes to the same, twice slower: a channel of a few rows is little for all that it does.
+    # Astropy comes to the same in twice the time: a channel of a few rows is little for all that it does.
     info = hdu.fileinfo()
     values = np.empty((n_wave, rows.stop - rows.start, nx), dtype=kind)
     start, step = info["datLoc"] + rows.start * nx * kind.itemsize, ny * nx * kind.itemsize
