@@ -142,7 +142,8 @@ def test_two_processes_train_one_network(shard_paths, root, tmp_path):
     """torchrun with two processes on the CPU: each sees its own mocks, and both hold the same weights."""
     overlay = tmp_path / "two.yaml"
     overlay.write_text(
-        "training: {epochs: 1, batch: 16, validation_galaxies: 48, fit_galaxies: 96, device: cpu, processes: 2}\n"
+        "training: {validation_galaxies: 48, fit_galaxies: 96, device: cpu, processes: 2}\n"
+        "models: {pca_mlp: {training: {epochs: 1, batch: 16}}}\n"
     )
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     arguments = ["--config", root / "config.yaml", overlay, "--threads", "1", "--model", "pca_mlp"]
