@@ -39,5 +39,6 @@ if __name__ == "__main__":
         args.out_dir,
         config.seed,
         load_lines(args.mappings or data / "mappings51" / "NB_HII_grid.fits.gz", *LINE_RANGE_AA),
+        config.noise if config.simulated_galaxy.shared_errors else None,
     )
     log.info("wrote %s, %s and %d HST images", files.cube, files.truth, len(files.images))

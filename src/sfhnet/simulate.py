@@ -19,9 +19,10 @@ from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import LineRatios, Synthesis, Synthesizer, rebin_matrix
 
-from .config import SimulatedGalaxyConfig
+from .config import NoiseConfig, SimulatedGalaxyConfig
 from .extinction import attenuation_mag
 from .galaxy_model import DEC_DEG, RA_DEG, DiscHistory, deproject, disc_history
+from .instrument_errors import InstrumentErrors, draw_errors
 from .io import atomic_write
 from .priors.age_grid import mean_log_age
 from .sky import sky_lines_sigma, smooth_sigma
@@ -81,6 +82,7 @@ def simulate_galaxy(
     out_dir: str | os.PathLike,
     seed: int,
     lines: LineRatios | None = None,
+    noise: NoiseConfig | None = None,
 ) -> SimulatedFiles:
     """Make the cube, the images and the truth.
 
@@ -100,6 +102,8 @@ def simulate_galaxy(
         Seed of the noise.
     lines : LineRatios, optional
         Emission lines of gas; without them the galaxy has none.
+    noise : NoiseConfig, optional
+        Sizes of the errors that spaxels share (`sfhnet.instrument_errors`); without it there are none.
 
     Returns
     -------
@@ -109,7 +113,20 @@ def simulate_galaxy(
     wcs = map_wcs(config.n_spaxels, config.spaxel_arcsec)
     disc = disc_history(deproject(*sky_offsets(wcs, config.n_spaxels), config), ssp.age_edges_yr, config)
     wave_aa = _WAVE_START_AA + _WAVE_STEP_AA * np.arange(_N_WAVE)
-    flux = _observed_spectra(config, ssp, disc, wave_aa, lines)
+    side, n_line = config.n_spaxels * config.spaxel_arcsec, 0 if lines is None else len(lines.names)
+    errors = draw_errors(
+        noise or NoiseConfig(off=("calibration", "zero_points", "line_scatter")),
+        wave_aa,
+        side,
+        config.pointing_arcsec,
+        tuple(bands),
+        n_line,
+        np.random.default_rng([seed, 2]),
+    )
+    scatter = errors.line_factors(*sky_offsets(wcs, config.n_spaxels))
+    flux = errors.calibrate(
+        _observed_spectra(config, ssp, disc, wave_aa, lines, scatter), config.spaxel_arcsec
+    )
     rng = np.random.default_rng([seed, 0])
     files = SimulatedFiles(
         out_dir / "cube.fits",
@@ -119,7 +136,7 @@ def simulate_galaxy(
     _write_cube(files.cube, flux, wave_aa, wcs, config, rng)
     del flux
     _write_truth(files.truth, disc, ssp, age_edges_yr, wcs, config)
-    _write_images(files.images, config, ssp, bands, lines, np.random.default_rng([seed, 1]))
+    _write_images(files.images, config, ssp, bands, lines, errors, np.random.default_rng([seed, 1]))
     return files
 
 
@@ -159,7 +176,7 @@ def _luminosity_to_flux(distance_mpc: float) -> float:
     return LSOL_ERG_S / (4 * np.pi * (distance_mpc * MPC_CM) ** 2) / _UNIT_CGS
 
 
-def _synthesize(synthesizer: Synthesizer, disc: DiscHistory) -> Synthesis:
+def _synthesize(synthesizer: Synthesizer, disc: DiscHistory, line_scatter: np.ndarray) -> Synthesis:
     gas_z = torch.as_tensor(disc.z[:, 0], dtype=torch.float32)
     return synthesizer(
         disc.mass_fraction,
@@ -167,6 +184,7 @@ def _synthesize(synthesizer: Synthesizer, disc: DiscHistory) -> Synthesis:
         tau_screen=disc.tau_screen,
         tau_birth=disc.tau_birth,
         log_u=gas_log_u(gas_z, torch.zeros_like(gas_z)),
+        line_scatter=line_scatter if line_scatter.size else None,
     )
 
 
@@ -176,6 +194,7 @@ def _observed_spectra(
     disc: DiscHistory,
     wave_aa: np.ndarray,
     lines: LineRatios | None,
+    line_scatter: np.ndarray,
 ) -> np.ndarray:
     z_max = config.redshift + config.velocity_amplitude_kms / C_KMS
     low, high = wave_aa[0] / (1 + z_max) - _FINE_MARGIN_AA, wave_aa[-1] + _FINE_MARGIN_AA
@@ -188,7 +207,7 @@ def _observed_spectra(
         veldisp_kms=(config.sigma_kms,),
         lines=lines,
     )
-    result = _synthesize(synthesizer, disc)
+    result = _synthesize(synthesizer, disc, line_scatter)
     mass = disc.surface_density * config.spaxel_arcsec**2
     to_flux = _luminosity_to_flux(config.distance_mpc)
     dimming = 10 ** (-0.4 * attenuation_mag(wave_aa, config.ebv_mw))
@@ -327,13 +346,15 @@ def _write_images(
     ssp: SSPLibrary,
     bands: Mapping[str, Any],
     lines: LineRatios | None,
+    errors: InstrumentErrors,
     rng: np.random.Generator,
 ) -> None:
     side = config.n_spaxels * config.spaxel_arcsec
     # Turned by the roll, the image still covers the cube's corners.
     n = max(int(np.ceil(1.42 * side / config.hst_pixel_arcsec)), _MIN_HST_PIXELS)
     wcs = map_wcs(n, config.hst_pixel_arcsec, _HST_ROLL_DEG)
-    disc = disc_history(deproject(*sky_offsets(wcs, n), config), ssp.age_edges_yr, config)
+    places = sky_offsets(wcs, n)
+    disc = disc_history(deproject(*places, config), ssp.age_edges_yr, config)
     # Only the bands are wanted; three wavelengths keep the rest of the synthesizer idle.
     synthesizer = Synthesizer(
         ssp,
@@ -343,7 +364,7 @@ def _write_images(
         redshift=(config.redshift,),
         lines=lines,
     )
-    result = _synthesize(synthesizer, disc)
+    result = _synthesize(synthesizer, disc, errors.line_factors(*places))
     mass = disc.surface_density * config.hst_pixel_arcsec**2
     factor = mass * _luminosity_to_flux(config.distance_mpc) * _UNIT_CGS / (1 + config.redshift)
     width = config.hst_fwhm_arcsec / FWHM_PER_SIGMA / config.hst_pixel_arcsec
@@ -357,7 +378,7 @@ def _write_images(
         rate = (result.band_flux[:, column].numpy().astype(np.float64) * factor * dimming / photflam).reshape(
             n, n
         )
-        rate = gaussian_filter(rate, width, mode="nearest")
+        rate = gaussian_filter(rate, width, mode="nearest") * errors.zero_point[band]
         # Sky and read noise such that the centre has the wanted S/N in every band.
         variance = (rate.max() / config.hst_snr_centre) ** 2 * (0.5 + 0.5 * rate / rate.max())
         image = rate + rng.standard_normal((n, n)) * np.sqrt(variance)

@@ -11,9 +11,10 @@ from scipy.ndimage import gaussian_filter
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.synthesis import LineRatios, Synthesizer
-from sfhnet.config import GalaxiesConfig, GridConfig, SimulatedGalaxyConfig
+from sfhnet.config import GalaxiesConfig, GridConfig, NoiseConfig, SimulatedGalaxyConfig
 from sfhnet.flags import Flag
 from sfhnet.galaxy_model import deproject, disc_history
+from sfhnet.instrument_errors import draw_errors
 from sfhnet.prepare import prepare
 from sfhnet.sample_sheet import Galaxy
 from sfhnet.simulate import map_wcs, simulate_galaxy, sky_offsets
@@ -377,3 +378,39 @@ def test_an_image_in_a_band_nobody_knows(target, library):
     images = {"F435W": target.images["F438W"]}
     with pytest.raises(ValueError, match=r"mock: images in \['F435W'\], the network knows"):
         prepare(dataclasses.replace(target, images=images), GALAXIES, GridConfig(), BANDS, library)
+
+
+def test_shared_errors_have_the_sizes_of_the_training_noise():
+    wave = 4700.0 + 1.25 * np.arange(3761)
+    noise = NoiseConfig()
+    rng = np.random.default_rng(3)
+    many = draw_errors(noise, wave, 1280.0, 64.0, BANDS, 3, rng)
+    assert many.calibration.shape == (20, 20, 3761)
+    rms = np.log(many.calibration).std(axis=2)
+    # tilt and ripple in quadrature
+    assert np.sqrt((rms**2).mean()) == pytest.approx(np.hypot(noise.tilt_rms, noise.ripple_rms), rel=0.1)
+    places = rng.uniform(-3000, 3000, (2, 3000))
+    dex = np.log10(many.line_factors(*places))
+    assert dex.std() == pytest.approx(
+        np.hypot(noise.line_scatter_dex, noise.line_scatter_common_dex), rel=0.2
+    )
+    assert np.corrcoef(dex.T)[0, 1] == pytest.approx(0.15**2 / (0.15**2 + 0.1**2), abs=0.15)
+    zero = [list(draw_errors(noise, wave, 64.0, 64.0, BANDS, 0, rng).zero_point.values()) for _ in range(300)]
+    magnitude = -2.5 * np.log10(zero)
+    assert magnitude.std() == pytest.approx(np.hypot(0.03, 0.03), rel=0.15)
+    off = draw_errors(
+        NoiseConfig(off=("calibration", "zero_points", "line_scatter")), wave, 64.0, 64.0, BANDS, 3, rng
+    )
+    assert (off.calibration == 1).all()
+    assert set(off.zero_point.values()) == {1.0}
+    np.testing.assert_allclose(off.line_factors(*places), 1.0)
+
+
+def test_shared_errors_are_in_the_observation(tmp_path, files, library):
+    noisy = simulate_galaxy(SMALL, library, top_hats(), EDGES_YR, tmp_path, 1, gas(), NoiseConfig())
+    with fits.open(noisy.cube) as a, fits.open(files.cube) as b:
+        ratio = np.nanmedian((a["DATA"].data / b["DATA"].data)[:400, 2:12, 2:12], axis=0)
+    assert 0.005 < np.std(ratio) < 0.1
+    with fits.open(noisy.images["F555W"]) as a, fits.open(files.images["F555W"]) as b:
+        bright = b[0].data > 0.3 * b[0].data.max()
+        assert abs(np.median(a[0].data[bright] / b[0].data[bright]) - 1) > 1e-3

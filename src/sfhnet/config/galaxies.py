@@ -70,6 +70,10 @@ class GalaxiesConfig(Section):
         "F814W": 0.09,
     }
     """FWHM of HST's point-spread function per band [arcsec] (WFC3 Instrument Handbook, table 6.7)."""
+    predictive_draws: int = Field(32, ge=8)
+    """Joint samples of each bin that are put through the forward model and compared with the spectrum."""
+    n_examples: int = Field(6, ge=1, le=60)
+    """Bins drawn with their spectra."""
     band_error_floor: float = Field(0.03, ge=0, le=1)
     """Relative error added in quadrature to HST fluxes: zero points, PSF matching, background."""
 
@@ -102,6 +106,10 @@ class SimulatedGalaxyConfig(Section):
     """Side of a spaxel [arcsec]; MUSE has 0.2."""
     psf_fwhm_arcsec: float = Field(6.0, gt=0)
     """FWHM of the cube's Gaussian point-spread function [arcsec]; PHANGS has 0.5 to 1.25."""
+    pointing_arcsec: float = Field(64.0, gt=0)
+    """Side of a MUSE pointing [arcsec]; each pointing of the mosaic has a flux-calibration error of its own."""
+    shared_errors: bool = True
+    """Errors that spaxels share, of the sizes in section noise: calibration, zero points, line ratios."""
     hst_pixel_arcsec: float = Field(1.3, gt=0)
     """Pixel of the HST images [arcsec]; WFC3/UVIS has 0.04."""
     hst_fwhm_arcsec: float = Field(2.6, gt=0)

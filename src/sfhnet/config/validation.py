@@ -24,6 +24,8 @@ class CalibrationConfig(Section):
     """Answers a stratum needs; smaller ones use those of all A_V, then of all ages, with and without bands, of all."""
     ood_quantile: float = Field(0.995, gt=0.5, lt=1)
     """Share of mocks within the out-of-distribution limit."""
+    predictive_mocks: int = Field(600, ge=100)
+    """Mocks on which the limits of the posterior-predictive check are learnt, at most."""
 
 
 class ValidationConfig(Section):
