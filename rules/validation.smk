@@ -38,6 +38,46 @@ rule calibrate_model:
         "--shards {input.shards} --out {output}"
 
 
+# How badly the forward model may miss on the model's posterior, where nothing is wrong.
+rule learn_limits:
+    input:
+        weights="results/model/{model}/weights.safetensors",
+        spec="results/model/{model}/model.json",
+        calibration="results/model/{model}/calibration.json",
+        shards=shard_files(CALIBRATION_SHARDS),
+        ssp=f"results/ssp/{CONFIG.ssp.name}.h5",
+        filters=upstream("hst_filters"),
+        lines=upstream("mappings51"),
+        script=script("learn_limits"),
+        code=code("learn_limits"),
+    output:
+        "results/model/{model}/predictive.json",
+    log:
+        "logs/learn_limits/{model}.log",
+    benchmark:
+        "benchmarks/learn_limits/{model}.tsv"
+    conda:
+        "../envs/validation.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
+        runtime=growing(60),
+    params:
+        *section("seed", "grid", "bands", "age_bins_myr", "prior.nuisance", "noise"),
+        *section("synthesis.basis_tolerance", "synthesis.nebular_continuum", "synthesis.birth_age_myr"),
+        *section("calibration.snr_edges", "calibration.ood_quantile", "calibration.predictive_mocks"),
+        *section("galaxies.predictive_draws"),
+        folder=lambda wildcards, input: Path(input.weights).parent,
+        filters=lambda wildcards, input: Path(input.filters[0]).parent,
+        mappings=lambda wildcards, input: next(file for file in input.lines if file.endswith(".fits.gz")),
+        code=code_hash("learn_limits"),
+    message:
+        "Learn how well the forward model gives spectra back on the posteriors of {wildcards.model}"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
+        "--shards {input.shards} --ssp {input.ssp} --filters {params.filters} --mappings {params.mappings} --out {output}"
+
+
 rule validate_model:
     input:
         weights="results/model/{model}/weights.safetensors",

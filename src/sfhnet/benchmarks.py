@@ -80,7 +80,8 @@ BENCHMARKS: dict[str, Kind] = {
     ),
 }
 
-_CHUNK = 500
+# Mocks made noisy in one go; the kinds of correlated noise are shared among them in order.
+CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -205,8 +206,8 @@ def draw(
     # A generator of its own: the noise is the same with and without the ripple.
     waves = torch.Generator().manual_seed(state ^ 1)
     batches, families = [], []
-    for start in range(0, len(index), _CHUNK):
-        picked = mocks.get(index[start : start + _CHUNK])
+    for start in range(0, len(index), CHUNK):
+        picked = mocks.get(index[start : start + CHUNK])
         if ripple:
             picked = _rippled(picked, mocks.wave_aa, ripple, noise.ripple_period_aa, waves)
         batches.append(nuisance(picked.flux, picked.band_flux, generator, picked.labels, picked.lines, snr))

@@ -6,7 +6,7 @@ from enum import IntFlag
 
 import numpy as np
 
-__all__ = ["MEANING", "UNUSABLE", "Flag", "count", "describe"]
+__all__ = ["MEANING", "QUALITY", "UNUSABLE", "Flag", "count", "describe", "quality"]
 
 
 class Flag(IntFlag):
@@ -32,6 +32,8 @@ class Flag(IntFlag):
     NOISE_RESCALED = 1 << 16
     MUSE_HST_DISAGREE = 1 << 17
     FOREGROUND = 1 << 18
+    NOT_REPRODUCED = 1 << 19
+    DRAWS_OFF = 1 << 20
 
 
 MEANING: dict[Flag, str] = {
@@ -54,7 +56,38 @@ MEANING: dict[Flag, str] = {
     Flag.NOISE_RESCALED: "the errors in the file were too small and were scaled up by more than two",
     Flag.MUSE_HST_DISAGREE: "MUSE and HST fluxes disagree beyond their errors",
     Flag.FOREGROUND: "a foreground star or a masked region lies inside the bin",
+    Flag.NOT_REPRODUCED: "the forward model on the posterior's draws misses the spectrum or bands by more than on mocks",
+    Flag.DRAWS_OFF: "the model that fits the spectrum lies further from the posterior's draws than on mocks",
 }
+
+# Quality levels, the worst last, and the flags that bring a bin there.
+QUALITY: tuple[tuple[str, Flag], ...] = (
+    ("nothing found wrong", Flag.NONE),
+    (
+        "take note",
+        Flag.LOW_SNR
+        | Flag.HIGH_SNR
+        | Flag.MISSING_BANDS
+        | Flag.MASKED_PIXELS
+        | Flag.KINEMATICS_FIXED
+        | Flag.NOISE_RESCALED
+        | Flag.NOT_FINITE
+        | Flag.BAD_SIGMA
+        | Flag.OTHER_WINDOW,
+    ),
+    (
+        "doubtful",
+        Flag.BAD_FIT
+        | Flag.EDGE_OF_PRIOR
+        | Flag.RESOLUTION
+        | Flag.FOREGROUND
+        | Flag.MUSE_HST_DISAGREE
+        | Flag.NOT_REPRODUCED
+        | Flag.DRAWS_OFF
+        | Flag.WRONG_UNITS,
+    ),
+    ("not to be used", Flag.OUT_OF_DISTRIBUTION | Flag.NO_VALID_PIXELS | Flag.NEGATIVE_FLUX),
+)
 
 # A spectrum with one of these gets no numbers (NaN in every output).
 UNUSABLE = Flag.NO_VALID_PIXELS | Flag.NEGATIVE_FLUX
@@ -93,3 +126,18 @@ def count(flags: np.ndarray) -> dict[str, int]:
     values = np.asarray(flags, dtype=np.uint32)
     counts = {flag.name: int(((values & np.uint32(int(flag))) != 0).sum()) for flag in MEANING}
     return {name: number for name, number in counts.items() if number}
+
+
+def quality(flags: np.ndarray) -> np.ndarray:
+    """Give the worst level of `QUALITY` that each spectrum's flags reach, 0 (nothing found wrong) to 3.
+
+    Parameters
+    ----------
+    flags : ndarray of int
+        A ``flags`` column.
+    """
+    values = np.asarray(flags, dtype=np.uint32)
+    level = np.zeros(values.shape, dtype=np.int16)
+    for number, (_, members) in enumerate(QUALITY):
+        level[(values & np.uint32(int(members))) != 0] = number
+    return level

@@ -1,0 +1,62 @@
+"""Posterior-predictive check of a galaxy: the forward model on the posterior's draws, against spectra and bands."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
+    parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
+    parser.add_argument(
+        "--limits",
+        type=Path,
+        nargs="?",
+        metavar="FILE",
+        help="predictive.json of the model; without it nothing is flagged",
+    )
+    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
+    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="predictive.h5")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import logging
+
+    from sfhnet.config import load_config
+    from sfhnet.flags import count
+    from sfhnet.forward import load_forward
+    from sfhnet.posterior import Posterior
+    from sfhnet.predictive_check import check_spectra
+    from sfhnet.predictive_limits import Limits
+    from sfhnet.provenance import provenance
+    from sfhnet.spectra import Spectra
+
+    log = logging.getLogger("sfhnet.check_galaxy")
+    config = load_config(args.config)
+    spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)
+    found = check_spectra(
+        load_forward(config, args.ssp, args.filters, args.mappings),
+        config.noise,
+        spectra,
+        posterior,
+        Limits.read(args.limits) if args.limits else None,
+        config.galaxies.predictive_draws,
+        config.galaxies.n_examples,
+    )
+    found.write(
+        args.out,
+        provenance(
+            config.noise,
+            modules=["sfhnet.predictive_check", __file__],
+            inputs=[args.spectra, args.posterior, *([args.limits] if args.limits else []), args.ssp],
+        ),
+    )
+    log.info(
+        "%s: %d spectra, flags %s %s",
+        args.out,
+        len(found),
+        count(found.flags),
+        found.meta.get("unchecked", ""),
+    )

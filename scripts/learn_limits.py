@@ -1,0 +1,50 @@
+"""Learn on mocks how badly the forward model, run on a model's posterior, may miss a spectrum before it is flagged."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
+    parser.add_argument(
+        "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="calibration mocks"
+    )
+    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
+    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: predictive.json in the model's folder"
+    )
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import numpy as np
+
+    from sfhnet.config import load_config
+    from sfhnet.dataset import Mocks
+    from sfhnet.forward import load_forward
+    from sfhnet.infer import load
+    from sfhnet.learn_limits import learn_limits
+    from sfhnet.library import read_shard
+    from sfhnet.predictive_limits import PREDICTIVE
+    from sfhnet.provenance import provenance
+
+    config = load_config(args.config)
+    learn_limits(
+        load(args.model_dir),
+        load_forward(config, args.ssp, args.filters, args.mappings),
+        Mocks(args.shards, config.training.cache_gb),
+        np.concatenate([read_shard(path).parameters["redshift"] for path in args.shards]),
+        config.calibration,
+        config.noise,
+        config.galaxies.predictive_draws,
+        config.seed,
+        args.out or args.model_dir / PREDICTIVE,
+        provenance(
+            config.calibration,
+            modules=["sfhnet.learn_limits", __file__],
+            inputs=[*args.shards, args.model_dir / "weights.safetensors", args.ssp],
+            seed=config.seed,
+        ),
+    )
