@@ -190,6 +190,10 @@ if CONFIG.galaxies.model_is_folder:
         )
 else:
     GALAXY_MODEL = f"results/model/{CONFIG.galaxies.model}"
+# Limits of the posterior-predictive check; a ready-made model that came without them flags nothing there.
+GALAXY_LIMITS = f"{GALAXY_MODEL}/predictive.json"
+if CONFIG.galaxies.model_is_folder and not Path(GALAXY_LIMITS).is_file():
+    GALAXY_LIMITS = []
 
 
 # The optional comparison with pPXF: benchmark sets, stress mocks that they need, and chunks of mocks, a job each.

@@ -162,9 +162,10 @@ rule report:
         figures=expand("results/figures/{figure}.png", figure=[*PRIOR_FIGURES, *VALIDATION_FIGURES, "claims"]),
         summaries=expand("results/galaxies/{galaxy}/summary.json", galaxy=GALAXIES),
         pages=expand("results/galaxies/{galaxy}/summary.png", galaxy=GALAXIES),
+        checks=expand("results/galaxies/{galaxy}/{page}.png", galaxy=GALAXIES, page=("quality", "examples")),
         truths=expand("results/galaxies/{galaxy}/truth.png", galaxy=SIMULATED),
         template="report/page.html.j2",
-        captions=expand("report/{kind}.rst", kind=("validation", "claims", "galaxy", "truth", *PRIOR_FIGURES)),
+        captions=expand("report/{kind}.rst", kind=("validation", "claims", "galaxy", "quality", "examples", "truth", *PRIOR_FIGURES)),
         script=script("report"),
         code=code("report"),
     output:

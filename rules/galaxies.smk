@@ -1,12 +1,19 @@
 # Observed galaxies: spectra as the network knows them, posteriors, maps and pages. One row of the sample sheet each.
 
 
+# Settings of the section galaxies that change no prepared spectrum.
+AFTER_PREPARATION = [
+    f"galaxies.{name}"
+    for name in ("sheet", "data_dir", "model", "samples", "predictive_draws", "n_examples")
+]
+
+
 rule galaxies:
     input:
         expand(
             "results/galaxies/{galaxy}/{file}",
             galaxy=GALAXIES,
-            file=("maps.fits", "bins.ecsv", "summary.png"),
+            file=("maps.fits", "bins.ecsv", "summary.png", "quality.png", "examples.png"),
         ),
         expand("results/galaxies/{galaxy}/truth.png", galaxy=SIMULATED),
     localrule: True
@@ -36,7 +43,7 @@ rule simulate_galaxy:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        *section("seed", "bands", "age_bins_myr", "simulated_galaxy"),
+        *section("seed", "bands", "age_bins_myr", "simulated_galaxy", "noise"),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,
         lines=lambda wildcards, input: next(file for file in input.lines if file.endswith(".fits.gz")),
         folder=lambda wildcards, output: Path(output.cube).parent,
@@ -68,12 +75,7 @@ rule prepare_galaxy:
         mem_mb=growing(3000 + 1500 * CONFIG.galaxies.memory_gb),
         runtime=growing(120),
     params:
-        *section(
-            "grid",
-            "bands",
-            "galaxies",
-            without=["galaxies.sheet", "galaxies.data_dir", "galaxies.model", "galaxies.samples"],
-        ),
+        *section("grid", "bands", "galaxies", without=AFTER_PREPARATION),
         row=lambda wildcards: GALAXIES[wildcards.galaxy].model_dump_json(),
         filters=lambda wildcards, input: Path(input.filters[0]).parent,
         simulated=lambda wildcards: section("simulated_galaxy") if wildcards.galaxy in SIMULATED else None,
@@ -94,7 +96,8 @@ rule infer_galaxy:
         script=script("infer_galaxy"),
         code=code("infer_galaxy"),
     output:
-        "results/galaxies/{galaxy}/posterior.h5",
+        posterior="results/galaxies/{galaxy}/posterior.h5",
+        summed="results/galaxies/{galaxy}/summed.h5",
     log:
         "logs/infer_galaxy/{galaxy}.log",
     benchmark:
@@ -114,13 +117,55 @@ rule infer_galaxy:
         "Infer the histories of {wildcards.galaxy}"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --model-dir {params.folder} "
-        "--spectra {input.spectra} --samples {params.samples} --seed {params.seed} --out {output}"
+        "--spectra {input.spectra} --samples {params.samples} --seed {params.seed} --out {output.posterior} "
+        "--out-summed {output.summed}"
+
+
+# The forward model on draws of the posterior: does it give the spectrum back?
+rule check_galaxy:
+    input:
+        spectra="results/galaxies/{galaxy}/spectra.h5",
+        posterior="results/galaxies/{galaxy}/posterior.h5",
+        limits=GALAXY_LIMITS,
+        ssp=f"results/ssp/{CONFIG.ssp.name}.h5",
+        filters=upstream("hst_filters"),
+        lines=upstream("mappings51"),
+        script=script("check_galaxy"),
+        code=code("check_galaxy"),
+    output:
+        "results/galaxies/{galaxy}/predictive.h5",
+    log:
+        "logs/check_galaxy/{galaxy}.log",
+    benchmark:
+        "benchmarks/check_galaxy/{galaxy}.tsv"
+    conda:
+        "../envs/validation.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        *section("grid", "bands", "age_bins_myr", "prior.nuisance", "noise"),
+        *section("synthesis.basis_tolerance", "synthesis.nebular_continuum", "synthesis.birth_age_myr"),
+        *section("galaxies.predictive_draws", "galaxies.n_examples"),
+        filters=lambda wildcards, input: Path(input.filters[0]).parent,
+        mappings=lambda wildcards, input: next(file for file in input.lines if file.endswith(".fits.gz")),
+        code=code_hash("check_galaxy"),
+    message:
+        "Check the posteriors of {wildcards.galaxy} with the forward model"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --spectra {input.spectra} "
+        "--posterior {input.posterior} --limits {input.limits} --ssp {input.ssp} --filters {params.filters} "
+        "--mappings {params.mappings} --out {output}"
 
 
 rule map_galaxy:
     input:
         spectra="results/galaxies/{galaxy}/spectra.h5",
         posterior="results/galaxies/{galaxy}/posterior.h5",
+        summed="results/galaxies/{galaxy}/summed.h5",
+        predictive="results/galaxies/{galaxy}/predictive.h5",
+        spec=f"{GALAXY_MODEL}/model.json",
         # where the truth is known: mocks, whose mean is what the network has to beat
         library=lambda wildcards: shard_files(VALIDATION_SHARDS) if wildcards.galaxy in SIMULATED else [],
         script=script("map_galaxy"),
@@ -143,7 +188,8 @@ rule map_galaxy:
         "Map {wildcards.galaxy}"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --galaxy {wildcards.galaxy} "
-        "--spectra {input.spectra} --posterior {input.posterior} --library {input.library} "
+        "--spectra {input.spectra} --posterior {input.posterior} --summed {input.summed} "
+        "--predictive {input.predictive} --model {input.spec} --library {input.library} "
         "--out-maps {output.maps} --out-bins {output.bins} --out-json {output.summary}"
 
 
@@ -152,6 +198,8 @@ rule plot_galaxy:
         spectra="results/galaxies/{galaxy}/spectra.h5",
         posterior="results/galaxies/{galaxy}/posterior.h5",
         summary="results/galaxies/{galaxy}/summary.json",
+        predictive="results/galaxies/{galaxy}/predictive.h5",
+        spec=f"{GALAXY_MODEL}/model.json",
         script=script("plot_galaxy"),
         code=code("plot_galaxy"),
     output:
@@ -162,6 +210,20 @@ rule plot_galaxy:
             labels={"galaxy": "{galaxy}", "figure": "summary"},
         ),
         pdf="results/galaxies/{galaxy}/summary.pdf",
+        quality=report(
+            "results/galaxies/{galaxy}/quality.png",
+            caption="../report/quality.rst",
+            category="Galaxies",
+            labels={"galaxy": "{galaxy}", "figure": "checks"},
+        ),
+        quality_pdf="results/galaxies/{galaxy}/quality.pdf",
+        examples=report(
+            "results/galaxies/{galaxy}/examples.png",
+            caption="../report/examples.rst",
+            category="Galaxies",
+            labels={"galaxy": "{galaxy}", "figure": "example bins"},
+        ),
+        examples_pdf="results/galaxies/{galaxy}/examples.pdf",
     log:
         "logs/plot_galaxy/{galaxy}.log",
     wildcard_constraints:
@@ -180,7 +242,9 @@ rule plot_galaxy:
         "Draw the page of {wildcards.galaxy}"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --galaxy {wildcards.galaxy} "
-        "--spectra {input.spectra} --posterior {input.posterior} --summary {input.summary} --out {output.page} {params.truth}"
+        "--spectra {input.spectra} --posterior {input.posterior} --summary {input.summary} "
+        "--predictive {input.predictive} --model {input.spec} --out {output.page} --out-quality {output.quality} "
+        "--out-examples {output.examples} {params.truth}"
 
 
 # The same page, and beside it the true maps, which only a simulated galaxy has.
@@ -193,6 +257,20 @@ use rule plot_galaxy as plot_simulated_galaxy with:
             labels={"galaxy": "{galaxy}", "figure": "summary"},
         ),
         pdf="results/galaxies/{galaxy}/summary.pdf",
+        quality=report(
+            "results/galaxies/{galaxy}/quality.png",
+            caption="../report/quality.rst",
+            category="Galaxies",
+            labels={"galaxy": "{galaxy}", "figure": "checks"},
+        ),
+        quality_pdf="results/galaxies/{galaxy}/quality.pdf",
+        examples=report(
+            "results/galaxies/{galaxy}/examples.png",
+            caption="../report/examples.rst",
+            category="Galaxies",
+            labels={"galaxy": "{galaxy}", "figure": "example bins"},
+        ),
+        examples_pdf="results/galaxies/{galaxy}/examples.pdf",
         truth=report(
             "results/galaxies/{galaxy}/truth.png",
             caption="../report/truth.rst",

@@ -13,6 +13,9 @@ if __name__ == "__main__":
     parser.add_argument("--samples", type=int, default=0, metavar="N", help="joint samples of each bin")
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="posterior.h5")
+    parser.add_argument(
+        "--out-summed", type=Path, metavar="FILE", help="summed.h5: the answer for the sum of all bins"
+    )
     args = parser.parse_args()
     cli.setup(args)
 
@@ -22,18 +25,23 @@ if __name__ == "__main__":
     from sfhnet.infer import load
     from sfhnet.provenance import provenance
     from sfhnet.spectra import Spectra
+    from sfhnet.summed import summed_spectrum
 
     log = logging.getLogger("sfhnet.infer_galaxy")
     model = load(args.model_dir)
     # a network without a joint posterior (a baseline) gives none
     n_samples = args.samples if model.draws_samples else 0
-    posterior = model.infer_spectra(Spectra.read(args.spectra), n_samples=n_samples, seed=args.seed)
-    posterior.write(
-        args.out,
-        provenance(
-            modules=["sfhnet.infer", __file__], inputs=[args.spectra, args.model_dir / "weights.safetensors"]
-        ),
+    spectra = Spectra.read(args.spectra)
+    made = provenance(
+        modules=["sfhnet.infer", __file__],
+        inputs=[args.spectra, args.model_dir / "weights.safetensors"],
+        seed=args.seed,
     )
+    posterior = model.infer_spectra(spectra, n_samples=n_samples, seed=args.seed)
+    posterior.write(args.out, made)
+    if args.out_summed:
+        whole = summed_spectrum(spectra)
+        model.infer_spectra(whole, n_samples=n_samples, seed=args.seed).write(args.out_summed, made)
     strange = (posterior.flags & int(Flag.OUT_OF_DISTRIBUTION)) > 0
     log.info(
         "%s: %d spectra, %d usable, %d unlike the mocks",

@@ -10,6 +10,15 @@ if __name__ == "__main__":
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
     parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
     parser.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="model.json: the prior, for what the data added",
+    )
+    parser.add_argument("--predictive", type=Path, metavar="FILE", help="predictive.h5 of check_galaxy")
+    parser.add_argument("--summed", type=Path, metavar="FILE", help="summed.h5 of infer_galaxy")
+    parser.add_argument(
         "--library",
         type=Path,
         nargs="*",
@@ -25,12 +34,15 @@ if __name__ == "__main__":
 
     import logging
 
+    from sfhnet.bin_table import bin_columns
     from sfhnet.galaxy_summary import prior_labels, summarise
-    from sfhnet.io import write_json
-    from sfhnet.maps import bin_columns, write_maps, write_table
+    from sfhnet.io import read_json, write_json
+    from sfhnet.maps import write_maps, write_table
     from sfhnet.posterior import Posterior
+    from sfhnet.predictive import Predictive
     from sfhnet.provenance import provenance
     from sfhnet.spectra import Spectra
+    from sfhnet.summed import summed_spectrum
 
     log = logging.getLogger("sfhnet.map_galaxy")
     spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)
@@ -41,9 +53,16 @@ if __name__ == "__main__":
     made = provenance(
         modules=["sfhnet.maps", "sfhnet.galaxy_summary", __file__], inputs=[args.spectra, args.posterior]
     )
-    table = bin_columns(spectra, posterior)
-    write_maps(args.out_maps, spectra, posterior, table, made)
-    summary = summarise(spectra, posterior, table, prior_labels(args.library) if args.library else None)
+    prior = read_json(args.model)["prior"]
+    predictive = Predictive.read(args.predictive) if args.predictive else None
+    table = bin_columns(spectra, posterior, prior, predictive)
+    write_maps(args.out_maps, spectra, posterior, table, made, prior)
+    whole = None
+    if args.summed:
+        total, answer = summed_spectrum(spectra), Posterior.read(args.summed)
+        whole = (total, answer, bin_columns(total, answer))
+    labels = prior_labels(args.library) if args.library else None
+    summary = summarise(spectra, posterior, table, labels, whole)
     write_table(args.out_bins, table, {"galaxy": args.galaxy, "verdict": summary["verdict"]})
     if args.out_json:
         write_json(args.out_json, summary | {"provenance": made})

@@ -1,4 +1,4 @@
-"""Draw the summary page of a galaxy, and true against recovered maps where the truth is known."""
+"""Draw the pages of a galaxy: summary, checks, example bins, and true against recovered maps where the truth is known."""
 
 from pathlib import Path
 
@@ -13,24 +13,35 @@ if __name__ == "__main__":
         "--summary", type=Path, required=True, metavar="FILE", help="summary.json of map_galaxy"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="summary.png (a PDF goes beside it)"
+        "--predictive", type=Path, required=True, metavar="FILE", help="predictive.h5 of check_galaxy"
     )
+    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="model.json: the prior")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="summary.png (a PDF goes beside each page)"
+    )
+    parser.add_argument("--out-quality", type=Path, required=True, metavar="FILE", help="quality.png")
+    parser.add_argument("--out-examples", type=Path, required=True, metavar="FILE", help="examples.png")
     parser.add_argument("--out-truth", type=Path, metavar="FILE", help="truth.png, for a simulated galaxy")
     args = parser.parse_args()
     cli.setup(args)
 
+    from sfhnet.bin_figures import examples_page, quality_page
+    from sfhnet.bin_table import bin_columns
     from sfhnet.config import load_config
     from sfhnet.figure_style import save, style
     from sfhnet.galaxy_figures import summary_page, truth_page
     from sfhnet.io import read_json
-    from sfhnet.maps import bin_columns
     from sfhnet.posterior import Posterior
+    from sfhnet.predictive import Predictive
     from sfhnet.spectra import Spectra
 
     config = load_config(args.config)
     spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)
-    table, summary = bin_columns(spectra, posterior), read_json(args.summary)
+    predictive, prior = Predictive.read(args.predictive), read_json(args.model)["prior"]
+    table, summary = bin_columns(spectra, posterior, prior, predictive), read_json(args.summary)
     with style(config.figures):
         save(summary_page(spectra, posterior, table, summary), args.out.with_suffix(""))
+        save(quality_page(spectra, posterior, table, prior), args.out_quality.with_suffix(""))
+        save(examples_page(spectra, posterior, table, predictive), args.out_examples.with_suffix(""))
         if args.out_truth:
             save(truth_page(spectra, posterior, table, summary), args.out_truth.with_suffix(""))

@@ -37,7 +37,7 @@ if __name__ == "__main__":
     caption = Captions(args.templates)
     pages = []
     for folder in args.galaxies:
-        kinds = {"summary": "galaxy", "truth": "truth"}
+        kinds = {"summary": "galaxy", "truth": "truth", "quality": "quality", "examples": "examples"}
         files = [
             (folder / f"{name}.png", kind)
             for name, kind in kinds.items()

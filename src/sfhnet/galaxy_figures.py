@@ -17,9 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from sfhnet.bin_table import arcsec_kpc
 from sfhnet.figure_style import COLOURS, GREY
-from sfhnet.flags import Flag
-from sfhnet.maps import arcsec_kpc, to_map
+from sfhnet.flags import QUALITY, quality
+from sfhnet.maps import to_map
 from sfhnet.posterior import Posterior
 from sfhnet.spectra import Spectra
 
@@ -52,7 +53,7 @@ def summary_page(spectra: Spectra, posterior: Posterior, table: QTable, summary:
     spectra, posterior : Spectra, Posterior
         Prepared spectra and their answers.
     table : QTable
-        From `sfhnet.maps.bin_columns`.
+        From `sfhnet.bin_table.bin_columns`.
     summary : mapping
         From `sfhnet.galaxy_summary.summarise`.
 
@@ -67,7 +68,7 @@ def summary_page(spectra: Spectra, posterior: Posterior, table: QTable, summary:
     _banner(figure.add_subplot(rows[0]), spectra, summary)
     if mapped:
         cells = [figure.add_subplot(cell) for cell in rows[1].subgridspec(3, 3)]
-        _map_panels(cells, spectra, table, summary)
+        _draw_maps(cells, spectra, table, summary)
         bottom = rows[2].subgridspec(1, 3)
         _radial_panel(figure.add_subplot(bottom[2]), spectra, table, summary)
     else:
@@ -139,7 +140,7 @@ def _watermark(axes: Axes, summary: Mapping[str, Any]) -> None:
         )
 
 
-def _map_panels(cells: list[Axes], spectra: Spectra, table: QTable, summary: Mapping[str, Any]) -> None:
+def _draw_maps(cells: list[Axes], spectra: Spectra, table: QTable, summary: Mapping[str, Any]) -> None:
     white = np.where(spectra.white > 0, spectra.white, np.nan)
     positive = white[np.isfinite(white)]
     low, high = np.percentile(positive, [2, 99.8]) if positive.size else (1.0, 10.0)
@@ -153,7 +154,7 @@ def _map_panels(cells: list[Axes], spectra: Spectra, table: QTable, summary: Map
         draw_map(axes, spectra, values, title, colours, symmetric=name == "velocity")
         if name != "velocity":
             _watermark(axes, summary)
-    _quality_map(cells[8], spectra, table)
+    quality_map(cells[8], spectra, table)
 
 
 def draw_map(
@@ -206,20 +207,11 @@ def _dress(axes: Axes, shown: Any, title: str) -> None:
         axes.figure.colorbar(shown, ax=axes, shrink=0.85, pad=0.02)
 
 
-def _quality_map(axes: Axes, spectra: Spectra, table: QTable) -> None:
-    flags = np.asarray(table["flags"], dtype=np.uint32)
-
-    def has(*which: Flag) -> np.ndarray:
-        return (flags & np.uint32(sum(int(flag) for flag in which))) != 0
-
-    level = np.zeros(len(flags))
-    level[
-        has(Flag.MISSING_BANDS, Flag.MASKED_PIXELS, Flag.KINEMATICS_FIXED, Flag.NOISE_RESCALED, Flag.LOW_SNR)
-    ] = 1
-    level[has(Flag.BAD_FIT, Flag.EDGE_OF_PRIOR, Flag.RESOLUTION, Flag.FOREGROUND, Flag.MUSE_HST_DISAGREE)] = 2
-    level[has(Flag.OUT_OF_DISTRIBUTION, Flag.NO_VALID_PIXELS, Flag.NEGATIVE_FLUX)] = 3
+def quality_map(axes: Axes, spectra: Spectra, table: QTable) -> None:
+    """Draw the worst flag of each bin."""
+    level = quality(np.asarray(table["flags"]))
     colours = ["#1B7837", "#FEE08B", "#F46D43", _BAD]
-    words = ["nothing found wrong", "take note", "doubtful", "not to be used"]
+    words = [word for word, _ in QUALITY]
     cmap = plt.matplotlib.colors.ListedColormap(colours)
     axes.imshow(
         to_map(spectra.bin_map, level),
@@ -326,6 +318,10 @@ def _history_panel(axes: Axes, summary: Mapping[str, Any], spectra: Spectra) -> 
         mass = spectra.truth["mass_formed"][:, None] * spectra.truth["mass_fraction"]
         true = np.cumsum(mass.sum(axis=0)) / mass.sum()
         axes.plot(ages, np.concatenate([[1.0], 1 - true]), color="black", linestyle="--", label="true")
+    if summary.get("summed"):
+        whole_cum = _as_array(summary["summed"]["cum_mass"])
+        line = np.concatenate([[1.0], 1 - whole_cum])
+        axes.plot(ages, line, color=COLOURS[1], linewidth=1, linestyle="-.", label="summed spectrum")
     _age_axis(axes, edges)
     axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("share of the mass formed by then")

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable
 
+from .bin_table import QUANTITIES
 from .flags import Flag, count
 from .library import read_shard
-from .maps import QUANTITIES, arcsec_kpc
 from .posterior import Posterior
+from .relations import gradients, planes, profiles
 from .spectra import Spectra
 
 _LOW, _HIGH = 0.16, 0.84
@@ -68,45 +69,12 @@ def usable_bins(table: QTable, posterior: Posterior) -> np.ndarray:
     return posterior.usable & np.isfinite(np.asarray(table["log_mass_formed"], dtype=float))
 
 
-def gradient(
-    radius: np.ndarray, values: np.ndarray, errors: np.ndarray, good: np.ndarray
-) -> dict[str, float | int | None]:
-    """Fit a straight line to values against radius, weighted with errors and the scatter about the line.
-
-    Parameters
-    ----------
-    radius, values, errors : ndarray, shape (n,)
-        In the units wanted for the slope.
-    good : ndarray of bool, shape (n,)
-        Bins to use.
-
-    Returns
-    -------
-    dict
-        ``slope``, ``slope_err``, ``at_centre``, ``scatter``, ``n``; None where fewer than five bins are left. The error
-        covers the scatter of the bins, not an error that all bins share.
-    """
-    good = good & np.isfinite(radius) & np.isfinite(values) & np.isfinite(errors)
-    if good.sum() < 5 or np.ptp(radius[good]) <= 0:
-        return {"slope": None, "slope_err": None, "at_centre": None, "scatter": None, "n": int(good.sum())}
-    x, y = radius[good], values[good]
-    plain = np.polynomial.polynomial.polyfit(x, y, 1)
-    scatter = float(np.std(y - np.polynomial.polynomial.polyval(x, plain), ddof=2))
-    sigma = np.maximum(np.hypot(errors[good], scatter) if scatter > 0 else errors[good], 1e-6)
-    design = np.stack([np.ones_like(x), x], axis=1) / sigma[:, None]
-    covariance = np.linalg.inv(design.T @ design)
-    solution = covariance @ design.T @ (y / sigma)
-    return {
-        "slope": float(solution[1]),
-        "slope_err": float(np.sqrt(covariance[1, 1])),
-        "at_centre": float(solution[0]),
-        "scatter": scatter,
-        "n": int(good.sum()),
-    }
-
-
 def summarise(
-    spectra: Spectra, posterior: Posterior, table: QTable, prior: Mapping[str, np.ndarray] | None = None
+    spectra: Spectra,
+    posterior: Posterior,
+    table: QTable,
+    prior: Mapping[str, np.ndarray] | None = None,
+    summed: tuple[Spectra, Posterior, QTable] | None = None,
 ) -> dict[str, Any]:
     """Say in numbers and words what was found, and how well, where the truth is known.
 
@@ -116,12 +84,15 @@ def summarise(
         As for `write_maps`.
     prior : mapping, optional
         Label -> values of mocks from the prior, for "always answer the prior mean" beside the network.
+    summed : (Spectra, Posterior, QTable), optional
+        The same of the summed spectrum.
 
     Returns
     -------
     dict
-        Plain data: ``verdict`` (sentences), ``flags`` (counts), ``integrated``, ``gradients``, and ``truth`` for a simulated
-        galaxy.
+        Plain data: ``verdict`` (sentences), ``flags`` (counts), ``integrated``, ``summed``, ``gradients``, ``profiles``,
+        ``planes``, ``check`` (medians of the posterior-predictive check and of the information gain), and ``truth`` for a
+        simulated galaxy.
     """
     flags = np.asarray(table["flags"], dtype=np.uint32)
     history = integrated_history(spectra, posterior, table)
@@ -153,6 +124,15 @@ def summarise(
     }
     if spectra.n >= 5 and spectra.bin_map.size > 1:
         summary["gradients"] = gradients(spectra, table, trusted)
+        summary["profiles"] = profiles(spectra, table, trusted)
+        summary["planes"] = planes(table, trusted, _true_densities(spectra, posterior, table))
+    if summed is not None:
+        summary["summed"] = compare_with_summed(summary["integrated"], *summed)
+    summary["check"] = {
+        name: _number(np.nanmedian(np.asarray(table[name], dtype=float)[good]))
+        for name in table.colnames
+        if name.startswith(("ppc_", "info_", "calibration_rms")) and good.any()
+    }
     if spectra.truth:
         summary["truth"] = compare_with_truth(spectra, posterior, table, good, prior)
     return summary
@@ -187,6 +167,12 @@ def verdict(flags: np.ndarray, good: np.ndarray) -> list[str]:
     for flag, start in (
         (Flag.OUT_OF_DISTRIBUTION, "OUT OF DISTRIBUTION: do not use these numbers"),
         (Flag.BAD_FIT, "BAD FIT: the model does not reproduce the spectrum"),
+        (
+            Flag.NOT_REPRODUCED,
+            "NOT REPRODUCED: the forward model on the posterior's draws misses the spectrum",
+        ),
+        (Flag.DRAWS_OFF, "The model that fits the spectrum lies outside the posterior"),
+        (Flag.MUSE_HST_DISAGREE, "MUSE and HST disagree beyond their errors"),
         (Flag.RESOLUTION, "TOO BROAD: lines wider than the training resolution"),
         (Flag.NO_BANDS, "No HST bands: young and old stars are told apart by the spectrum alone"),
         (Flag.NOISE_RESCALED, "The errors in the file were less than half of the scatter and were scaled up"),
@@ -201,23 +187,68 @@ def verdict(flags: np.ndarray, good: np.ndarray) -> list[str]:
     return sentences or ["Nothing found wrong."]
 
 
-def gradients(spectra: Spectra, table: QTable, good: np.ndarray) -> dict[str, Any]:
-    """Fit radial gradients of age and metallicity, per kpc and per R25 where that is known."""
-    radius_arcsec = np.asarray(table["radius"].value, dtype=float)
-    scales = {"per_kpc": arcsec_kpc(spectra)}
-    if spectra.meta.get("r25_arcsec"):
-        scales["per_r25"] = 1 / spectra.meta["r25_arcsec"]
-    result: dict[str, Any] = {}
-    for name in ("lw_log_age", "mw_log_age", "lw_mh", "mw_mh", "a_v", "log_mass_density"):
-        values = np.asarray(table[name], dtype=float)
-        base = "log_mass_formed" if name == "log_mass_density" else name
-        low, high = (np.asarray(table[f"{base}_{end}"], dtype=float) for end in ("p16", "p84"))
-        for label, scale in scales.items():
-            result[f"{name}_{label}"] = gradient(radius_arcsec * scale, values, 0.5 * (high - low), good)
-            if name in spectra.truth:
-                true = gradient(radius_arcsec * scale, spectra.truth[name], 0.5 * (high - low), good)
-                result[f"{name}_{label}"]["true_slope"] = true["slope"]
+def compare_with_summed(
+    integrated: Mapping[str, Any], spectra: Spectra, posterior: Posterior, table: QTable
+) -> dict[str, Any]:
+    """Set the answer for the summed spectrum beside the sum of the answers for the bins.
+
+    Parameters
+    ----------
+    integrated : mapping
+        ``integrated`` of `summarise`: the sum of the bins.
+    spectra, posterior, table
+        The summed spectrum (`sfhnet.summed.summed_spectrum`), its answer and its table.
+
+    Returns
+    -------
+    dict
+        Quantity -> ``summed``, ``bins``, ``difference`` and ``n_sigma`` (in half widths of the 68 % interval of the summed
+        spectrum); ``cum_mass``, ``cum_mass_p16``, ``cum_mass_p84``, ``mh`` (n_age,) of the summed spectrum, and
+        ``max_cum_difference``; ``flags``.
+    """
+    low, high = (int(np.argmin(np.abs(posterior.levels - level))) for level in (_LOW, _HIGH))
+    result: dict[str, Any] = {"flags": count(np.asarray(table["flags"]))}
+    for name in ("log_mass_formed", "log_sfr10", "log_sfr100", "mw_log_age", "mw_mh", "a_v"):
+        value, bottom, top = (float(np.asarray(table[name + end])[0]) for end in ("", "_p16", "_p84"))
+        bins = integrated[name]
+        apart = None if bins is None else value - bins
+        error = 0.5 * (top - bottom)
+        result[name] = {
+            "summed": _number(value),
+            "bins": bins,
+            "difference": None if apart is None else _number(apart),
+            "n_sigma": None if apart is None or not error > 0 else _number(apart / error),
+        }
+    cum = posterior.cum_mass[0]
+    bins = np.array([np.nan if value is None else value for value in integrated["cum_mass"]])
+    result |= {
+        "cum_mass": [_number(value) for value in cum],
+        "cum_mass_p16": [_number(value) for value in posterior.cum_mass_q[0, low]],
+        "cum_mass_p84": [_number(value) for value in posterior.cum_mass_q[0, high]],
+        "mh": [_number(value) for value in posterior.mh[0]],
+        "max_cum_difference": _number(np.max(np.abs(cum - bins))),
+        "n_bins": spectra.meta.get("summed_bins"),
+    }
     return result
+
+
+def _true_densities(spectra: Spectra, posterior: Posterior, table: QTable) -> dict[str, np.ndarray]:
+    """True values under the names of the table, as far as the plane needs them."""
+    truth = spectra.truth
+    if not truth:
+        return {}
+    log_kpc2 = np.asarray(table["log_mass_formed"]) - np.asarray(table["log_mass_density"])
+    young = np.asarray(posterior.age_edges_myr[1:]) <= 1000.0
+    weight = truth["mass_fraction"][:, young]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {
+            "log_mass_density": np.log10(truth["mass_formed"]) - log_kpc2,
+            "mh_young": np.nansum(weight * truth["mh"][:, young], axis=1) / weight.sum(axis=1),
+            **{name: truth[name] for name in ("lw_mh", "mw_mh")},
+        }
+    if "log_sfr100" in truth:
+        found["log_sfr100_density"] = truth["log_sfr100"] - log_kpc2
+    return found
 
 
 def compare_with_truth(
@@ -232,8 +263,9 @@ def compare_with_truth(
     Returns
     -------
     dict
-        Quantity -> ``rms``, ``bias``, ``scatter``, ``correlation``, ``n``, ``coverage_68``, ``coverage_90`` and, with a prior,
-        ``rms_prior_mean`` and ``beats_prior_mean``.
+        Quantity -> ``rms``, ``bias``, ``scatter``, ``correlation``, ``n``, ``coverage_68``, ``coverage_90``,
+        ``rms_over_error`` (of the difference in half widths of the 68 % interval: one where errors are right) and, with a
+        prior, ``rms_prior_mean`` and ``beats_prior_mean``.
     """
     truth = dict(spectra.truth)
     with np.errstate(divide="ignore"):
@@ -270,6 +302,8 @@ def compare_with_truth(
             entry[f"coverage_{round(100 * level)}"] = _number(
                 np.mean((true >= low)[use] & (true <= high)[use])
             )
+        low, high = posterior.interval(scalar, 0.68)
+        entry["rms_over_error"] = _number(np.sqrt(np.mean((difference / (0.5 * (high - low))[use]) ** 2)))
         known = prior.get(name) if prior else None
         if known is not None:
             entry["prior_mean"] = _number(np.mean(known))

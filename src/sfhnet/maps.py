@@ -1,177 +1,22 @@
-"""From answers per bin to maps and tables."""
+"""From what is known of each bin to FITS maps and a table."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable
 from astropy.wcs import WCS
 
-from pyprospect.constants import LSOL_ERG_S, MPC_CM
-
-from .flags import MEANING, describe
+from .flags import MEANING
+from .information import information
 from .io import atomic_write
 from .posterior import Posterior
 from .spectra import Spectra
-
-# Scalar of the posterior -> what the maps call it; point estimate and the ends of the 68 % interval are given.
-QUANTITIES: dict[str, str] = {
-    "lw_log_age": "light-weighted mean log age",
-    "mw_log_age": "mass-weighted mean log age",
-    "lw_mh": "light-weighted [M/H]",
-    "mw_mh": "mass-weighted [M/H]",
-    "t50": "log look-back time by which half of the mass had formed",
-    "t75": "log look-back time by which 75 % of the mass had formed",
-    "t90": "log look-back time by which 90 % of the mass had formed",
-    "a_v": "effective V attenuation",
-}
-_YOUNG_MYR, _OLD_MYR = 1000.0, 5000.0
-ASSUMED_COVERAGE = 0.68
-
-
-def luminosity_per_flux(spectra: Spectra) -> float:
-    """Give the luminosity density in Lsol/Angstrom of one unit of the spectra's rest-frame flux."""
-    distance_cm = spectra.distance_mpc * MPC_CM
-    return 4 * np.pi * distance_cm**2 * spectra.flux_unit_cgs / LSOL_ERG_S
-
-
-def arcsec_kpc(spectra: Spectra) -> float:
-    """Give kpc per arcsec at the galaxy, from the luminosity distance and the systemic redshift."""
-    redshift = float(np.median(spectra.redshift))
-    angular_mpc = spectra.distance_mpc / (1 + redshift) ** 2
-    return angular_mpc * 1e3 * np.deg2rad(1 / 3600)
-
-
-def bin_columns(spectra: Spectra, posterior: Posterior) -> QTable:
-    """Collect what is known of each bin.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        Prepared spectra.
-    posterior : Posterior
-        Answers, in the same order.
-
-    Returns
-    -------
-    astropy.table.QTable
-        One row a bin; bins without an answer hold NaN and say why in ``flag_words``.
-
-    Raises
-    ------
-    ValueError
-        If the two have different numbers of bins.
-    """
-    if len(posterior) != spectra.n:
-        raise ValueError(
-            f"{spectra.galaxy}: {spectra.n} spectra but {len(posterior)} answers; infer this very spectra file again"
-        )
-    table = QTable()
-    flags = posterior.flags.astype(np.uint32) | spectra.flags
-    log_mass = posterior.log_mass + np.log10(luminosity_per_flux(spectra))
-    kpc2 = spectra.area_arcsec2 * arcsec_kpc(spectra) ** 2
-    # Seen from above, an inclined disc is larger by 1 / cos(i).
-    log_kpc2 = np.log10(kpc2 / np.cos(np.deg2rad(spectra.meta.get("inclination_deg") or 0.0)))
-    table["bin"] = np.arange(spectra.n)
-    table["x"], table["y"] = spectra.x_arcsec * u.arcsec, spectra.y_arcsec * u.arcsec
-    table["area"] = spectra.area_arcsec2 * u.arcsec**2
-    radius = deprojected_radius(spectra)
-    table["radius"] = radius * u.arcsec
-    table["snr"] = spectra.snr
-    table["redshift"] = spectra.redshift
-    for name in ("velocity", "velocity_err", "sigma", "sigma_err"):
-        table[name] = getattr(spectra, f"{name}_kms") * (u.km / u.s)
-    table["log_mass_formed"] = log_mass
-    table["log_mass_formed_p16"], table["log_mass_formed_p84"] = (
-        end - posterior.scalars["log_ml"] + log_mass for end in _interval(posterior, "log_ml")
-    )
-    table["log_mass_density"] = log_mass - log_kpc2
-    for name in QUANTITIES:
-        if name not in posterior.scalars:
-            continue
-        table[name] = posterior.scalars[name]
-        table[f"{name}_p16"], table[f"{name}_p84"] = _interval(posterior, name)
-    for name in ("log_sfr10", "log_sfr100"):
-        rate = posterior.scalars[name] + log_mass
-        table[name] = rate
-        table[f"{name}_p16"], table[f"{name}_p84"] = (end + log_mass for end in _interval(posterior, name))
-        table[f"{name}_density"] = rate - log_kpc2
-    young = np.asarray(posterior.age_edges_myr[1:]) <= _YOUNG_MYR
-    old = np.asarray(posterior.age_edges_myr[:-1]) >= _OLD_MYR
-    for name, chosen in (("mh_young", young), ("mh_old", old)):
-        weight = posterior.mass_fraction[:, chosen]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            table[name] = (weight * posterior.mh[:, chosen]).sum(axis=1) / weight.sum(axis=1)
-    table["chi2"], table["ood_score"] = posterior.chi2, posterior.ood_score
-    table["fraction_masked"] = spectra.fraction_masked
-    table["n_bands"] = spectra.band_mask.sum(axis=1)
-    for column, band in enumerate(spectra.band_names):
-        if np.isfinite(spectra.band_synthetic[:, column]).any():
-            measured = np.where(spectra.band_mask[:, column], spectra.band_flux[:, column], np.nan)
-            name = f"muse_over_hst_{band.lower()}"
-            table[name] = spectra.band_synthetic[:, column] / measured
-            table[name].info.description = f"flux of the MUSE spectrum in {band} over that of HST"
-    table["flags"] = flags
-    table["flag_words"] = [
-        "; ".join(words.split(":")[0] for words in describe(value)) or "none" for value in flags
-    ]
-    for name, text in _DESCRIPTIONS.items():
-        if name in table.colnames:
-            table[name].info.description = text
-    for name, text in QUANTITIES.items():
-        if name in table.colnames:
-            table[name].info.description = f"{text} [{_unit_of(name)}]"
-    return table
-
-
-_DESCRIPTIONS = {
-    "bin": "index in the bin map",
-    "x": "offset east of the galaxy centre, light weighted",
-    "y": "offset north of the galaxy centre, light weighted",
-    "radius": "distance from the centre in the plane of the disc",
-    "snr": "median S/N per pixel of 1.25 Angstrom",
-    "log_mass_formed": "log10 of the stellar mass ever formed [Msun]; gas returned since is not taken off",
-    "log_mass_density": "log10 of the mass formed per area of the disc [Msun/kpc2]",
-    "log_sfr10": "log10 of the star-formation rate over 10 Myr [Msun/yr]",
-    "log_sfr100": "log10 of the star-formation rate over 100 Myr [Msun/yr]",
-    "log_sfr10_density": "log10 of the star-formation rate over 10 Myr per area of the disc [Msun/yr/kpc2]",
-    "log_sfr100_density": "log10 of the star-formation rate over 100 Myr per area of the disc [Msun/yr/kpc2]",
-    "mh_young": "[M/H] of the stars younger than 1 Gyr, mass weighted [dex]",
-    "mh_old": "[M/H] of the stars older than 5 Gyr, mass weighted [dex]",
-    "chi2": "reduced chi-square of the network's linear basis",
-    "ood_score": "distance from the training mocks; above 1 the spectrum is out of distribution",
-    "fraction_masked": "share of the training grid without a good pixel",
-    "n_bands": "number of HST bands used",
-    "flags": "sum of bits, see the column flag_words and the extension FLAG_BITS of the maps",
-}
-
-
-def _unit_of(name: str) -> str:
-    if name == "a_v":
-        return "mag"
-    return "dex" if name.endswith("mh") else "log10 yr"
-
-
-def _interval(posterior: Posterior, name: str) -> tuple[np.ndarray, np.ndarray]:
-    return posterior.interval(name, ASSUMED_COVERAGE)
-
-
-def deprojected_radius(spectra: Spectra) -> np.ndarray:
-    """Give each bin's distance from the centre in the plane of the disc, in arcsec.
-
-    Orientation comes from the galaxy table; a galaxy without one is taken to be seen face on.
-    """
-    angle = np.deg2rad(spectra.meta.get("position_angle_deg") or 0.0)
-    cosine = np.cos(np.deg2rad(spectra.meta.get("inclination_deg") or 0.0))
-    major = spectra.y_arcsec * np.cos(angle) + spectra.x_arcsec * np.sin(angle)
-    minor = -spectra.y_arcsec * np.sin(angle) + spectra.x_arcsec * np.cos(angle)
-    return np.hypot(major, minor / cosine)
 
 
 def to_map(bin_map: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -194,6 +39,7 @@ def write_maps(
     posterior: Posterior,
     table: QTable,
     provenance: Mapping[str, Any] | None = None,
+    prior: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write all maps of a galaxy to one FITS file, an extension a quantity and percentile.
 
@@ -202,11 +48,13 @@ def write_maps(
     path : path
         File to write.
     spectra, posterior : Spectra, Posterior
-        As for `bin_columns`.
+        As for `sfhnet.bin_table.bin_columns`.
     table : QTable
-        From `bin_columns`.
+        From `sfhnet.bin_table.bin_columns`.
     provenance : mapping, optional
         Written to the primary header as HISTORY.
+    prior : mapping, optional
+        ``prior`` of the model's ``model.json``: adds the information gained on each age bin.
 
     Returns
     -------
@@ -222,6 +70,10 @@ def write_maps(
         "systemic",
     )
     primary.header["DISTANCE"] = (spectra.distance_mpc, "Mpc")
+    primary.header["INCLIN"] = (
+        spectra.meta.get("inclination_deg") or 0.0,
+        "deg, areas are deprojected",
+    )
     primary.header["MODEL"] = str(posterior.meta.get("model", ""))
     for key in ("git_commit", "config_sha256", "code_sha256", "made_utc"):
         if provenance and key in provenance:
@@ -242,7 +94,7 @@ def write_maps(
         "mean flux",
     )
     for name in table.colnames:
-        if name in ("bin", "x", "y", "flags", "flag_words"):
+        if name in ("bin", "x", "y", "flags", "quality", "flag_words"):
             continue
         column = table[name]
         base = name.removesuffix("_p16").removesuffix("_p84")
@@ -256,25 +108,15 @@ def write_maps(
             unit,
             text,
         )
-    # Flags are exact: integers, and 0 outside where nothing was looked at.
-    flags = np.append(np.asarray(table["flags"]).astype(np.int32), np.int32(0))
-    add(
-        "FLAGS",
-        flags[np.where(spectra.bin_map >= 0, spectra.bin_map, -1)],
-        "",
-        "sum of the bits in FLAG_BITS",
-    )
-    mass = 10.0 ** np.asarray(table["log_mass_formed"])[:, None] * posterior.mass_fraction
-    cube = np.stack([to_map(spectra.bin_map, column) for column in mass.T])
-    per_spaxel = np.bincount(spectra.bin_map[spectra.bin_map >= 0], minlength=spectra.n)
-    cube /= to_map(spectra.bin_map, np.maximum(per_spaxel, 1))[None]
-    add("MASS_PER_AGE", cube.astype(np.float32), "Msun", "mass formed per spaxel in each age bin of AGE_BINS")
-    add(
-        "MH_PER_AGE",
-        np.stack([to_map(spectra.bin_map, c) for c in posterior.mh.T]),
-        "dex",
-        "[M/H] in each age bin",
-    )
+    # Flags are exact: integers, and outside, where nothing was looked at, 0 (flags) or -1 (quality).
+    for name, outside, comment in (
+        ("flags", 0, "sum of the bits in FLAG_BITS"),
+        ("quality", -1, f"{table['quality'].info.description}; -1 outside"),
+    ):
+        padded = np.append(np.asarray(table[name]).astype(np.int32), np.int32(outside))
+        add(name, padded[np.where(spectra.bin_map >= 0, spectra.bin_map, -1)], "", comment)
+    for name, values, unit, comment in _per_age(spectra, posterior, table, prior):
+        add(name, np.stack([to_map(spectra.bin_map, column) for column in values.T]), unit, comment)
     edges = np.asarray(posterior.age_edges_myr, dtype=float)
     hdus.append(
         fits.BinTableHDU.from_columns(
@@ -298,6 +140,31 @@ def write_maps(
     with atomic_write(path) as partial:
         fits.HDUList([primary, *hdus]).writeto(partial)
     return Path(path)
+
+
+def _per_age(
+    spectra: Spectra, posterior: Posterior, table: QTable, prior: Mapping[str, Any] | None
+) -> Iterator[tuple[str, np.ndarray, str, str]]:
+    """Cubes with an axis of age: name, values (n, n_age), unit, comment."""
+    low, high = (int(np.argmin(np.abs(posterior.levels - level))) for level in (0.16, 0.84))
+    per_spaxel = np.bincount(spectra.bin_map[spectra.bin_map >= 0], minlength=spectra.n)
+    mass = (10.0 ** np.asarray(table["log_mass_formed"]) / np.maximum(per_spaxel, 1))[:, None]
+    ends = {"": None, "_P16": low, "_P84": high}
+    for end, level in ends.items():
+        share = posterior.mass_fraction if level is None else posterior.mass_fraction_q[:, level]
+        text = "mass formed per spaxel in each age bin of AGE_BINS"
+        if level is not None:
+            text += f", {end[2:]}th percentile of the share of the mass"
+        yield f"MASS_PER_AGE{end}", mass * share, "Msun", text
+    for end, level in ends.items():
+        values = posterior.mh if level is None else posterior.mh_q[:, level]
+        text = "[M/H] in each age bin" + ("" if level is None else f", {end[2:]}th percentile")
+        yield f"MH_PER_AGE{end}", values, "dex", text
+    if prior is not None:
+        gain = information(posterior, dict(prior))
+        text = "information gained over the prior; near 0 the prior speaks, not the data"
+        yield "INFO_HISTORY_PER_AGE", gain["history"], "nat", f"mass younger than each age bin's end: {text}"
+        yield "INFO_MH_PER_AGE", gain["metallicity"], "nat", f"[M/H] of each age bin: {text}"
 
 
 def _bracketed(text: str) -> str:

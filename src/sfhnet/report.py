@@ -28,6 +28,9 @@ _QUANTITIES = {
     "log_mass_formed": "log mass formed [Msun]",
     "log_sfr10": "log SFR, 10 Myr [Msun/yr]",
     "log_sfr100": "log SFR, 100 Myr [Msun/yr]",
+    "mh_young": "[M/H], younger than 1 Gyr",
+    "log_mass_density": "log mass density [Msun/kpc2]",
+    "log_sfr100_density": "log SFR density, 100 Myr [Msun/yr/kpc2]",
 }
 _SCALARS = ("mw_log_age", "mw_mh", "a_v")
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from galaxy_answers import make_answer, make_spectra
 
+from sfhnet.bin_table import bin_columns
 from sfhnet.config import FiguresConfig
 from sfhnet.figure_style import save, style
 from sfhnet.flags import Flag
 from sfhnet.galaxy_figures import summary_page, truth_page
 from sfhnet.galaxy_summary import summarise
-from sfhnet.maps import bin_columns
 
 
 def page(spectra, answer, draw=summary_page):

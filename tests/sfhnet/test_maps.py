@@ -10,9 +10,11 @@ from astropy.table import QTable
 from astropy.wcs import WCS
 from galaxy_answers import EDGES_MYR, make_answer, make_spectra
 
+from sfhnet.bin_table import arcsec_kpc, bin_columns, deprojected_radius
 from sfhnet.flags import Flag
-from sfhnet.galaxy_summary import gradient, integrated_history, summarise, verdict
-from sfhnet.maps import arcsec_kpc, bin_columns, deprojected_radius, to_map, write_maps, write_table
+from sfhnet.galaxy_summary import integrated_history, summarise, verdict
+from sfhnet.maps import to_map, write_maps, write_table
+from sfhnet.relations import gradient
 
 SIDE = 12
 
@@ -91,7 +93,7 @@ def test_maps_file(tmp_path, spectra, answer, table):
             assert np.isfinite(hdus[name].data).all()
         assert hdus["MW_LOG_AGE"].header["BUNIT"] == "log10 yr"
         assert hdus["VELOCITY"].header["BUNIT"] == "km / s"
-        assert hdus["LOG_MASS_DENSITY"].header["BUNIT"] == "Msun/kpc2"
+        assert hdus["LOG_MASS_DENSITY"].header["BUNIT"] == "log10 Msun/kpc2"
         assert np.all(hdus["MW_LOG_AGE_P16"].data < hdus["MW_LOG_AGE_P84"].data)
         wcs = WCS(hdus["A_V"].header)
         assert wcs.pixel_to_world(5.5, 5.5).ra.deg == pytest.approx(24.17)
