@@ -148,6 +148,7 @@ def examples_page(spectra: Spectra, posterior: Posterior, table: QTable, predict
         )
         return figure
     n = len(examples["index"])
+    order = np.argsort(np.asarray(table["lw_log_age"])[examples["index"]])
     height = 3.3 * n + 0.9
     # Laid out by hand: spectra and residuals of a bin belong close together.
     figure = plt.figure(figsize=(11.5, height))
@@ -157,7 +158,7 @@ def examples_page(spectra: Spectra, posterior: Posterior, table: QTable, predict
     for row in range(n):
         left = rows[row, 0].subgridspec(2, 1, height_ratios=[2.2, 1], hspace=0.06)
         right = rows[row, 1].subgridspec(2, 1, hspace=0.75)
-        one = {name: values[row] for name, values in examples.items()}
+        one = {name: values[order[row]] for name, values in examples.items()}
         top = figure.add_subplot(left[0])
         _spectrum(top, predictive, one)
         _residual(figure.add_subplot(left[1], sharex=top), predictive, one, row == n - 1)

@@ -129,9 +129,9 @@ def summarise(
     if summed is not None:
         summary["summed"] = compare_with_summed(summary["integrated"], *summed)
     summary["check"] = {
-        name: _number(np.nanmedian(np.asarray(table[name], dtype=float)[good]))
+        name: _median(np.asarray(table[name], dtype=float)[good])
         for name in table.colnames
-        if name.startswith(("ppc_", "info_", "calibration_rms")) and good.any()
+        if name.startswith(("ppc_", "info_", "calibration_rms"))
     }
     if spectra.truth:
         summary["truth"] = compare_with_truth(spectra, posterior, table, good, prior)
@@ -140,6 +140,11 @@ def summarise(
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _median(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return _number(np.median(known)) if known.size else None
 
 
 def _weighted(values: np.ndarray, weight: np.ndarray) -> float | None:

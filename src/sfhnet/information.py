@@ -46,7 +46,7 @@ def information_gain(quantiles: np.ndarray, prior: np.ndarray, levels: np.ndarra
     gain = np.empty((flat.shape[0], flat.shape[2]))
     for column in range(flat.shape[2]):
         # Quantiles that are equal (many galaxies form nothing in a bin) are set apart by the same step in both.
-        step = max(_TIE * np.ptp(known[:, column]), 1e-300) * np.arange(len(levels))
+        step = _TIE * (np.ptp(known[:, column]) or 1.0) * np.arange(len(levels))
         nodes = np.maximum.accumulate(known[:, column]) + step
         below = ndtr(_extrapolated(flat[:, :, column] + step, nodes, score))
         cells = np.diff(below, axis=1, prepend=0.0, append=1.0)

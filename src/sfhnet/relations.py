@@ -16,11 +16,16 @@ _GRADIENTS = ("lw_log_age", "mw_log_age", "lw_mh", "mw_mh", "a_v", "log_mass_den
 _PLANES = ("lw_mh", "mw_mh", "mh_young")
 _MIN_BINS = 5
 _N_RING = 10
+_N_SECTOR = 8
 _BOOTSTRAPS = 300
 
 
 def gradient(
-    radius: np.ndarray, values: np.ndarray, errors: np.ndarray, good: np.ndarray
+    radius: np.ndarray,
+    values: np.ndarray,
+    errors: np.ndarray,
+    good: np.ndarray,
+    sector: np.ndarray | None = None,
 ) -> dict[str, float | int | None]:
     """Fit a straight line to values against radius, weighted with errors and the scatter about the line.
 
@@ -30,12 +35,15 @@ def gradient(
         In the units wanted for the slope.
     good : ndarray of bool, shape (n,)
         Bins to use.
+    sector : ndarray of int, shape (n,), optional
+        Sector of the disc that each bin lies in, for the jackknife.
 
     Returns
     -------
     dict
         ``slope``, ``slope_err``, ``at_centre``, ``scatter``, ``n``; None where fewer than five bins are left. The error
-        covers the scatter of the bins, not an error that all bins share.
+        is that of the scatter of the bins, or that of a jackknife over the sectors if it is larger: neighbouring bins
+        share errors (the calibration of a pointing) and do not average down. What all bins share it does not know.
     """
     good = good & np.isfinite(radius) & np.isfinite(values) & np.isfinite(errors)
     if good.sum() < _MIN_BINS or np.ptp(radius[good]) <= 0:
@@ -47,13 +55,27 @@ def gradient(
     design = np.stack([np.ones_like(x), x], axis=1) / sigma[:, None]
     covariance = np.linalg.inv(design.T @ design)
     solution = covariance @ design.T @ (y / sigma)
+    error = float(np.sqrt(covariance[1, 1]))
+    if sector is not None:
+        error = max(error, _jackknife(design, y / sigma, sector[good]))
     return {
         "slope": float(solution[1]),
-        "slope_err": float(np.sqrt(covariance[1, 1])),
+        "slope_err": error,
         "at_centre": float(solution[0]),
         "scatter": scatter,
         "n": int(good.sum()),
     }
+
+
+def _jackknife(design: np.ndarray, weighted: np.ndarray, sector: np.ndarray) -> float:
+    """Error of the slope from fits that leave one sector out each (Quenouille 1956)."""
+    slopes = []
+    for one in np.unique(sector):
+        kept = sector != one
+        if np.linalg.matrix_rank(design[kept]) == 2:
+            slopes.append(np.linalg.lstsq(design[kept], weighted[kept], rcond=None)[0][1])
+    n = len(slopes)
+    return float(np.sqrt((n - 1) * np.var(slopes))) if n > 2 else 0.0
 
 
 def half_width(table: QTable, name: str) -> np.ndarray:
@@ -77,11 +99,13 @@ def gradients(spectra: Spectra, table: QTable, good: np.ndarray) -> dict[str, An
     ``n_sigma`` how many errors lie between.
     """
     radius_arcsec = np.asarray(table["radius"].value, dtype=float)
+    angle = np.arctan2(spectra.y_arcsec, spectra.x_arcsec)
+    sector = np.floor((angle / (2 * np.pi) + 0.5) * _N_SECTOR).astype(int) % _N_SECTOR
     result: dict[str, Any] = {}
     for name in _GRADIENTS:
         values, errors = np.asarray(table[name], dtype=float), half_width(table, name)
         for label, scale in scales(spectra).items():
-            fit = gradient(radius_arcsec * scale, values, errors, good)
+            fit = gradient(radius_arcsec * scale, values, errors, good, sector)
             if name in spectra.truth and fit["slope"] is not None:
                 true = gradient(radius_arcsec * scale, spectra.truth[name], errors, good)
                 fit["true_slope"] = true["slope"]

@@ -178,6 +178,19 @@ def test_gradient(rng):
     assert gradient(radius[:3], values[:3], values[:3], np.ones(3, dtype=bool))["slope"] is None
 
 
+def test_gradient_knows_errors_that_neighbours_share(rng):
+    sector = np.repeat(np.arange(8), 50)
+    everywhere = np.ones(400, dtype=bool)
+    apart = []
+    for _ in range(40):
+        radius = rng.uniform(0, 5, 400)
+        # a slope error of each sector, as a calibration curve of its pointing makes it
+        shared = 0.1 * rng.standard_normal(8)[sector] * (radius - 2.5)
+        fit = gradient(radius, -0.05 * radius + shared, np.full(400, 0.02), everywhere, sector)
+        apart.append((fit["slope"] + 0.05) / fit["slope_err"])
+    assert 0.6 < np.std(apart) < 1.6
+
+
 def test_summary_of_a_perfect_answer(spectra, answer, table):
     prior = {"mw_log_age": np.array([9.0, 9.4]), "a_v": np.array([0.3])}
     summary = summarise(spectra, answer, table, prior)
