@@ -48,10 +48,12 @@ class Limits:
         snr_edges : ndarray
             Inner edges of the strata.
         quantile : float
-            Share of the mocks that shall be within the limit of each block, and within that of the shift.
+            Share of the mocks that shall be within the limits of all blocks together, and within that of the shift.
+            A limit that few mocks must be extrapolated to is no higher than the worst of them.
         """
         edges = np.asarray(snr_edges, dtype=float)
         stratum = np.digitize(snr, edges)
+        each = 1 - (1 - quantile) / len(BLOCK_NAMES)
         chi2 = np.full((len(edges) + 1, len(BLOCK_NAMES)), np.inf)
         shift = np.full(len(edges) + 1, np.inf)
         relative = found.relative("refined")
@@ -61,7 +63,7 @@ class Limits:
             here = here if here.sum() >= 50 else np.ones(len(snr), dtype=bool)
             for block in range(len(BLOCK_NAMES)):
                 known = relative[here, block][np.isfinite(relative[here, block])]
-                chi2[k, block] = upper_limit(known, quantile) if known.size else np.inf
+                chi2[k, block] = min(upper_limit(known, each), known.max()) if known.size else np.inf
             known = found.shift[here][np.isfinite(found.shift[here])]
             shift[k] = upper_limit(known, quantile) if known.size else np.inf
         return cls(edges, chi2, shift)
