@@ -11,11 +11,16 @@ import psutil
 
 
 def living_run(folder: Path) -> int | None:
-    """Return the id of a Snakemake process that works in the folder, if there is one on this machine."""
+    """Return the id of the Snakemake process that leads a run in the folder, if there is one on this machine."""
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command = process.info["cmdline"] or []
         started = any(Path(word).name == "snakemake" for word in command[:3])
-        if process.info["cwd"] == str(folder) and (started or command[1:3] == ["-m", "snakemake"]):
+        # Snakemake starts itself within each job, with --mode: that one leads no run
+        if (
+            "--mode" not in command
+            and process.info["cwd"] == str(folder)
+            and (started or command[1:3] == ["-m", "snakemake"])
+        ):
             return process.info["pid"]
     return None
 
