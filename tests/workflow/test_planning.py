@@ -143,3 +143,11 @@ def processor_seconds() -> float:
     """User and system time of the programs that this one has started and waited for."""
     times = os.times()
     return times.children_user + times.children_system
+
+
+def test_the_shipped_model_maps_galaxies_without_training(finished: Project):
+    """Galaxies of the ready-made model: nothing is trained, calibrated or validated."""
+    overlays = ["--configfile", "configs/tiny.yaml", "configs/shipped.yaml"]
+    planned = job_counts(finished.snakemake("--cores", "2", "--dry-run", "galaxies", *overlays).stdout)
+    assert planned["infer_galaxy"] >= 1
+    assert not {"train_model", "calibrate_model", "validate_model"} & set(planned)
