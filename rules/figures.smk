@@ -165,7 +165,10 @@ rule report:
         checks=expand("results/galaxies/{galaxy}/{page}.png", galaxy=GALAXIES, page=("quality", "examples")),
         truths=expand("results/galaxies/{galaxy}/truth.png", galaxy=SIMULATED),
         template="report/page.html.j2",
-        captions=expand("report/{kind}.rst", kind=("validation", "claims", "galaxy", "quality", "examples", "truth", *PRIOR_FIGURES)),
+        captions=expand(
+            "report/{kind}.rst",
+            kind=("validation", "claims", "galaxy", "quality", "examples", "truth", *PRIOR_FIGURES),
+        ),
         script=script("report"),
         code=code("report"),
     output:

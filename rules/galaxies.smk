@@ -3,8 +3,7 @@
 
 # Settings of the section galaxies that change no prepared spectrum.
 AFTER_PREPARATION = [
-    f"galaxies.{name}"
-    for name in ("sheet", "data_dir", "model", "samples", "predictive_draws", "n_examples")
+    f"galaxies.{name}" for name in ("sheet", "data_dir", "model", "samples", "predictive_draws", "n_examples")
 ]
 
 

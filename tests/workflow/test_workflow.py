@@ -41,8 +41,9 @@ def test_report_is_one_page_with_everything(tiny_run: Project):
     page = (tiny_run.folder / "results" / "report.html").read_text()
     for word in ("mock_spiral", "NGC3073", "flow", "prior mean", "RMS of the prior mean", "commit"):
         assert word in page
-    figures = len(list((tiny_run.folder / "results" / "figures").glob("*.png")))
-    assert page.count('<img alt="') == figures + 3
+    results = tiny_run.folder / "results"
+    figures = [*results.glob("figures/*.png"), *results.glob("galaxies/*/*.png")]
+    assert page.count('<img alt="') == len(figures)
     assert not re.search(r'(src|href)="(?!data:|#)', page), "the page asks for another file"
 
 
