@@ -156,7 +156,8 @@ def provenance(
         result["config"] = data
         result["config_sha256"] = config_hash(data)
     if modules:
-        result["code"] = modules
+        # A script by its name: where the project lies says nothing about what was run.
+        result["code"] = [Path(name).name if name.endswith(".py") else name for name in modules]
         result["code_sha256"] = fingerprint(modules)
     if seed is not None:
         result["seed"] = seed if isinstance(seed, int) else list(seed)

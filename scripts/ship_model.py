@@ -1,0 +1,26 @@
+"""Copy a trained, calibrated and validated model to data/models, without what names the machine that made it."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="results/model/NAME")
+    parser.add_argument("--metrics", type=Path, required=True, metavar="FILE", help="its metrics.json")
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="data/models/NAME")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    from sfhnet.io import read_json, write_bytes, write_json
+
+    args.out_dir.mkdir(parents=True, exist_ok=True)
+    for name in ("weights.safetensors", "model_card.md"):
+        write_bytes(args.out_dir / name, (args.model_dir / name).read_bytes())
+    tables = [args.model_dir / f"{name}.json" for name in ("model", "calibration", "predictive")]
+    for path in (*tables, args.metrics):
+        table = read_json(path)
+        made = table.get("provenance", {})
+        made.pop("interpreter", None)
+        made["code"] = [Path(name).name for name in made.get("code", [])]
+        write_json(args.out_dir / path.name, table)
