@@ -37,7 +37,7 @@ def read_spectra(path: Path) -> SpectrumFile:
     """Read a file of one or more spectra on one wavelength axis.
 
     FITS tables and CSV need columns for wavelength (``wave``, ``lambda``, ``loglam`` ...), flux and an error
-    (``sigma``, ``variance`` or ``ivar``); plain text without a header has wavelength, flux and sigma in this order.
+    (``sigma``, ``variance`` or ``ivar``); plain text has such a header too, or wavelength, flux and sigma in this order.
     FITS images have a linear wavelength axis in the header and an error, ``STAT`` or ``ERR`` extension. HDF5 files have
     datasets of these names.
 
@@ -68,24 +68,45 @@ def read_spectra(path: Path) -> SpectrumFile:
         return _from_columns(columns, path, str(medium) if medium is not None else None)
     if name.endswith(".csv"):
         return _from_columns(_read_csv(path), path, None)
-    table = np.loadtxt(path, ndmin=2)
-    if table.shape[1] < 3:
-        raise ValueError(f"{path} has {table.shape[1]} columns; wavelength, flux and sigma are needed")
-    return _from_columns({"wave": table[:, 0], "flux": table[:, 1], "sigma": table[:, 2]}, path, None)
+    return _from_columns(_read_text(path), path, None)
+
+
+def _read_text(path: Path) -> dict[str, np.ndarray]:
+    rows = [line.split() for line in path.read_text("utf-8").splitlines() if line.split("#")[0].strip()]
+    if rows and not _is_number(rows[0][0]):
+        return _columns(rows, path)
+    if not rows or len(rows[0]) < 3:
+        raise ValueError(
+            f"{path} has {len(rows[0]) if rows else 0} columns; wavelength, flux and sigma are needed"
+        )
+    return _columns([["wave", "flux", "sigma"], *(row[:3] for row in rows)], path)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_csv(path: Path) -> dict[str, np.ndarray]:
     with path.open(newline="", encoding="utf-8") as handle:
-        rows = [row for row in csv.reader(handle) if row and not row[0].startswith("#")]
+        return _columns([row for row in csv.reader(handle) if row and not row[0].startswith("#")], path)
+
+
+def _columns(rows: list[list[str]], path: Path) -> dict[str, np.ndarray]:
+    """Return the columns of a table by the names in its first row, in lower case."""
     if len(rows) < 2:
         raise ValueError(f"{path} holds no spectrum")
     header = [cell.strip().lower() for cell in rows[0]]
+    lengths = sorted({len(row) for row in rows[1:]})
+    if lengths != [len(header)]:
+        raise ValueError(f"{path} has {len(header)} names and {', '.join(map(str, lengths))} columns")
     try:
         values = np.array([[float(cell or "nan") for cell in row] for row in rows[1:]])
     except ValueError as error:
         raise ValueError(f"{path}: {error}; every cell below the header must be a number or empty") from error
-    if values.shape[1] != len(header):
-        raise ValueError(f"{path} has {len(header)} names and {values.shape[1]} columns")
     return {name: values[:, k] for k, name in enumerate(header)}
 
 
@@ -131,7 +152,9 @@ def _from_columns(columns: Mapping[str, np.ndarray], path: Path, medium: str | N
     if wave is None and log_wave is not None:
         wave = 10.0**log_wave
     if wave is None or flux is None:
-        raise ValueError(f"{path} lacks wavelength or flux; it has {there}")
+        raise ValueError(
+            f"{path} lacks wavelength or flux; it has {there}. Name its columns wave, flux and sigma (or variance, ivar)"
+        )
     sigma, variance, inverse = _pick(columns, _SIGMA), _pick(columns, _VARIANCE), _pick(columns, _INVERSE)
     with np.errstate(divide="ignore", invalid="ignore"):
         # A variance that is not positive marks a pixel without a value: masked below.

@@ -337,3 +337,16 @@ def test_benchmarks_are_frozen(test_mocks):
     assert float(ratio.std(dim=1).median()) == pytest.approx(0.02 / np.sqrt(2), rel=0.1)
     with pytest.raises(ValueError, match="no benchmark"):
         make_benchmark("easy", 30.0, test_mocks, 20, NoiseConfig(), 1)
+
+
+def test_text_with_a_header_is_read_by_its_names(tmp_path):
+    from sfhnet.spectrum_files import read_spectra
+
+    path = tmp_path / "spectrum.dat"
+    path.write_text("# a comment\nwave variance flux\n5000 0.04 1.0\n5001 0.09 2.0\n")
+    found = read_spectra(path)
+    assert found.flux[0] == pytest.approx([1.0, 2.0])
+    assert found.sigma[0] == pytest.approx([0.2, 0.3])
+    path.write_text("wave spec error\n5000 1.0 0.2\n5001 2.0 0.3\n")
+    with pytest.raises(ValueError, match=r"it has wave, spec, error\. Name its columns wave, flux and sigma"):
+        read_spectra(path)
