@@ -154,7 +154,7 @@ def longer(upstream, tmp_path_factory) -> Project:
     training = {"epochs": 8, "patience": 8}
     overlay = {"training": {"checkpoint_minutes": 0.05}, "models": {MODEL: {"training": training}}}
     (project.folder / "long.yaml").write_text(json.dumps(overlay))
-    done = project.snakemake("--cores", "2", WEIGHTS, *LONG)
+    done = project.snakemake("--cores", "2", WEIGHTS, *LONG, seconds=1800)
     assert done.returncode == 0, done.stdout[-3000:]
     return project
 
