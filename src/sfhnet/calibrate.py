@@ -81,18 +81,22 @@ def calibrate(
     }
     # The factors that are kept use every calibration mock.
     conformal = _fit(answers, truths, config)
-    familiarity = None
+    familiarity, unlike = None, None
     if components is not None:
-        seen = answers.take(with_bands)
-        familiarity = Familiarity.fit(
-            components, seen.chi2, seen.snr, np.asarray(config.snr_edges), config.ood_quantile
+        seen, odd = answers.take(with_bands), tested[many[with_bands]]
+        half = _familiarity(components[~odd], seen.take(~odd), config)
+        rest = seen.take(odd)
+        unlike = float(
+            np.mean(half.score(components[odd], rest.chi2, rest.snr, rest.scalars["lw_log_age"]) > 1)
         )
+        familiarity = _familiarity(components, seen, config)
     write_json(
         out,
         {
             "schema_version": CALIBRATION_SCHEMA,
             "conformal": conformal.to_json(),
             "familiarity": familiarity.to_json() if familiarity else None,
+            "out_of_distribution_in_other_half": unlike,
             "coverage": report,
             "nominal": [100 * nominal for nominal in INTERVALS],
             "n_mocks": len(mocks),
@@ -109,6 +113,19 @@ def calibrate(
 def _fit(answers: Posterior, truth: dict[str, np.ndarray], config: CalibrationConfig) -> Conformal:
     strata = Strata(*(np.asarray(x, float) for x in (config.snr_edges, config.age_edges, config.a_v_edges)))
     return Conformal.fit(answers, truth, strata, config.min_stratum)
+
+
+def _familiarity(components: np.ndarray, seen: Posterior, config: CalibrationConfig) -> Familiarity:
+    return Familiarity.fit(
+        components,
+        seen.chi2,
+        seen.snr,
+        seen.scalars["lw_log_age"],
+        np.asarray(config.snr_edges),
+        np.asarray(config.ood_age_edges),
+        config.ood_quantile,
+        config.min_stratum,
+    )
 
 
 def _rows(truth: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -30,7 +30,7 @@ __all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
 
 _log = logging.getLogger("sfhnet.infer")
 
-CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/2"
+CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/3"
 
 # Spectra in one pass: large enough to be fast, small enough for any memory.
 _CHUNK = 512
@@ -345,15 +345,13 @@ class Model:
             if seen is not None:
                 components, chi2[index] = seen[0].double().cpu().numpy(), seen[1].double().cpu().numpy()
                 if self.familiarity is not None:
-                    score[index] = self.familiarity.score(components, chi2[index], snr[index])
-                    poor = (
-                        chi2[index]
-                        > self.familiarity.chi2_limit[np.digitize(snr[index], self.familiarity.snr_edges)]
-                    )
-                    flags[index] |= np.where(poor, int(Flag.BAD_FIT), 0).astype(np.uint32)
-                    flags[index] |= np.where(score[index] > 1, int(Flag.OUT_OF_DISTRIBUTION), 0).astype(
-                        np.uint32
-                    )
+                    like = chi2[index], snr[index], answer["scalars"]["lw_log_age"]
+                    score[index] = self.familiarity.score(components, *like)
+                    for strange, flag in (
+                        (self.familiarity.poor_fit(*like), Flag.BAD_FIT),
+                        (score[index] > 1, Flag.OUT_OF_DISTRIBUTION),
+                    ):
+                        flags[index] |= np.where(strange, int(flag), 0).astype(np.uint32)
         else:
             # Nothing to answer: one flat spectrum tells the shapes, and every row stays NaN.
             shapes = self.network.answer(_flat(batch[:1].to(self.device)))

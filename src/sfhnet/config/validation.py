@@ -24,6 +24,8 @@ class CalibrationConfig(Section):
     """Answers a stratum needs; smaller ones use those of all A_V, then of all ages, with and without bands, of all."""
     ood_quantile: float = Field(0.995, gt=0.5, lt=1)
     """Share of mocks within the out-of-distribution limit."""
+    ood_age_edges: tuple[float, ...] = (8.0, 8.7, 9.3, 9.7)
+    """Inner edges of the strata of estimated light-weighted log age [log10 yr] that have such limits of their own."""
     predictive_mocks: int = Field(600, ge=100)
     """Mocks on which the limits of the posterior-predictive check are learnt, at most."""
 

@@ -314,13 +314,25 @@ def test_samples_take_the_calibrated_distribution_and_keep_their_order():
 def test_familiarity_keeps_mocks_and_sees_strangers():
     rng = np.random.default_rng(0)
     components, chi2 = rng.normal(size=(4000, 8)), rng.chisquare(50, 4000) / 50
-    snr = 10 ** rng.uniform(1, 2, 4000)
-    familiarity = Familiarity.fit(components[:2000], chi2[:2000], snr[:2000], np.array([30.0]), 0.99)
+    snr, log_age = 10 ** rng.uniform(1, 2, 4000), rng.uniform(7, 10, 4000)
+    # The young have bright lines: their components and residuals are large, and not strange for that.
+    young = log_age < 8
+    components[young] *= 3
+    chi2[young] *= 5
+    like = components, chi2, snr, log_age
+    taught, tested = slice(None, 2000), slice(2000, None)
+    familiarity = Familiarity.fit(*(x[taught] for x in like), np.array([30.0]), np.array([8.0]), 0.99)
     familiarity = Familiarity.from_json(json.loads(json.dumps(familiarity.to_json())))
-    known = familiarity.score(components[2000:], chi2[2000:], snr[2000:])
-    assert 0.001 < (known > 1).mean() < 0.03
-    assert (familiarity.score(components[2000:] + 3.0, chi2[2000:], snr[2000:]) > 1).mean() > 0.99
-    assert (familiarity.score(components[2000:], chi2[2000:] * 3, snr[2000:]) > 1).mean() > 0.99
+    components, chi2, snr, log_age = (x[tested] for x in like)
+    young = young[tested]
+    known = familiarity.score(components, chi2, snr, log_age)
+    for kind in (young, ~young):
+        assert 0.001 < (known[kind] > 1).mean() < 0.03
+    assert (familiarity.score(components + 3.0, chi2, snr, log_age)[~young] > 1).mean() > 0.99
+    strange = chi2 * 3
+    assert (familiarity.score(components, strange, snr, log_age) > 1).mean() > 0.99
+    assert familiarity.poor_fit(strange, snr, log_age).mean() > 0.99
+    assert familiarity.poor_fit(chi2, snr, log_age).mean() < 0.03
 
 
 def test_benchmarks_are_frozen(test_mocks):
