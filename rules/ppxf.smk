@@ -174,6 +174,7 @@ rule compare_ppxf_galaxy:
     input:
         spectra="results/galaxies/{galaxy}/spectra.h5",
         posterior="results/galaxies/{galaxy}/posterior.h5",
+        predictive="results/galaxies/{galaxy}/predictive.h5",
         ppxf="results/galaxies/{galaxy}/ppxf.h5",
         script=script("compare_ppxf_galaxy"),
         code=code("compare_ppxf_galaxy"),
@@ -193,7 +194,7 @@ rule compare_ppxf_galaxy:
         "Compare pPXF with the network in {wildcards.galaxy}"
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --spectra {input.spectra} "
-        "--posterior {input.posterior} --ppxf {input.ppxf} --out {output}"
+        "--posterior {input.posterior} --predictive {input.predictive} --ppxf {input.ppxf} --out {output}"
 
 
 rule plot_ppxf_galaxy:

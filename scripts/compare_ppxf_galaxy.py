@@ -8,6 +8,7 @@ if __name__ == "__main__":
     parser = cli.parser(__doc__)
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="from prepare_galaxy")
     parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="from infer_galaxy")
+    parser.add_argument("--predictive", type=Path, required=True, metavar="FILE", help="from check_galaxy")
     parser.add_argument("--ppxf", type=Path, required=True, metavar="FILE", help="from fit_ppxf_galaxy")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON")
     args = parser.parse_args()
@@ -15,13 +16,17 @@ if __name__ == "__main__":
 
     from sfhnet.posterior import Posterior
     from sfhnet.ppxf.galaxies import compare_galaxy
+    from sfhnet.predictive import Predictive
     from sfhnet.provenance import provenance
     from sfhnet.spectra import Spectra
 
     compare_galaxy(
         Spectra.read(args.spectra),
         Posterior.read(args.posterior),
+        Predictive.read(args.predictive),
         args.ppxf,
         args.out,
-        provenance(modules=["sfhnet.ppxf.galaxies", __file__], inputs=[args.posterior, args.ppxf]),
+        provenance(
+            modules=["sfhnet.ppxf.galaxies", __file__], inputs=[args.posterior, args.predictive, args.ppxf]
+        ),
     )

@@ -99,6 +99,14 @@ class Predictive:
         expected[:, 0] = (1 - share) * self.expected + share
         return self.chi2[kind] / expected
 
+    def pixel_chi2(self, kind: str) -> np.ndarray:
+        """Give chi-square per good pixel, without the bands, (n,); NaN where there is none."""
+        pixels = [k for k, name in enumerate(BLOCK_NAMES) if name not in ("all", "bands")]
+        number = self.n_data[:, pixels]
+        total = np.where(number > 0, self.chi2[kind][:, pixels], 0.0) * number
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return total.sum(axis=1) / number.sum(axis=1)
+
     def write(self, path: str | os.PathLike, provenance: Mapping[str, Any] | None = None) -> None:
         """Write to HDF5."""
         with create_h5(path, SCHEMA, VERSION, provenance) as file:

@@ -20,6 +20,7 @@ from sfhnet.ppxf import fit, galaxies, mocks, table
 from sfhnet.ppxf.figures import galaxy_page, plot_comparison
 from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import make_templates
+from sfhnet.predictive import BLOCK_NAMES, unchecked
 from sfhnet.validate import SCHEMA, SCHEMA_VERSION
 
 AGES_MYR = np.array([0, 10, 40, 100, 320, 1000, 3200, 14000.0])
@@ -306,11 +307,23 @@ def _galaxy(folder, side, shift):
     return spectra, answer
 
 
+def _checked(spectra, chi2):
+    """A check that finds `chi2` in every pixel and something else in the bands, which do not count here."""
+    found = unchecked(spectra.n, 16, spectra.wave_aa, ("F555W",), "")
+    found.n_data[:] = np.arange(1, len(BLOCK_NAMES) + 1)
+    found.chi2["refined"][:] = chi2
+    found.chi2["refined"][:, [BLOCK_NAMES.index("all"), BLOCK_NAMES.index("bands")]] = 7.0
+    return found
+
+
 @pytest.mark.parametrize(("side", "n"), [(4, 15), (1, 1)])
 def test_galaxy_is_compared_and_drawn(tmp_path, side, n):
     spectra, answer = _galaxy(tmp_path, side, 0.1)
-    result = galaxies.compare_galaxy(spectra, answer, tmp_path / "ppxf.h5", tmp_path / "ppxf.json", {})
+    out = tmp_path / "ppxf.json"
+    result = galaxies.compare_galaxy(spectra, answer, _checked(spectra, 0.9), tmp_path / "ppxf.h5", out, {})
     scheme = result["schemes"]["fixed"]
+    assert scheme["network_chi2_median"] == pytest.approx(0.9)
+    assert scheme["chi2_ratio_median"] == pytest.approx(0.75)
     assert (scheme["n"], scheme["failed"], scheme["chi2_median"]) == (n, side * side - n, 1.2)
     for numbers in scheme["quantities"].values():
         assert numbers["difference"] == pytest.approx(0.1)
@@ -325,8 +338,9 @@ def test_galaxy_is_compared_and_drawn(tmp_path, side, n):
 def test_galaxy_refuses_fits_of_other_bins(tmp_path):
     _galaxy(tmp_path, 4, 0.1)
     spectra = make_spectra(3)
-    with pytest.raises(ValueError, match="9 answers but 16 fits of pPXF"):
-        galaxies.compare_galaxy(spectra, make_answer(spectra), tmp_path / "ppxf.h5", tmp_path / "x.json", {})
+    checked, out = _checked(spectra, 1.0), tmp_path / "x.json"
+    with pytest.raises(ValueError, match="9 answers, 9 checks and 16 fits of pPXF"):
+        galaxies.compare_galaxy(spectra, make_answer(spectra), checked, tmp_path / "ppxf.h5", out, {})
 
 
 @pytest.mark.skipif(

@@ -179,9 +179,7 @@ def _map_page(
         numbers = comparison["quantities"].get(name)
         said = f"\nmedian {numbers['difference']:+.2f} ± {numbers['scatter']:.2f}" if numbers else ""
         draw_map(row[2], spectra, mine - theirs, f"network - pPXF{said}", "RdBu_r", symmetric=True)
-    figure.suptitle(
-        f"{spectra.galaxy}: {comparison['n']} bins, pPXF chi2 per pixel {comparison['chi2_median']:.2f}"
-    )
+    figure.suptitle(f"{spectra.galaxy}: {comparison['n']} bins, {_chi2(comparison)}")
     return figure
 
 
@@ -230,7 +228,10 @@ def _single_page(
         f"{label} {numbers[name]['difference']:+.2f}"
         for name, label in (("mw_log_age", "log age"), ("mw_mh", "[M/H]"))
     )
-    figure.suptitle(
-        f"{spectra.galaxy}: pPXF chi2 per pixel {comparison['chi2_median']:.2f}; network - pPXF: {said} (mass-weighted)"
-    )
+    figure.suptitle(f"{spectra.galaxy}: {_chi2(comparison)}\nnetwork - pPXF: {said} (mass-weighted)")
     return figure
+
+
+def _chi2(comparison: Mapping[str, Any]) -> str:
+    mine, theirs = comparison["network_chi2_median"], comparison["chi2_median"]
+    return f"chi2 per pixel: pPXF {theirs:.3g}, forward model at the network's answer, refined, {mine:.3g}"

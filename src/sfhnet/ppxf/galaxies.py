@@ -16,6 +16,7 @@ from sfhnet.posterior import SCALARS, Posterior
 from sfhnet.ppxf.fit import RECOMMENDED, Fit, FitSettings, Spectrum, fit_spectrum, scheme_name
 from sfhnet.ppxf.histories import Histories, point_posterior
 from sfhnet.ppxf.templates import Templates
+from sfhnet.predictive import Predictive
 from sfhnet.progress import track
 from sfhnet.spectra import Spectra
 
@@ -135,7 +136,12 @@ def read_galaxy(path: Path, scheme: str) -> tuple[Posterior, dict[str, np.ndarra
 
 
 def compare_galaxy(
-    spectra: Spectra, posterior: Posterior, ppxf: Path, out: Path, provenance: Mapping[str, Any]
+    spectra: Spectra,
+    posterior: Posterior,
+    predictive: Predictive,
+    ppxf: Path,
+    out: Path,
+    provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Compare the answers of network and pPXF bin by bin.
 
@@ -143,19 +149,23 @@ def compare_galaxy(
     ----------
     spectra, posterior : Spectra, Posterior
         Prepared spectra and the network's answers.
+    predictive : Predictive
+        The forward model on those answers.
     ppxf : Path
         From `fit_galaxy`.
     out : Path
-        JSON: for each scheme the chi2 of pPXF per good pixel of the training grid, and for each quantity the median of
-        both, the median difference (network less pPXF), its robust scatter, and how many of the network's own errors that is.
+        JSON: for each scheme the chi2 per good pixel of pPXF and of the refined forward model, and their ratio; for each
+        quantity the median of both, the median difference (network less pPXF), its robust scatter, and how many of the
+        network's own errors that is.
     provenance : mapping
         Stored in it.
 
     Raises
     ------
     ValueError
-        If the two have different numbers of bins.
+        If they have different numbers of bins.
     """
+    mine = predictive.pixel_chi2("refined")
     result: dict[str, Any] = {
         "schema_version": COMPARISON,
         "galaxy": spectra.galaxy,
@@ -166,9 +176,10 @@ def compare_galaxy(
     }
     for scheme in ("fixed", RECOMMENDED):
         other, fit = read_galaxy(ppxf, scheme)
-        if len(other) != len(posterior):
+        if not len(other) == len(posterior) == len(mine):
             raise ValueError(
-                f"{spectra.galaxy}: {len(posterior)} answers but {len(other)} fits of pPXF; run fit_ppxf_galaxy again"
+                f"{spectra.galaxy}: {len(posterior)} answers, {len(mine)} checks and {len(other)} fits of pPXF; "
+                "run fit_ppxf_galaxy again"
             )
         both = posterior.usable & np.isfinite(fit["chi2"])
         quantities = {name: _difference(posterior, other, name, both) for name in _COMPARED if both.any()}
@@ -176,6 +187,8 @@ def compare_galaxy(
             "n": int(both.sum()),
             "failed": int((~np.isfinite(fit["chi2"])).sum()),
             "chi2_median": _median(fit["chi2"][both]),
+            "network_chi2_median": _median(mine[both]),
+            "chi2_ratio_median": _median((mine / fit["chi2"])[both]),
             "regul_median": _median(fit["regul"][both]),
             "cpu_s_per_spectrum": _median(fit["cpu_s"][both]),
             "quantities": quantities,
