@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,12 @@ from scipy.signal import fftconvolve
 from pyprospect.constants import FWHM_PER_SIGMA
 
 from .hst_image import Field, HSTImage
+
+_log = logging.getLogger("sfhnet.hst")
+
+# A median outside the cube above this share of the mean inside is said aloud. It is not subtracted: where the galaxy
+# fills the image, it is the galaxy.
+_BACKGROUND_SHARE = 0.05
 
 # Kernels are sampled out to this many FWHM of the cube on each side.
 _KERNEL_REACH = 2.0
@@ -94,7 +101,7 @@ def measure_bands(
         if band not in images:
             continue
         image = images[band]()
-        background[band] = _background(image)
+        background[band] = _background(image, galaxy)
         values, variance, covered = _match_and_project(
             image, wcs, bin_map.shape, cube_fwhm_arcsec, hst_fwhm_arcsec[band], galaxy
         )
@@ -126,9 +133,18 @@ def image_field(wcs: WCS, shape: tuple[int, int], cube_fwhm_arcsec: float) -> Fi
     return Field(wcs, shape, _KERNEL_REACH * cube_fwhm_arcsec)
 
 
-def _background(image: HSTImage) -> dict[str, float | str | None]:
+def _background(image: HSTImage, galaxy: str) -> dict[str, float | str | None]:
     level = float(np.mean(image.flux[image.valid], dtype=np.float64))
     share = image.sky / level if image.sky is not None and level > 0 else None
+    if share is not None and abs(share) > _BACKGROUND_SHARE:
+        _log.warning(
+            "%s: %s (%s): the median outside the cube is %.0f %% of the mean inside; unless that is the galaxy, "
+            "subtract the background from the image",
+            galaxy,
+            image.path,
+            image.band,
+            100 * share,
+        )
     return {
         "n_pixels": image.n_sky,
         "share_of_source": share,

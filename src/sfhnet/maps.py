@@ -16,7 +16,7 @@ from .flags import MEANING
 from .information import information
 from .io import atomic_write
 from .posterior import Posterior
-from .spectra import Spectra
+from .spectra import Spectra, Unbinned
 
 
 def to_map(bin_map: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -87,6 +87,8 @@ def write_maps(
         hdus.append(hdu)
 
     add("BIN", spectra.bin_map, "", "index of the bin, -1 outside")
+    reasons = ", ".join(f"{int(why)} {why.name.lower().replace('_', ' ')}" for why in Unbinned)
+    add("UNBINNED", np.asarray(spectra.unbinned, dtype=np.uint8), "", f"why a spaxel is in no bin: {reasons}")
     add(
         "WHITE",
         np.asarray(spectra.white, dtype=np.float32),

@@ -4,7 +4,7 @@ import numpy as np
 from galaxy_files import map_header
 
 from sfhnet.posterior import LEVELS, SCALARS, Posterior
-from sfhnet.spectra import Spectra
+from sfhnet.spectra import Spectra, Unbinned
 
 EDGES_MYR = np.array(
     [0, 10, 20, 40, 63, 100, 180, 320, 560, 1000, 1800, 3200, 5000, 7100, 9000, 11200, 13800.0]
@@ -84,7 +84,9 @@ def make_spectra(side=12, rng=None, flags=0, simulated=True, **changes):
         },
         "truth": truth,
     }
-    return Spectra(**{**values, **changes})
+    values |= changes
+    unbinned = np.where(values["bin_map"] < 0, Unbinned.LOW_SNR, Unbinned.IN_A_BIN).astype(np.uint8)
+    return Spectra(**{"unbinned": unbinned, **values})
 
 
 def make_answer(spectra, offset=None, width=0.05, flags=0):

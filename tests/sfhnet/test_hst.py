@@ -120,7 +120,7 @@ def test_flux_units_and_counts(tmp_path, rng):
     assert np.sqrt(np.median(plain.variance)) == pytest.approx(np.sqrt(0.1**2 + 2 / 600) * PHOTFLAM, rel=0.05)
 
 
-def test_background_is_looked_at(tmp_path, rng):
+def test_background_is_looked_at(tmp_path, rng, caplog):
     pixel, n = 0.1, 200
     image = np.full((n, n), 0.5) + 0.01 * rng.standard_normal((n, n))
     image[50:150, 50:150] += 5
@@ -129,6 +129,7 @@ def test_background_is_looked_at(tmp_path, rng):
     )
     assert found.background["F555W"]["errors"] == "measured in the image"
     assert found.background["F555W"]["share_of_source"] == pytest.approx(0.5 / 5.5, rel=0.1)
+    assert "(F555W): the median outside the cube is 9 % of the mean inside" in caplog.text
 
 
 def test_no_overlap(tmp_path):

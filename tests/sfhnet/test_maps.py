@@ -103,6 +103,8 @@ def test_maps_file(tmp_path, spectra, answer, table):
         np.testing.assert_allclose(hdus["AGE_BINS"].data["AGE_MAX"], EDGES_MYR[1:])
         assert hdus["FLAGS"].data.dtype.kind == "i"
         assert "OUT_OF_DISTRIBUTION" in list(hdus["FLAG_BITS"].data["NAME"])
+        assert np.array_equal(hdus["UNBINNED"].data == 0, hdus["BIN"].data >= 0)
+        assert "4 low snr" in str(hdus["UNBINNED"].header["COMMENT"])
 
 
 def test_mass_of_a_bin_is_shared_among_its_spaxels(tmp_path, answer):
