@@ -17,6 +17,8 @@ _PLANES = ("lw_mh", "mw_mh", "mh_young")
 _MIN_BINS = 5
 _N_RING = 10
 _N_SECTOR = 8
+# Side of the field of view of MUSE: bins so near share the calibration of a pointing.
+_FIELD_ARCSEC = 60.0
 _BOOTSTRAPS = 300
 
 
@@ -26,6 +28,7 @@ def gradient(
     errors: np.ndarray,
     good: np.ndarray,
     sector: np.ndarray | None = None,
+    field: np.ndarray | None = None,
 ) -> dict[str, float | int | None]:
     """Fit a straight line to values against radius, weighted with errors and the scatter about the line.
 
@@ -37,13 +40,16 @@ def gradient(
         Bins to use.
     sector : ndarray of int, shape (n,), optional
         Sector of the disc that each bin lies in, for the jackknife.
+    field : ndarray of int, shape (n,), optional
+        Field of view that each bin lies in.
 
     Returns
     -------
     dict
         ``slope``, ``slope_err``, ``at_centre``, ``scatter``, ``n``; None where fewer than five bins are left. The error
-        is that of the scatter of the bins, or that of a jackknife over the sectors if it is larger: neighbouring bins
-        share errors (the calibration of a pointing) and do not average down. What all bins share it does not know.
+        is that of the scatter of the bins, or that of a jackknife over the sectors if it is larger, and that of what the
+        bins of a field share (the calibration of a pointing), which does not average down: of the variance that the
+        bins quote, the part that their scatter within the fields does not show.
     """
     good = good & np.isfinite(radius) & np.isfinite(values) & np.isfinite(errors)
     if good.sum() < _MIN_BINS or np.ptp(radius[good]) <= 0:
@@ -58,6 +64,10 @@ def gradient(
     error = float(np.sqrt(covariance[1, 1]))
     if sector is not None:
         error = max(error, _jackknife(design, y / sigma, sector[good]))
+    if field is not None:
+        pull = (covariance @ design.T)[1] / sigma
+        rest = y - solution[0] - solution[1] * x
+        error = float(np.hypot(error, _shared(pull, rest, errors[good], field[good])))
     return {
         "slope": float(solution[1]),
         "slope_err": error,
@@ -76,6 +86,16 @@ def _jackknife(design: np.ndarray, weighted: np.ndarray, sector: np.ndarray) -> 
             slopes.append(np.linalg.lstsq(design[kept], weighted[kept], rcond=None)[0][1])
     n = len(slopes)
     return float(np.sqrt((n - 1) * np.var(slopes))) if n > 2 else 0.0
+
+
+def _shared(pull: np.ndarray, rest: np.ndarray, errors: np.ndarray, field: np.ndarray) -> float:
+    """Error of ``sum(pull * y)`` from what the bins of each field have in common; ``rest`` is what the fit leaves."""
+    _, place = np.unique(field, return_inverse=True)
+    number = np.bincount(place)
+    off = rest - (np.bincount(place, weights=rest) / number)[place]
+    within = (off**2).sum() / max(rest.size - number.size, 1)
+    shared = max(float(np.median(errors**2)) - within, 0.0)
+    return float(np.sqrt(shared * (np.bincount(place, weights=pull) ** 2).sum()))
 
 
 def half_width(table: QTable, name: str) -> np.ndarray:
@@ -101,11 +121,13 @@ def gradients(spectra: Spectra, table: QTable, good: np.ndarray) -> dict[str, An
     radius_arcsec = np.asarray(table["radius"].value, dtype=float)
     angle = np.arctan2(spectra.y_arcsec, spectra.x_arcsec)
     sector = np.floor((angle / (2 * np.pi) + 0.5) * _N_SECTOR).astype(int) % _N_SECTOR
+    tiles = [np.round(place / _FIELD_ARCSEC).astype(int) for place in (spectra.x_arcsec, spectra.y_arcsec)]
+    field = np.unique(np.stack(tiles), axis=1, return_inverse=True)[1].ravel()
     result: dict[str, Any] = {}
     for name in _GRADIENTS:
         values, errors = np.asarray(table[name], dtype=float), half_width(table, name)
         for label, scale in scales(spectra).items():
-            fit = gradient(radius_arcsec * scale, values, errors, good, sector)
+            fit = gradient(radius_arcsec * scale, values, errors, good, sector, field)
             if name in spectra.truth and fit["slope"] is not None:
                 true = gradient(radius_arcsec * scale, spectra.truth[name], errors, good)
                 fit["true_slope"] = true["slope"]

@@ -193,6 +193,28 @@ def test_gradient_knows_errors_that_neighbours_share(rng):
     assert 0.6 < np.std(apart) < 1.6
 
 
+def test_gradient_knows_what_the_bins_of_a_field_share(rng):
+    x, y = np.meshgrid(np.arange(21) - 10.0, np.arange(21) - 10.0)
+    radius = np.hypot(x, y).ravel()
+    field = (np.round(x / 7) * 3 + np.round(y / 7)).ravel().astype(int)
+    _, place = np.unique(field, return_inverse=True)
+    everywhere, apart, alone = np.ones(radius.size, dtype=bool), [], []
+    for _ in range(200):
+        noise = 0.02 * rng.standard_normal(radius.size)
+        offset = 0.08 * rng.standard_normal(place.max() + 1)[place]
+        quoted = np.full(radius.size, np.hypot(0.02, 0.08))
+        fit = gradient(radius, -0.05 * radius + offset + noise, quoted, everywhere, field=field)
+        apart.append((fit["slope"] + 0.05) / fit["slope_err"])
+        alone.append(
+            gradient(radius, noise, np.full(radius.size, 0.02), everywhere, field=field)["slope_err"]
+        )
+    assert 0.85 < np.std(apart) < 1.15
+    # Bins that scatter as they say share nothing; what they say and their scatter are added.
+    assert np.median(alone) == pytest.approx(
+        np.sqrt(2) * 0.02 / np.sqrt(radius.size * radius.var()), rel=0.15
+    )
+
+
 def test_summary_of_a_perfect_answer(spectra, answer, table):
     prior = {"mw_log_age": np.array([9.0, 9.4]), "a_v": np.array([0.3])}
     summary = summarise(spectra, answer, table, prior)
