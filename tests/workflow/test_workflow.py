@@ -86,6 +86,27 @@ def test_missing_file_of_a_galaxy_stops_before_any_job(project: Project):
     assert not (project.folder / "results").exists()
 
 
+def test_one_bad_galaxy_does_not_stop_the_others(tiny_run: Project, tmp_path: Path):
+    project = tiny_run.copy(tmp_path / "copy")
+    folder, galaxies = project.folder, project.folder / "results" / "galaxies"
+    whole = next((folder / "data" / "ngc3073").glob("*.fits*")).read_bytes()
+    (folder / "cut.fits").write_bytes(whole[: len(whole) // 2])
+    columns = ("galaxy", "kind", "path", "redshift", "distance_mpc", "ebv_mw", "medium")
+    rows = [
+        columns,
+        ("bad", "sdss", "cut.fits", "0.00376", "32.8", "0.01", "vacuum"),
+        ("good", "sdss", f"{folder}/whole.fits", "0.00376", "32.8", "0.01", "vacuum"),
+    ]
+    (folder / "whole.fits").write_bytes(whole)
+    (folder / "two.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    (folder / "two.yaml").write_text("galaxies: {sheet: two.tsv}\n")
+    done = project.snakemake("--cores", "1", "galaxies", "--configfile", "configs/tiny.yaml", "two.yaml")
+    assert done.returncode != 0
+    assert re.search(r"bad: .*cut\.fits.*truncated", done.stdout), done.stdout[-3000:]
+    assert (galaxies / "good" / "summary.png").stat().st_size > 0
+    assert not (galaxies / "bad" / "spectra.h5").exists()
+
+
 def test_settings_on_the_command_line_are_refused(project: Project):
     done = project.snakemake("--cores", "2", "--config", "seed=7")
     assert done.returncode == 1
