@@ -135,3 +135,30 @@ rule claims:
     shell:
         "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --metrics {input.metrics} "
         "--h5 {input.numbers} --out {output}"
+
+
+# For other programs: snakemake results/benchmark_sets/real_snr050.h5, then python -m sfhnet score.
+rule export_benchmark:
+    input:
+        shards=shard_files(TEST_SHARDS),
+        stress=expand("results/stress/{stress}.h5", stress=STRESS),
+        script=script("export_benchmark"),
+        code=code("export_benchmark"),
+    output:
+        "results/benchmark_sets/{case}.h5",
+    log:
+        "logs/export_benchmark/{case}.log",
+    conda:
+        "../envs/validation.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000 + 1500 * CONFIG.training.cache_gb),
+        runtime=growing(30),
+    params:
+        *section("seed", "noise", "age_bins_myr", "validation"),
+        code=code_hash("export_benchmark"),
+    message:
+        "Write the benchmark set {wildcards.case} for other programs"
+    shell:
+        "python {input.script} $CONFIG $GUARD --threads {threads} --log {log} --case {wildcards.case} "
+        "--shards {input.shards} --stress {input.stress} --out {output}"

@@ -18,11 +18,12 @@ if __name__ == "__main__":
     args = parser.parse_args()
     cli.setup(args)
 
+    from sfhnet.benchmarks import find_case
     from sfhnet.config import load_config
     from sfhnet.dataset import Mocks
     from sfhnet.ppxf.fit import import_ppxf
     from sfhnet.ppxf.ingredients import load_templates
-    from sfhnet.ppxf.mocks import choose_case, fit_chunk
+    from sfhnet.ppxf.mocks import fit_chunk
     from sfhnet.provenance import provenance
 
     import_ppxf()
@@ -30,7 +31,7 @@ if __name__ == "__main__":
     cache_gb = config.training.cache_gb
     mocks = {"test": Mocks(args.shards, cache_gb)}
     mocks |= {path.stem: Mocks([path], cache_gb) for path in args.stress}
-    case = choose_case(args.case, mocks, config)
+    case = find_case(args.case, mocks, config.validation, config.noise, config.seed)
     fit_chunk(
         case,
         args.chunk,

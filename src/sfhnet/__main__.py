@@ -14,6 +14,7 @@ COMMANDS = {
     "phangs": ("sfhnet.archives.command", "list, fetch and verify public PHANGS cubes, MAPS and HST images"),
     "config": ("sfhnet.config.command", "check configuration files; write their documentation"),
     "infer": ("sfhnet.infer_command", "apply a trained model to spectra in a FITS, HDF5, CSV or text file"),
+    "score": ("sfhnet.score_command", "measure the answers of any other program on a benchmark set"),
     "show": ("sfhnet.show", "show what is inside a product: datasets with units and axes, provenance"),
 }
 

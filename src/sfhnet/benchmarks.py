@@ -27,6 +27,7 @@ __all__ = [
     "benchmark_cases",
     "case_name",
     "draw",
+    "find_case",
     "make_benchmark",
 ]
 
@@ -165,6 +166,23 @@ def benchmark_cases(
                 make_benchmark(name, snr, galaxies, config.galaxies, noise, seed, config.ripple),
             )
         yield Case(name, snr, bands, made[2])
+
+
+def find_case(
+    name: str, mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, seed: int
+) -> Case:
+    """Make the benchmark set that validation measures under this name: the same mocks and noise.
+
+    Raises
+    ------
+    ValueError
+        If validation has no such set; lists those it has.
+    """
+    for case in benchmark_cases(mocks, config, noise, seed):
+        if case.name == name:
+            return case
+    known = ", ".join(case_name(*planned) for planned in planned_cases(mocks, config))
+    raise ValueError(f"there is no benchmark set {name!r}; validation measures {known}")
 
 
 def draw(

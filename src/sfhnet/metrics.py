@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -288,3 +288,11 @@ def strata_coverage(
         result[name] |= {quantity: found[quantity] for quantity in ("cum_mass", "mh")}
         result[name]["n"] = int(rows.sum())
     return result
+
+
+def value_at(metrics: Mapping[str, Any], key: Sequence[str]) -> float:
+    """Follow a path of keys into metrics."""
+    value: Any = metrics
+    for step in key:
+        value = value[step]
+    return float(value)

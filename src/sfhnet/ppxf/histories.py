@@ -12,9 +12,9 @@ from pyprospect.synthesis import rebin_matrix
 from sfhnet.posterior import LEVELS, SCALARS, SFR_FLOOR_PER_YR, Posterior
 from sfhnet.priors.age_grid import mean_log_age
 
-__all__ = ["Histories", "point_posterior"]
+__all__ = ["SHARES", "Histories", "point_posterior"]
 
-_SHARES = {"t10": 0.10, "t25": 0.25, "t50": 0.50, "t75": 0.75, "t90": 0.90}
+SHARES = {"t10": 0.10, "t25": 0.25, "t50": 0.50, "t75": 0.75, "t90": 0.90}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Histories:
             "log_ml": float(np.log10(total)),
         }
         younger = np.concatenate([[0.0], per_age.cumsum()])
-        for name, formed in _SHARES.items():
+        for name, formed in SHARES.items():
             result[name] = float(np.log10(np.interp(1 - formed, younger, edges_yr)))
         for name, span_yr in (("log_sfr10", 1e7), ("log_sfr100", 1e8)):
             rate = np.interp(span_yr, edges_yr, younger) / span_yr

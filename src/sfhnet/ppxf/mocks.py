@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sfhnet.benchmarks import BENCHMARKS, Case, benchmark_cases, planned_cases
+from sfhnet.benchmarks import BENCHMARKS, Case
 from sfhnet.config import Config
-from sfhnet.dataset import Mocks
 from sfhnet.io import create_h5, open_h5, put, read_json, write_json
 from sfhnet.metrics import point_metrics
 from sfhnet.posterior import SCALARS
@@ -21,7 +20,7 @@ from sfhnet.ppxf.histories import Histories, point_posterior
 from sfhnet.ppxf.templates import Templates
 from sfhnet.progress import track
 
-__all__ = ["BEST", "Answers", "choose_case", "fit_chunk", "measured_rows", "tune", "tuning_rows"]
+__all__ = ["BEST", "Answers", "fit_chunk", "measured_rows", "tune", "tuning_rows"]
 
 _log = logging.getLogger("sfhnet.ppxf")
 
@@ -79,26 +78,6 @@ class Answers:
             scalars={k: np.concatenate([p.scalars[k] for p in parts]) for k in parts[0].scalars},
             of_fit={k: np.concatenate([p.of_fit[k] for p in parts]) for k in parts[0].of_fit},
         )
-
-
-def choose_case(name: str, mocks: Mapping[str, Mocks], config: Config) -> Case:
-    """Make the benchmark set that validation measures under this name: the same mocks and noise.
-
-    Raises
-    ------
-    ValueError
-        If validation has no such case; lists those it has.
-    """
-    planned = planned_cases(mocks, config.validation)
-    for case in benchmark_cases(mocks, config.validation, config.noise, config.seed):
-        if case.name == name:
-            return case
-    from sfhnet.benchmarks import case_name
-
-    raise ValueError(
-        f"ppxf.cases names {name!r}, which validation does not measure; it has "
-        f"{', '.join(case_name(*case) for case in planned)}"
-    )
 
 
 def measured_rows(n: int, config: Config) -> np.ndarray:
@@ -203,7 +182,7 @@ def tune(
     Parameters
     ----------
     case : Case
-        From `choose_case`.
+        From `sfhnet.benchmarks.find_case`.
     templates : Templates
         With photometry if the case has bands.
     config : Config
@@ -252,7 +231,7 @@ def fit_chunk(
     Parameters
     ----------
     case : Case
-        From `choose_case`.
+        From `sfhnet.benchmarks.find_case`.
     chunk : int
         Which chunk.
     tuning : Path

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from sfhnet.io import open_h5, read_json, write_json, write_text
-from sfhnet.metrics import AGE_RANGES_MYR, point_metrics
+from sfhnet.metrics import AGE_RANGES_MYR, point_metrics, value_at
 from sfhnet.posterior import SCALARS, Posterior
 from sfhnet.ppxf.histories import point_posterior
 from sfhnet.ppxf.mocks import BEST, Answers, read_chunks
@@ -182,14 +182,6 @@ def _ratios(models: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         for name, model in models.items()
         if model["kind"] != "ppxf"
     }
-
-
-def value_at(metrics: Mapping[str, Any], key: Sequence[str]) -> float:
-    """Follow a path of `COLUMNS` into metrics."""
-    value: Any = metrics
-    for step in key:
-        value = value[step]
-    return float(value)
 
 
 def _table(cases: Mapping[str, Any]) -> str:

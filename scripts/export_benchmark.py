@@ -1,0 +1,40 @@
+"""Write one benchmark set, noise and truth included, as a file that any program can read."""
+
+from pathlib import Path
+
+from sfhnet import cli
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument("--case", required=True, metavar="NAME", help="benchmark set, e.g. real_snr050")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
+    parser.add_argument("--stress", type=Path, nargs="*", default=[], metavar="FILE", help="stress mocks")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
+    args = parser.parse_args()
+    cli.setup(args)
+
+    import numpy as np
+
+    from sfhnet.benchmarks import find_case
+    from sfhnet.config import load_config
+    from sfhnet.dataset import Mocks
+    from sfhnet.provenance import provenance
+    from sfhnet.rivals import write_benchmark
+
+    config = load_config(args.config)
+    cache_gb = config.training.cache_gb
+    mocks = {"test": Mocks(args.shards, cache_gb)}
+    mocks |= {path.stem: Mocks([path], cache_gb) for path in args.stress}
+    write_benchmark(
+        find_case(args.case, mocks, config.validation, config.noise, config.seed),
+        mocks["test"].wave_aa,
+        mocks["test"].band_names,
+        np.asarray(config.age_bins_myr),
+        args.out,
+        provenance(
+            config.validation,
+            modules=["sfhnet.rivals", __file__],
+            inputs=[*args.shards, *args.stress],
+            seed=config.seed,
+        ),
+    )
