@@ -34,6 +34,10 @@ WINDOW_SHARE = 0.5
 BAND_RATIO_RANGE = (1e-5, 1e3)
 
 
+# Spectra that are cleaned in one go: double precision takes several times the memory of what is kept.
+_ROWS = 1024
+
+
 @dataclass(frozen=True)
 class Batch:
     """Normalised spectra and bands. All tensors share the first axis ``n`` and live on one device.
@@ -234,18 +238,28 @@ class Batch:
         band_sigma: np.ndarray,
         band_mask: np.ndarray,
     ) -> Batch:
-        """Build from numpy arrays on the training grid (shapes as in `build`); computed in float64."""
-        flux64 = torch.from_numpy(np.array(flux, dtype=np.float64))
-        good = np.ones(flux64.shape, dtype=bool) if mask is None else np.array(mask, dtype=bool)
-        return cls.build(
-            torch.from_numpy(np.array(wave_aa, dtype=np.float64)),
-            flux64,
-            torch.from_numpy(np.array(sigma, dtype=np.float64)),
-            torch.from_numpy(good),
-            torch.from_numpy(np.array(band_flux, dtype=np.float64)),
-            torch.from_numpy(np.array(band_sigma, dtype=np.float64)),
-            torch.from_numpy(np.array(band_mask, dtype=bool)),
+        """Build from numpy arrays on the training grid (shapes as in `build`); computed in float64, some rows at a time."""
+        wave = torch.from_numpy(np.array(wave_aa, dtype=np.float64))
+        mask = np.ones(np.shape(flux), dtype=bool) if mask is None else mask
+        columns = (
+            (flux, np.float64),
+            (sigma, np.float64),
+            (mask, bool),
+            (band_flux, np.float64),
+            (band_sigma, np.float64),
+            (band_mask, bool),
         )
+        parts = [
+            cls.build(
+                wave,
+                *(
+                    torch.from_numpy(np.array(values[start : start + _ROWS], dtype))
+                    for values, dtype in columns
+                ),
+            )
+            for start in range(0, max(len(flux), 1), _ROWS)
+        ]
+        return cls.cat(parts) if len(parts) > 1 else parts[0]
 
     @classmethod
     def from_spectra(cls, spectra: Any, band_names: Sequence[str] | None = None) -> Batch:

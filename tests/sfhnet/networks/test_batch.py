@@ -41,6 +41,17 @@ def test_units_do_not_matter(factor):
     assert torch.equal(plain.flags, scaled.flags)
 
 
+def test_many_spectra_are_cleaned_piece_by_piece(monkeypatch):
+    values = arrays(7)
+    values["flux"][2, 9], values["sigma"][4, 100], values["band_mask"][6] = np.nan, -1.0, False
+    whole = build(values)
+    monkeypatch.setattr("sfhnet.batch._ROWS", 3)
+    pieces = build(values)
+    for name in Batch.__dataclass_fields__:
+        if name != "labels":
+            assert torch.equal(getattr(whole, name), getattr(pieces, name)), name
+
+
 def flags_of(change, row=1):
     values = arrays()
     change(values, row)
