@@ -13,6 +13,9 @@ __all__ = ["Familiarity"]
 # Components whose spread among mocks is below this share of the largest are noise; they say nothing of likeness.
 _RIDGE = 1e-3
 
+# Mocks for each component that a covariance is learnt from, at least.
+_TAUGHT = 20
+
 
 @dataclass(frozen=True)
 class Familiarity:
@@ -80,8 +83,8 @@ class Familiarity:
         each = 1 - (1 - quantile) / 2
         for k in range(n_snr):
             here = stratum == k
-            # A stratum too thin for a covariance takes all mocks.
-            if here.sum() <= 4 * n_component:
+            # A stratum too thin for a covariance takes all mocks: from few, those that taught it seem nearer than others.
+            if here.sum() <= _TAUGHT * n_component:
                 here = np.ones(len(snr), dtype=bool)
             rows, ages, chi2_here = components[here], of_age[here], chi2[here]
             mean[k] = rows.mean(axis=0)
