@@ -240,6 +240,8 @@ def test_killed_in_the_middle(server, tmp_path, how):
     server.delay_s = 0.01
     books = registry([entry("curve.dat", CURVE * 100)], url=f"{server.url}/tables/")
     program = (
+        # a shell's background job is born deaf to Ctrl-C, and so would be its children
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "import sys; from sfhnet.sources import Fetcher, Registry; "
         "Fetcher(sys.argv[1], registry=Registry.model_validate_json(sys.argv[2])).fetch(['curves'])"
     )
