@@ -42,7 +42,7 @@ class Config(Section):
         default_factory=lambda: {
             "prior_mean": ModelConfig(kind="prior_mean"),
             "pca_mlp": ModelConfig(kind="pca_mlp", training={"epochs": 12, "batch": 64}),
-            "flow": ModelConfig(kind="flow", training={"epochs": 20}),
+            "flow": ModelConfig(kind="flow", training={"epochs": 17}),
         }
     )
     """Networks to train, by name."""
