@@ -15,16 +15,13 @@ if __name__ == "__main__":
 
     import numpy as np
 
-    from sfhnet.benchmarks import find_case
+    from sfhnet.benchmarks import find_case, read_mocks
     from sfhnet.config import load_config
-    from sfhnet.dataset import Mocks
     from sfhnet.provenance import provenance
     from sfhnet.rivals import write_benchmark
 
     config = load_config(args.config)
-    cache_gb = config.training.cache_gb
-    mocks = {"test": Mocks(args.shards, cache_gb)}
-    mocks |= {path.stem: Mocks([path], cache_gb) for path in args.stress}
+    mocks = read_mocks(args.shards, args.stress, config.training.cache_gb)
     write_benchmark(
         find_case(args.case, mocks, config.validation, config.noise, config.seed),
         mocks["test"].wave_aa,

@@ -16,9 +16,8 @@ if __name__ == "__main__":
     args = parser.parse_args()
     cli.setup(args)
 
-    from sfhnet.benchmarks import find_case
+    from sfhnet.benchmarks import find_case, read_mocks
     from sfhnet.config import load_config
-    from sfhnet.dataset import Mocks
     from sfhnet.ppxf.fit import import_ppxf
     from sfhnet.ppxf.ingredients import load_templates
     from sfhnet.ppxf.mocks import tune
@@ -26,9 +25,7 @@ if __name__ == "__main__":
 
     import_ppxf()
     config = load_config(args.config)
-    cache_gb = config.training.cache_gb
-    mocks = {"test": Mocks(args.shards, cache_gb)}
-    mocks |= {path.stem: Mocks([path], cache_gb) for path in args.stress}
+    mocks = read_mocks(args.shards, args.stress, config.training.cache_gb)
     case = find_case(args.case, mocks, config.validation, config.noise, config.seed)
     tune(
         case,

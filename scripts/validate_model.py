@@ -22,8 +22,8 @@ if __name__ == "__main__":
     args = parser.parse_args()
     cli.setup(args)
 
+    from sfhnet.benchmarks import read_mocks
     from sfhnet.config import load_config
-    from sfhnet.dataset import Mocks
     from sfhnet.io import write_text
     from sfhnet.model_card import model_card
     from sfhnet.provenance import provenance
@@ -32,8 +32,7 @@ if __name__ == "__main__":
     config = load_config(args.config)
     metrics = validate(
         args.model_dir,
-        {"test": Mocks(args.shards, config.training.cache_gb)}
-        | {path.stem: Mocks([path], config.training.cache_gb) for path in args.stress},
+        read_mocks(args.shards, args.stress, config.training.cache_gb),
         config.validation,
         config.noise,
         config.seed,

@@ -33,7 +33,6 @@ WINDOW_SHARE = 0.5
 # Colours of stellar populations, f_lambda(band) / f_lambda(5400 AA), lie within these whatever the dust.
 BAND_RATIO_RANGE = (1e-5, 1e3)
 
-
 # Spectra that are cleaned in one go: double precision takes several times the memory of what is kept.
 _ROWS = 1024
 

@@ -7,8 +7,9 @@ present or all absent by choice, so that photometry's worth can be told.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ __all__ = [
     "draw",
     "find_case",
     "make_benchmark",
+    "read_mocks",
 ]
 
 
@@ -166,6 +168,21 @@ def benchmark_cases(
                 make_benchmark(name, snr, galaxies, config.galaxies, noise, seed, config.ripple),
             )
         yield Case(name, snr, bands, made[2])
+
+
+def read_mocks(test: Sequence[Path], stress: Sequence[Path], cache_gb: float) -> dict[str, Mocks]:
+    """Read the galaxies that the benchmark sets are made of, by kind.
+
+    Parameters
+    ----------
+    test : sequence of Path
+        Shards of test mocks.
+    stress : sequence of Path
+        Files of stress mocks; their names say which.
+    cache_gb : float
+        As for `Mocks`.
+    """
+    return {"test": Mocks(test, cache_gb)} | {path.stem: Mocks([path], cache_gb) for path in stress}
 
 
 def find_case(

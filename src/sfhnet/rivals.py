@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 
 from sfhnet.benchmarks import Case
+from sfhnet.history import point_posterior, times_and_rates
 from sfhnet.io import create_h5, open_h5, put
 from sfhnet.metrics import point_metrics
-from sfhnet.posterior import SCALARS, SFR_FLOOR_PER_YR
-from sfhnet.ppxf.histories import SHARES, point_posterior
+from sfhnet.posterior import SCALARS
 from sfhnet.priors.age_grid import mean_log_age
 
 __all__ = ["score", "write_benchmark"]
@@ -104,9 +104,8 @@ def score(benchmark: Path, answers: Path) -> dict[str, Any]:
         raise ValueError(
             f"{answers}: mass_fraction must not be negative and sum to one over the ages of a galaxy (a sum is {worst:.4g})"
         )
-    missing = float("nan")
     known = _from_history(found["mass_fraction"], found["mh"], edges_myr) | found
-    scalars = {name: known.get(name, np.full(len(total), missing)) for name in SCALARS}
+    scalars = {name: known.get(name, np.full(len(total), np.nan)) for name in SCALARS}
     posterior = point_posterior(edges_myr, found["mass_fraction"], found["mh"], scalars)
     metrics = point_metrics(posterior, {name: values[row[good]] for name, values in truth.items()})
     return {
@@ -152,10 +151,9 @@ def _from_history(fraction: np.ndarray, mh: np.ndarray, edges_myr: np.ndarray) -
     edges_yr = 1e6 * np.asarray(edges_myr, dtype=float)
     younger = np.concatenate([np.zeros((len(fraction), 1)), fraction.cumsum(axis=1)], axis=1)
     younger /= younger[:, -1:]
-    result = {"mw_log_age": fraction @ mean_log_age(edges_yr), "mw_mh": (fraction * mh).sum(axis=1)}
-    for name, formed in SHARES.items():
-        result[name] = np.array([np.log10(np.interp(1 - formed, one, edges_yr)) for one in younger])
-    for name, span_yr in (("log_sfr10", 1e7), ("log_sfr100", 1e8)):
-        rate = np.array([np.interp(span_yr, edges_yr, one) for one in younger]) / span_yr
-        result[name] = np.log10(np.maximum(rate, SFR_FLOOR_PER_YR))
-    return result
+    found = [times_and_rates(one, edges_yr) for one in younger]
+    return {
+        "mw_log_age": fraction @ mean_log_age(edges_yr),
+        "mw_mh": (fraction * mh).sum(axis=1),
+        **{name: np.array([one[name] for one in found]) for name in found[0]},
+    }

@@ -11,10 +11,11 @@ import numpy as np
 
 from sfhnet.batch import Batch
 from sfhnet.config import PpxfConfig
+from sfhnet.history import point_posterior
 from sfhnet.io import create_h5, open_h5, put, write_json
 from sfhnet.posterior import SCALARS, Posterior
 from sfhnet.ppxf.fit import RECOMMENDED, Fit, FitSettings, Spectrum, fit_spectrum, scheme_name
-from sfhnet.ppxf.histories import Histories, point_posterior
+from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import Templates
 from sfhnet.predictive import Predictive
 from sfhnet.progress import track

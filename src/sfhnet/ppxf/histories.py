@@ -9,12 +9,10 @@ import numpy as np
 from pyprospect.constants import Z_SUN
 from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import rebin_matrix
-from sfhnet.posterior import LEVELS, SCALARS, SFR_FLOOR_PER_YR, Posterior
+from sfhnet.history import times_and_rates
 from sfhnet.priors.age_grid import mean_log_age
 
-__all__ = ["SHARES", "Histories", "point_posterior"]
-
-SHARES = {"t10": 0.10, "t25": 0.25, "t50": 0.50, "t75": 0.75, "t90": 0.90}
+__all__ = ["Histories"]
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,7 @@ class Histories:
             "log_ml": float(np.log10(total)),
         }
         younger = np.concatenate([[0.0], per_age.cumsum()])
-        for name, formed in SHARES.items():
-            result[name] = float(np.log10(np.interp(1 - formed, younger, edges_yr)))
-        for name, span_yr in (("log_sfr10", 1e7), ("log_sfr100", 1e8)):
-            rate = np.interp(span_yr, edges_yr, younger) / span_yr
-            result[name] = float(np.log10(max(rate, SFR_FLOOR_PER_YR)))
+        result |= times_and_rates(younger, edges_yr)
         return result
 
     def _bins_yr(self, edges_yr: np.ndarray) -> np.ndarray:
@@ -106,37 +100,3 @@ class Histories:
         edges = np.maximum(np.asarray(self.age_edges_myr, dtype=float), 1.0)
         middle = 0.5 * np.log10(edges[:-1] * edges[1:])
         return np.interp(middle, middle[formed], weighted[formed] / fraction[formed])
-
-
-def point_posterior(
-    age_edges_myr: np.ndarray, mass_fraction: np.ndarray, mh: np.ndarray, scalars: dict[str, np.ndarray]
-) -> Posterior:
-    """Wrap point estimates as a `Posterior` whose quantiles are NaN, so that the same metrics measure them.
-
-    Parameters
-    ----------
-    age_edges_myr : ndarray (n_age + 1,)
-        Age bins.
-    mass_fraction, mh : ndarray (n, n_age)
-        Estimates.
-    scalars : dict of ndarray (n,)
-        The names of `sfhnet.posterior.SCALARS`.
-    """
-    n, n_age = mass_fraction.shape
-    unknown = np.full(n, np.nan)
-    no_history = np.full((n, len(LEVELS), n_age), np.nan)
-    return Posterior(
-        age_edges_myr=np.asarray(age_edges_myr, dtype=float),
-        mass_fraction=np.asarray(mass_fraction, dtype=float),
-        mh=np.asarray(mh, dtype=float),
-        mass_fraction_q=no_history,
-        cum_mass_q=no_history,
-        mh_q=no_history,
-        scalars={name: np.asarray(scalars[name], dtype=float) for name in SCALARS},
-        scalars_q={name: np.full((n, len(LEVELS)), np.nan) for name in SCALARS},
-        flags=np.zeros(n, dtype=np.uint32),
-        snr=unknown,
-        log_scale=unknown,
-        chi2=unknown,
-        ood_score=unknown,
-    )

@@ -12,11 +12,12 @@ import numpy as np
 
 from sfhnet.benchmarks import BENCHMARKS, Case
 from sfhnet.config import Config
+from sfhnet.history import point_posterior
 from sfhnet.io import create_h5, open_h5, put, read_json, write_json
 from sfhnet.metrics import point_metrics
 from sfhnet.posterior import SCALARS
 from sfhnet.ppxf.fit import RECOMMENDED, FitSettings, Spectrum, fit_spectrum, scheme_name
-from sfhnet.ppxf.histories import Histories, point_posterior
+from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import Templates
 from sfhnet.progress import track
 
