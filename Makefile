@@ -23,6 +23,7 @@ endif
 export PYTHONNOUSERSITE = 1
 # Threads that wait sleep; see rules/common.smk.
 export OMP_WAIT_POLICY ?= PASSIVE
+export GOMP_SPINCOUNT ?= 3000
 
 PY := $(VENV)/bin/python
 # On a terminal pip shows its progress; in a log it only says what went wrong.

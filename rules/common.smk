@@ -41,8 +41,11 @@ try:
 except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from error
 
-# Threads that wait sleep: spinning ones made training 50 times slower where another program had one of the cores.
+# Threads that wait sleep: spinning ones made training 50 times slower where another program had one of the cores. They
+# spin some microseconds first, the gap between two operations: a quarter off a step of training on quiet cores, a fifth
+# more beside another program.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 # Each step is `python scripts/NAME.py $CONFIG $GUARD ...`, with this before it. Snakemake removes PYTHONPATH when it
 # activates an environment, so src/ is put there again behind the activation; an activation that failed is no error
