@@ -149,7 +149,8 @@ SIZES = [size for size in CONFIG.learning_curve.shards if size <= len(TRAINING_S
 LOSS_DRAWING = ["sfhnet.loss_curve"]
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
 N_PROCESS = CONFIG.training.processes
-LAUNCHER = f"-m torch.distributed.run --standalone --nproc-per-node {N_PROCESS}" if N_PROCESS > 1 else ""
+# --: torchrun must not take the options of the script for its own.
+LAUNCHER = f"-m torch.distributed.run --standalone --nproc-per-node {N_PROCESS} --" if N_PROCESS > 1 else ""
 TRAINING_ENV = f"../envs/{'training-gpu' if CONFIG.training.device == 'cuda' else 'training'}.yaml"
 
 # Figures of the prior: of about 20,000 galaxies, beside the catalogues of clusters that are at hand (a mirror has them).

@@ -1,8 +1,9 @@
 """Train one network on shards of mocks; resumes from its checkpoint; stops cleanly on SIGTERM.
 
-Several GPUs: torchrun --nproc-per-node N scripts/train_model.py ... (each process takes its own GPU).
+Several GPUs: torchrun --nproc-per-node N -- scripts/train_model.py ... (each process takes its own GPU).
 """
 
+import os
 from pathlib import Path
 
 from sfhnet import cli
@@ -21,6 +22,11 @@ if __name__ == "__main__":
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("--fresh", action="store_true", help="ignore a checkpoint that is there")
     args = parser.parse_args()
+    # The processes of torchrun share the threads; the first writes the log.
+    if args.threads is not None:
+        args.threads = max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    if os.environ.get("RANK", "0") != "0":
+        args.log = None
     cli.setup(args)
 
     import sys

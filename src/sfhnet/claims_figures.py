@@ -70,6 +70,9 @@ def _stress_snr(model: Validation) -> float:
     return next(c["snr"] for c in model.metrics["cases"].values() if BENCHMARKS[c["benchmark"]].stress)
 
 
+_PARTS = {"marker": "s", "ms": 4, "mfc": "white", "color": "k"}
+
+
 def plot_claims(claims: Mapping[str, Any], stem: Path, config: FiguresConfig) -> list[Path]:
     """Draw the numbers of each of the paper's claims, from ``claims.json``."""
     panels = {
@@ -91,6 +94,11 @@ def plot_claims(claims: Mapping[str, Any], stem: Path, config: FiguresConfig) ->
                 axis.set_axis_off()
         axes[0, 0].set_ylabel("error, attention\nover four branches")
         axes[0, 1].set_ylabel("error with bands\nover without")
+        # The networks have the same colours in all panels but the first, which is one network over another.
+        names = list(claims["old_ages"]["numbers"])
+        handles = [plt.Rectangle((0, 0), 1, 1, color=colour(k), label=label(n)) for k, n in enumerate(names)]
+        handles.append(plt.Line2D([], [], ls=":", label="sum of the parts' answers", **_PARTS))
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
         return save(figure, stem)
 
 
@@ -100,14 +108,18 @@ def _ratios(axis: Axes, numbers: Mapping[str, Mapping[str, Mapping[str, float]]]
         value = np.array([r["ratio"] for r in ratios.values()])
         low, high = (np.array([r[end] for r in ratios.values()]) for end in ("low", "high"))
         axis.errorbar(
-            place, value, [value - low, high - value], fmt="o", ms=4, color=colour(index), label=label(name)
+            place,
+            value,
+            [value - low, high - value],
+            fmt="o",
+            ms=4,
+            color="k" if " / " in name else colour(index),
         )
     axis.axhline(1, color=GREY, lw=0.8)
     names = list(next(iter(numbers.values())))
     axis.set_xticks(range(len(names)), [_range_name(name) for name in names])
     axis.set_xlim(-0.5, len(names) - 0.5)
     axis.set_ylim(bottom=0)
-    axis.legend()
 
 
 def _range_name(name: str) -> str:
@@ -119,31 +131,24 @@ def _range_name(name: str) -> str:
 
 def _ages(axis: Axes, numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     width = 0.8 / len(numbers)
-    for index, (name, ranges) in enumerate(numbers.items()):
+    for index, ranges in enumerate(numbers.values()):
         place = np.arange(len(ranges)) - 0.4 + (index + 0.5) * width
-        axis.bar(
-            place, [r["cum_mass_mae"] for r in ranges.values()], width, color=colour(index), label=label(name)
-        )
+        axis.bar(place, [r["cum_mass_mae"] for r in ranges.values()], width, color=colour(index))
     names = list(next(iter(numbers.values())))
     axis.set_xticks(range(len(names)), [_range_name(name) for name in names])
     axis.set_ylabel("mean |error| of the\ncumulative mass fraction")
-    axis.legend()
 
 
 def _sums(axis: Axes, numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    for index, (name, sums) in enumerate(numbers.items()):
+    for index, sums in enumerate(numbers.values()):
         parts = [int(n) for n in sums]
-        axis.plot(
-            parts, [s["w1_dex"] for s in sums.values()], "o-", ms=4, color=colour(index), label=label(name)
-        )
+        axis.plot(parts, [s["w1_dex"] for s in sums.values()], "o-", ms=4, color=colour(index))
         both = {int(n): s["parts_w1_dex"] for n, s in sums.items() if "parts_w1_dex" in s}
-        axis.plot(list(both), list(both.values()), "s:", ms=4, mfc="white", color=colour(index))
-    axis.plot([], [], "s:", ms=4, mfc="white", color="k", label="sum of the parts' answers")
+        axis.plot(list(both), list(both.values()), ls=":", **{**_PARTS, "color": colour(index)})
     axis.set(xscale="log", xlabel="galaxies in the sum", ylabel="Wasserstein-1 [dex of age]")
     axis.set_xticks(parts, [str(n) for n in parts])
     axis.minorticks_off()
     axis.set_ylim(bottom=0)
-    axis.legend()
 
 
 def plot_learning_curve(points: Sequence[Mapping[str, Any]], stem: Path, config: FiguresConfig) -> list[Path]:

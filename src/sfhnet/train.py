@@ -198,7 +198,7 @@ class Trainer:
         )
         self._on_epoch = on_epoch
         self._held_out_batches = self._draw_held_out()
-        self._stop = False
+        self._stop = self._all_stop = False
 
     @property
     def _trains(self) -> bool:
@@ -305,7 +305,8 @@ class Trainer:
                     self._sums = sums
                     now = time.monotonic()
                     state.seconds = seconds_before + now - started
-                    if self._stop or done_here == stop_after_steps:
+                    stop = self._stop if self.n_rank == 1 else self._all_stop
+                    if stop or done_here == stop_after_steps:
                         self._save_checkpoint()
                         raise Preempted(
                             f"stopped at step {state.step} of {self.total_steps}; run again to go on"
@@ -336,9 +337,7 @@ class Trainer:
         terms["total"].backward()
         parameters = [p for p in self.network.parameters() if p.grad is not None]
         if self.n_rank > 1:
-            for p in parameters:
-                dist.all_reduce(p.grad)
-                p.grad /= self.n_rank
+            self._share(parameters)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.training.clip_norm)
         if not bool(torch.isfinite(norm)):
             _log.warning("step %d: gradient not finite, step left out", self.state.step)
@@ -349,6 +348,18 @@ class Trainer:
             self.optimizer.step()
             self._average()
         return {name: float(value.detach()) for name, value in terms.items()}
+
+    @torch.no_grad()
+    def _share(self, parameters: list[Tensor]) -> None:
+        """Average the gradients over the processes, in one message; with them goes who was asked to stop."""
+        stop = torch.tensor([float(self._stop)], device=self.device)
+        flat = torch.cat([p.grad.flatten() for p in parameters] + [stop])
+        dist.all_reduce(flat)
+        # Processes that stopped at different steps would wait for each other.
+        self._all_stop = bool(flat[-1] > 0)
+        parts = (flat[:-1] / self.n_rank).split([p.numel() for p in parameters])
+        for p, part in zip(parameters, parts, strict=True):
+            p.grad.copy_(part.view_as(p))
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -137,19 +138,25 @@ def test_overrides_of_a_model_are_checked_with_the_configuration(training, messa
         ModelConfig(kind="attention", training=training)
 
 
+def two_processes(root, shard_paths, folder, n_epoch=1):
+    """Return the command of the workflow that trains with two processes of torchrun on the CPU."""
+    overlay = folder / "two.yaml"
+    overlay.write_text(
+        "training: {validation_galaxies: 48, fit_galaxies: 96, device: cpu, processes: 2}\n"
+        f"models: {{pca_mlp: {{training: {{epochs: {n_epoch}, batch: 16}}}}}}\n"
+    )
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--"]
+    arguments = ["--config", root / "config.yaml", overlay, "--threads", "2", "--log", folder / "log"]
+    arguments += ["--model", "pca_mlp", "--shards", *shard_paths[:2], "--validation", shard_paths[2]]
+    script = root / "scripts" / "train_model.py"
+    return list(map(str, [sys.executable, *launcher, script, *arguments, "--out-dir", folder]))
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_network(shard_paths, root, tmp_path):
     """torchrun with two processes on the CPU: each sees its own mocks, and both hold the same weights."""
-    overlay = tmp_path / "two.yaml"
-    overlay.write_text(
-        "training: {validation_galaxies: 48, fit_galaxies: 96, device: cpu, processes: 2}\n"
-        "models: {pca_mlp: {training: {epochs: 1, batch: 16}}}\n"
-    )
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    arguments = ["--config", root / "config.yaml", overlay, "--threads", "1", "--model", "pca_mlp"]
-    arguments += ["--shards", *shard_paths[:2], "--validation", shard_paths[2], "--out-dir", tmp_path]
-    command = [sys.executable, *launcher, root / "scripts" / "train_model.py", *arguments]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=root, timeout=300)
+    command = two_processes(root, shard_paths, tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=300)
     assert done.returncode == 0, done.stderr
     trained = re.findall(r"train ([0-9.]+), held out", done.stderr)
     held_out = re.findall(r"held out ([0-9.]+) \(best", done.stderr)
@@ -157,3 +164,29 @@ def test_two_processes_train_one_network(shard_paths, root, tmp_path):
     assert len(held_out) == 2
     assert held_out[0] == held_out[1]
     assert load_network(tmp_path)[1]["training"]["step"] == 6
+    assert len(re.findall("epoch 1: ", (tmp_path / "log").read_text())) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_and_resume_bit_for_bit(shard_paths, root, tmp_path):
+    """SIGTERM to torchrun: both processes end at one step, with a checkpoint, however many steps they had gone."""
+    n_epoch = 8
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder in (whole, parts):
+        folder.mkdir()
+    command = two_processes(root, shard_paths, parts, n_epoch)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=root) as running:
+        deadline = time.monotonic() + 200
+        while not (parts / "history.csv").is_file() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(timeout=60) != 0
+    stopped = re.search(r"checkpoint written at step (\d+)", (parts / "log").read_text())
+    assert stopped, (parts / "log").read_text()
+    assert 6 <= int(stopped[1]) < 6 * n_epoch
+    for folder in (parts, whole):
+        command = two_processes(root, shard_paths, folder, n_epoch)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=300)
+        assert done.returncode == 0, done.stderr
+    assert f"resumed from step {stopped[1]}" in (parts / "log").read_text()
+    assert same(load_network(whole)[0].state_dict(), load_network(parts)[0].state_dict())
