@@ -28,7 +28,7 @@ _COLOURS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A box: text, kind of part, place in a grid of columns (left to right) and rows, and what feeds it."""
+    """A box: text, kind of part, place in a grid of columns (left to right) and rows, what feeds it, whose weights it holds."""
 
     name: str
     text: str
@@ -36,17 +36,27 @@ class Part:
     column: float
     row: float
     feeds: tuple[str, ...] = ()
+    modules: tuple[nn.Module | nn.Parameter, ...] = ()
 
+    @property
+    def n_weights(self) -> int:
+        """Trainable numbers in this part."""
+        return sum(
+            m.numel() if isinstance(m, nn.Parameter) else sum(p.numel() for p in m.parameters())
+            for m in self.modules
+        )
 
-def _weights(*modules: nn.Module | nn.Parameter) -> str:
-    n = sum(
-        m.numel() if isinstance(m, nn.Parameter) else sum(p.numel() for p in m.parameters()) for m in modules
-    )
-    return f"{n / 1e6:.2f} M weights" if n >= 1e5 else f"{n:,} weights"
+    @property
+    def label(self) -> str:
+        """The text of the box, with its number of weights."""
+        n = self.n_weights
+        if not n:
+            return self.text
+        return f"{self.text}\n" + (f"{n / 1e6:.2f} M weights" if n >= 1e5 else f"{n:,} weights")
 
 
 def parts_of(network: Network) -> list[Part]:
-    """Return the boxes of a network.
+    """Return the boxes of a network; together they hold all of its weights.
 
     Raises
     ------
@@ -54,112 +64,79 @@ def parts_of(network: Network) -> list[Part]:
         If its kind has no drawing.
     """
     spec = network.spec
-    n_band = len(spec.band_names)
+    n_band, o = len(spec.band_names), spec.options
     spectrum = Part("spectrum", f"spectrum / s, errors, mask\n{spec.n_wave} pixels", "input", 0, 2)
     bands = Part("bands", f"{n_band} band fluxes / s, errors,\npresent or absent", "input", 0, 1)
     context = Part("context", "S/N, what is missing", "input", 0, 0)
-    kind = spec.kind
-    if kind == "pca_mlp":
-        o = spec.options
+    if spec.kind == "pca_mlp":
+        pca = f"{o['n_component']} principal components\nof mocks, gaps filled"
+        mlp = f"MLP, {o['depth']} residual blocks\nwidth {o['width']}"
+        sources = ("pca", "bands", "context")
         return [
-            spectrum,
-            bands,
-            context,
-            Part(
-                "pca",
-                f"{o['n_component']} principal components\nof mocks, gaps filled",
-                "linear",
-                1,
-                2,
-                ("spectrum",),
-            ),
-            Part(
-                "mlp",
-                f"MLP, {o['depth']} residual blocks\nwidth {o['width']}\n{_weights(network.mlp)}",
-                "decoder",
-                2,
-                1,
-                ("pca", "bands", "context"),
-            ),
+            *(spectrum, bands, context),
+            Part("pca", pca, "linear", 1, 2, ("spectrum",)),
+            Part("mlp", mlp, "decoder", 2, 1, sources, (network.mlp, network.head)),
             *_outputs(network, 3, "mlp"),
         ]
-    if kind in ("attention", "flow"):
-        o = spec.options
-        patches = (
-            f"high-pass, convolution {o['patch']}/{o['stride']}\n{network.n_patch} patch tokens x {o['token_width']}\n"
-            f"{_weights(network.stem, network.patch_mlp)}"
-        )
-        projection = (
-            f"global linear projection\n{o['n_component']} components ({network.n_spectral} tokens)\n"
-            f"{_weights(network.learned, network.spectral_token)}"
-        )
-        tokens = (
-            f"{n_band} band tokens, 1 context token\n{_weights(network.band_token, network.context_token)}"
-        )
-        attention = (
-            f"{o['n_layer']} layers: tokens attend to\npatches, then to each other\n{o['n_head']} heads, "
-            f"{_weights(network.blocks)}"
-        )
-        decoder = f"one shared decoder\nwidth {o['width']}\n{_weights(network.direct, network.gathered, network.mlp)}"
+    if spec.kind in ("attention", "flow"):
+        return [spectrum, bands, context, *_attention(network)]
+    if spec.kind == "four_branch":
+        layers = " ".join(str(k) for k in network.FILTERS)
+        encoder, photometric = f"spectral encoder\nconvolutions {layers}", "photometric encoder"
+        # The published network has no uncertainties; this head learns from its latent vector without changing it.
+        head = "linear head, not the paper's:\nquantiles, scalars"
         return [
-            spectrum,
-            bands,
-            context,
-            Part("patches", patches, "attention", 1, 2, ("spectrum",)),
-            Part("projection", projection, "linear", 1, 1, ("spectrum",)),
-            Part("tokens", tokens, "linear", 1, 0, ("bands", "context")),
-            Part("blocks", attention, "attention", 2, 1.5, ("patches", "projection", "tokens")),
-            Part("decoder", decoder, "decoder", 2, 0.3, ("blocks", "projection", "tokens")),
-            *_outputs(network, 3, "decoder"),
-        ]
-    if kind == "four_branch":
-        return [
-            spectrum,
-            bands,
-            Part(
-                "encoder",
-                f"spectral encoder\nconvolutions {' '.join(str(k) for k in network.FILTERS)}\n{_weights(network.spectral)}",
-                "attention",
-                1,
-                2,
-                ("spectrum",),
-            ),
-            Part(
-                "photometric",
-                f"photometric encoder\n{_weights(network.photometric)}",
-                "linear",
-                1,
-                1,
-                ("bands",),
-            ),
+            *(spectrum, bands),
+            Part("encoder", encoder, "attention", 1, 2, ("spectrum",), (network.spectral,)),
+            Part("photometric", photometric, "linear", 1, 1, ("bands",), (network.photometric,)),
             Part("joint", "joint latent", "linear", 2, 1.5, ("encoder", "photometric")),
-            Part("sfh", f"history decoder\n{_weights(network.decode_mass)}", "decoder", 3, 2, ("joint",)),
-            Part("z", f"metallicity decoder\n{_weights(network.decode_mh)}", "decoder", 3, 1, ("joint",)),
+            Part("sfh", "history decoder", "decoder", 3, 2, ("joint",), (network.decode_mass,)),
+            Part("z", "metallicity decoder", "decoder", 3, 1, ("joint",), (network.decode_mh,)),
+            Part("head", head, "decoder", 3, 0, ("joint",), (network.head,)),
             Part("out", "mass fractions and [M/H]\nper age bin", "output", 4, 1.5, ("sfh", "z")),
+            Part("quantiles", f"{network.head.n_q} quantiles", "output", 4, 0, ("head",)),
         ]
-    raise ValueError(f"no drawing for networks of kind {kind!r}")
+    raise ValueError(f"no drawing for networks of kind {spec.kind!r}")
+
+
+def _attention(network: Network) -> list[Part]:
+    o, n_band = network.spec.options, len(network.spec.band_names)
+    patches = f"high-pass, convolution {o['patch']}/{o['stride']}\n{network.n_patch} patch tokens x {o['token_width']}"
+    projection = f"global linear projection\n{o['n_component']} components ({network.n_spectral} tokens)"
+    tokens = f"{n_band} band tokens, 1 context token"
+    of_tokens = (network.band_token, network.context_token, network.band_code, network.kind_code)
+    blocks = f"{o['n_layer']} layers of {o['n_head']} heads: tokens attend\nto patches, then to each other"
+    decoder = f"one shared decoder\nwidth {o['width']}"
+    of_decoder = (network.direct, network.gathered, network.mlp, network.head)
+    read = ("patches", "projection", "tokens")
+    parts = [
+        Part("patches", patches, "attention", 1, 2, ("spectrum",), (network.stem, network.patch_mlp)),
+        Part(
+            "projection", projection, "linear", 1, 1, ("spectrum",), (network.learned, network.spectral_token)
+        ),
+        Part("tokens", tokens, "linear", 1, 0, ("bands", "context"), of_tokens),
+        Part("blocks", blocks, "attention", 2, 1.5, read, (network.blocks,)),
+        Part("decoder", decoder, "decoder", 2, 0.3, ("blocks", *read[1:]), of_decoder),
+        *_outputs(network, 3, "decoder"),
+    ]
+    if network.spec.kind == "flow":
+        flow = f"{o['n_transform']} coupling layers of splines"
+        of_flow = (network.context, network.location, network.flow)
+        parts += [
+            Part("flow", flow, "decoder", 2, -1, ("decoder",), of_flow),
+            Part("joint", "joint samples of all of it,\ndust and lines", "output", 3, -1, ("flow",)),
+        ]
+    return parts
 
 
 def _outputs(network: Network, column: int, source: str) -> list[Part]:
     head = network.head
+    mass = f"mass fractions (simplex)\n{head.n_age} age bins + {head.n_q} quantiles"
+    scalars = f"{head.n_scalar} scalars (ages, $t_x$, SFR, $A_V$)\n{head.n_q} quantiles"
     return [
-        Part(
-            "mass",
-            f"mass fractions (simplex)\n{head.n_age} age bins + {head.n_q} quantiles",
-            "output",
-            column,
-            2,
-            (source,),
-        ),
+        Part("mass", mass, "output", column, 2, (source,)),
         Part("mh", f"[M/H] per age bin\n+ {head.n_q} quantiles", "output", column, 1, (source,)),
-        Part(
-            "scalars",
-            f"{head.n_scalar} scalars (ages, $t_x$, SFR, $A_V$)\n{head.n_q} quantiles",
-            "output",
-            column,
-            0,
-            (source,),
-        ),
+        Part("scalars", scalars, "output", column, 0, (source,)),
     ]
 
 
@@ -168,8 +145,8 @@ def draw_network(folder: Path, stem: Path, config: FiguresConfig) -> list[Path]:
     network, info = load_network(folder)
     parts = parts_of(network)
     with style(config):
-        columns = 1 + max(part.column for part in parts)
-        figure, axis = plt.subplots(figsize=(config.width_inch, 0.36 * config.width_inch))
+        columns, lowest = 1 + max(part.column for part in parts), min(part.row for part in parts)
+        figure, axis = plt.subplots(figsize=(config.width_inch, 0.12 * (3 - lowest) * config.width_inch))
         width, height = 0.8, 0.62
         place = {part.name: (part.column, part.row) for part in parts}
         for part in parts:
@@ -185,13 +162,13 @@ def draw_network(folder: Path, stem: Path, config: FiguresConfig) -> list[Path]:
                 )
             )
             axis.text(
-                part.column, part.row, part.text, ha="center", va="center", fontsize=0.62 * config.font_size
+                part.column, part.row, part.label, ha="center", va="center", fontsize=0.62 * config.font_size
             )
             for source in part.feeds:
                 _arrow(axis, place[source], place[part.name], width, height)
         n = info["training"]["n_parameters"]
         axis.set_title(f"{folder.name.replace('_', ' ')}: {n / 1e6:.2f} M weights", loc="left")
-        axis.set(xlim=(-0.5, columns - 0.5), ylim=(-0.5, 2.5))
+        axis.set(xlim=(-0.5, columns - 0.5), ylim=(lowest - 0.5, 2.5))
         axis.axis("off")
         return save(figure, stem)
 
