@@ -25,6 +25,7 @@ if __name__ == "__main__":
 
     from sfhnet import clusters, io, prior_figures
     from sfhnet.config import load_config
+    from sfhnet.core.bands import BANDS
     from sfhnet.ingredients import load_bands
     from sfhnet.library import ShardSet
     from sfhnet.priors.files import read_prior
@@ -37,9 +38,9 @@ if __name__ == "__main__":
     pivot_aa = {name: band.pivot_aa for name, band in bands.items()}
     args.out_dir.mkdir(parents=True, exist_ok=True)
     prior_figures.draw_histories(config.figures, read_prior(args.prior)[0], args.out_dir / "prior_histories")
-    ab = clusters.AB_MINUS_VEGA_MAG
-    colour = clusters.vega_colour(batch["band_flux"], shards.band_names, pivot_aa, ("F336W", "F438W"))
-    break_mag = colour + ab["F336W"] - ab["F438W"]
+    blue, red = BANDS["F336W"], BANDS["F438W"]
+    colour = clusters.vega_colour(batch["band_flux"], shards.band_names, pivot_aa, (blue.name, red.name))
+    break_mag = colour + blue.ab_minus_vega_mag - red.ab_minus_vega_mag
     prior_figures.draw_labels(config.figures, batch, shards.wave_aa, break_mag, args.out_dir / "prior_labels")
     catalogues = []
     if args.phangs:

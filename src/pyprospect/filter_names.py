@@ -29,9 +29,10 @@ EAZY_INDEX: dict[str, int] = {
     "F555W_ACS": 235,
     "F814W_ACS": 239,
 }
+_HST = ("F275W", "F336W", "F438W", "F555W", "F814W")
 BAND_SETS: dict[str, tuple[str, ...]] = {
-    "hst": ("F275W", "F336W", "F438W", "F555W", "F814W"),
-    "all": ("F275W", "F336W", "F438W", "F555W", "F814W", "F435W_ACS", "F555W_ACS", "F814W_UVIS"),
+    "hst": _HST,
+    "all": (*_HST, "F435W_ACS", "F555W_ACS", "F814W_UVIS"),
 }
 
 

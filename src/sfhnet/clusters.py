@@ -10,17 +10,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from pyprospect.constants import C_KMS
+from sfhnet.core.bands import PHANGS_HST, find_band
 
 Array = NDArray[np.float64]
-
-AB_MINUS_VEGA_MAG: dict[str, float] = {
-    "F275W": 1.531,
-    "F336W": 1.181,
-    "F438W": -0.138,
-    "F555W": -0.008,
-    "F814W": 0.442,
-}
-"""zpAB - zpVEGA of WFC3/UVIS in the headers of the PHANGS-HST images."""
 
 LEGUS_FILE = "hlsp_legus_hst_wfc3_ngc1566_multiband_v1_padagb-mwext-avgapcor.tab"
 PLANES: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
@@ -68,9 +60,10 @@ def read_legus(path: str | Path) -> Clusters:
     magnitudes, errors = table[:, 5:15:2], table[:, 6:15:2]
     good = np.isin(table[:, 33], (1, 2, 3))[:, None] & (magnitudes < 40) & (errors < 0.3)
     magnitudes = np.where(good, magnitudes, np.nan)
-    bands = list(AB_MINUS_VEGA_MAG)
     colours = {
-        (bands[i], bands[j]): magnitudes[:, i] - magnitudes[:, j] for i in range(5) for j in range(i + 1, 5)
+        (PHANGS_HST[i], PHANGS_HST[j]): magnitudes[:, i] - magnitudes[:, j]
+        for i in range(5)
+        for j in range(i + 1, 5)
     }
     return Clusters("LEGUS NGC 1566 clusters", colours)
 
@@ -98,7 +91,7 @@ def vega_colour(
     magnitude = []
     for name in pair:
         f_nu = band_flux[:, band_names.index(name)] * pivot_aa[name] ** 2 / C_KMS
-        magnitude.append(-2.5 * np.log10(f_nu) - AB_MINUS_VEGA_MAG[name])
+        magnitude.append(-2.5 * np.log10(f_nu) - find_band(name).ab_minus_vega_mag)
     return magnitude[0] - magnitude[1]
 
 

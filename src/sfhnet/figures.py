@@ -20,6 +20,7 @@ from sfhnet.calibration_figures import (
 )
 from sfhnet.claims_figures import plot_stress
 from sfhnet.config import FiguresConfig
+from sfhnet.core.bands import find_band
 from sfhnet.figure_models import Validation, colour, label, learners, main_case, nearest_snr
 from sfhnet.figure_style import COLOURS, GREY, save, style
 from sfhnet.io import open_h5, read_json
@@ -30,8 +31,6 @@ from sfhnet.posterior import INTERVALS, LEVELS
 from sfhnet.validate import SCHEMA, SCHEMA_VERSION
 
 __all__ = ["FIGURES", "draw_validation"]
-
-BAND_PIVOT_AA = {"F275W": 2710.0, "F336W": 3355.0, "F438W": 4326.0, "F555W": 5308.0, "F814W": 8039.0}
 
 
 def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
@@ -193,9 +192,8 @@ def plot_examples(model: Validation, stem: Path, config: FiguresConfig) -> list[
 
 def _draw_spectrum(axis: Axes, group: h5py.Group, row: int, names: Sequence[str]) -> None:
     axis.plot(group["wave_aa"][()], group["flux"][row], color=COLOURS[0], lw=0.5, rasterized=True)
-    pivot = [BAND_PIVOT_AA.get(name, np.nan) for name in names]
     axis.errorbar(
-        pivot,
+        [find_band(name).pivot_aa for name in names],
         group["band_flux"][row],
         group["band_sigma"][row],
         fmt="s",

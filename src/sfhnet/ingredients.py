@@ -7,15 +7,7 @@ from pathlib import Path
 
 from pyprospect.filter_curve import Filter, read_curve
 from pyprospect.line_grids import LineGrid
-
-# File of each band in a folder of filters, and its record where the file is a collection (EAZY list).
-CURVES: dict[str, tuple[str, int | None]] = {
-    "F275W": ("wfc3_uvis_f275w.par", None),
-    "F336W": ("wfc3_uvis_f336w.par", None),
-    "F438W": ("FILTER.RES.txt", 211),
-    "F555W": ("wfc3_uvis_f555w.par", None),
-    "F814W": ("wfc3_uvis_f814w.par", None),
-}
+from sfhnet.core.bands import find_band
 
 
 def load_bands(folder: str | Path, names: Iterable[str]) -> dict[str, Filter]:
@@ -24,7 +16,7 @@ def load_bands(folder: str | Path, names: Iterable[str]) -> dict[str, Filter]:
     Parameters
     ----------
     folder : path
-        Holds the files of `CURVES`; a file ``{name}.dat`` (Angstrom, throughput) there goes first.
+        Holds the files that `sfhnet.core.bands.BANDS` names.
     names : iterable of str
         Bands.
 
@@ -35,25 +27,18 @@ def load_bands(folder: str | Path, names: Iterable[str]) -> dict[str, Filter]:
     Raises
     ------
     ValueError
-        If a band is unknown; names those that are known.
+        If a band is not in that table.
     FileNotFoundError
         If its file is not there.
     """
     folder = Path(folder)
     bands = {}
     for name in names:
-        own = folder / f"{name}.dat"
-        if own.is_file():
-            bands[name] = read_curve(own, name=name)
-            continue
-        if name not in CURVES:
-            raise ValueError(
-                f"no curve is known for band {name!r}; known: {', '.join(CURVES)}, or put {own} there"
-            )
-        file, record = CURVES[name]
-        if not (folder / file).is_file():
-            raise FileNotFoundError(f"{folder / file} does not exist; fetch the source hst_filters")
-        bands[name] = read_curve(folder / file, record=record, name=name)
+        band = find_band(name)
+        path = folder / band.curve_file
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist; fetch the source hst_filters")
+        bands[name] = read_curve(path, record=band.curve_record, name=name)
     return bands
 
 

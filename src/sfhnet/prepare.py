@@ -126,7 +126,7 @@ def _prepare_cube(
         Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp, given
     )
     del flux, variance, good  # they may fill the memory that is allowed
-    fwhm_by_band = {band: target.hst_fwhm_arcsec or config.hst_fwhm_arcsec.get(band, 0.1) for band in images}
+    fwhm_by_band = {band: target.hst_fwhm_arcsec or config.band_fwhm_arcsec(band) for band in images}
     bands = measure_bands(
         images, band_names, bin_map, n_bins, cube.wcs, target.psf_fwhm_arcsec, fwhm_by_band, galaxy
     )

@@ -20,6 +20,7 @@ from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import LineRatios, Synthesis, Synthesizer, rebin_matrix
 
 from .config import NoiseConfig, SimulatedGalaxyConfig
+from .core.bands import find_band
 from .extinction import attenuation_mag
 from .galaxy_model import DEC_DEG, RA_DEG, DiscHistory, deproject, disc_history
 from .instrument_errors import InstrumentErrors, draw_errors
@@ -34,15 +35,6 @@ _UNIT_CGS = 1e-20
 # The model is made on a finer grid than the channels, then moved to each velocity.
 _FINE_STEP_AA = 0.625
 _FINE_MARGIN_AA = 60.0
-# PHOTFLAM (erg/s/cm2/Angstrom per electron/s) and PHOTPLAM (Angstrom) of PHANGS-HST's WFC3/UVIS images of NGC 1087,
-# from their headers; NGC 628 itself was partly observed with ACS.
-_CALIBRATION = {
-    "F275W": (3.18585e-18, 2707.20),
-    "F336W": (1.26612e-18, 3354.85),
-    "F438W": (6.63951e-19, 4325.55),
-    "F555W": (1.80962e-19, 5305.95),
-    "F814W": (1.47727e-19, 8048.10),
-}
 _EXPOSURE_S = 1000.0
 # Real images are turned against the cube.
 _HST_ROLL_DEG = 27.0
@@ -368,26 +360,22 @@ def _write_images(
     mass = disc.surface_density * config.hst_pixel_arcsec**2
     factor = mass * _luminosity_to_flux(config.distance_mpc) * _UNIT_CGS / (1 + config.redshift)
     width = config.hst_fwhm_arcsec / FWHM_PER_SIGMA / config.hst_pixel_arcsec
-    for column, band in enumerate(bands):
-        photflam, pivot = _CALIBRATION.get(band, (1e-19, np.nan))
-        if not np.isfinite(pivot):
-            raise ValueError(
-                f"no HST calibration is known for {band}; simulated bands are {sorted(_CALIBRATION)}"
-            )
-        dimming = 10 ** (-0.4 * attenuation_mag(np.array([pivot]), config.ebv_mw)[0])
-        rate = (result.band_flux[:, column].numpy().astype(np.float64) * factor * dimming / photflam).reshape(
-            n, n
-        )
-        rate = gaussian_filter(rate, width, mode="nearest") * errors.zero_point[band]
+    for column, name in enumerate(bands):
+        band = find_band(name)
+        dimming = 10 ** (-0.4 * attenuation_mag(np.array([band.pivot_aa]), config.ebv_mw)[0])
+        flux = result.band_flux[:, column].numpy().astype(np.float64) * factor * dimming
+        rate = (flux / band.photflam).reshape(n, n)
+        rate = gaussian_filter(rate, width, mode="nearest") * errors.zero_point[name]
         # Sky and read noise such that the centre has the wanted S/N in every band.
         variance = (rate.max() / config.hst_snr_centre) ** 2 * (0.5 + 0.5 * rate / rate.max())
         image = rate + rng.standard_normal((n, n)) * np.sqrt(variance)
         header = wcs.to_header()
-        header["BUNIT"], header["FILTER"] = "ELECTRONS/S", band
-        header["PHOTFLAM"] = (photflam, "inverse sensitivity, erg/cm2/A/electron")
-        header["PHOTPLAM"] = (pivot, "Pivot wavelength (Angstroms)")
-        header["EXPTIME"], header["INSTRUME"], header["DETECTOR"] = _EXPOSURE_S, "WFC3", "UVIS"
-        with atomic_write(paths[band]) as partial:
+        header["BUNIT"], header["FILTER"] = "ELECTRONS/S", name
+        header["PHOTFLAM"] = (band.photflam, "inverse sensitivity, erg/cm2/A/electron")
+        header["PHOTPLAM"] = (band.pivot_aa, "Pivot wavelength (Angstroms)")
+        header["EXPTIME"] = _EXPOSURE_S
+        header["INSTRUME"], header["DETECTOR"] = band.detector.split("/")
+        with atomic_write(paths[name]) as partial:
             fits.HDUList(
                 [
                     fits.PrimaryHDU(image.astype(np.float32), header),

@@ -105,6 +105,15 @@ def test_merge_leaves_its_arguments_alone():
         ("seed: -1", ["seed = -1", "greater than or equal to 0"]),
         ("bands: F555W", ["bands", '"F555W"', "valid array"]),
         ("bands: [F555W, F555W]", ["bands lists a band twice"]),
+        (
+            "seed: 2\nbands: [F555W, F200W]",
+            ["line 2: bands", "no band 'F200W' is known", "did you mean F275W?", "sfhnet/core/bands.py"],
+        ),
+        (
+            "galaxies:\n  hst_fwhm_arcsec: {F999W: 0.1}",
+            ["line 2: galaxies.hst_fwhm_arcsec", "no band 'F999W'"],
+        ),
+        ("galaxies: {hst_fwhm_arcsec: {F555W: 0}}", ["galaxies.hst_fwhm_arcsec.F555W = 0", "greater than 0"]),
         ("grid: {wave_step_aa: .nan}", ["grid.wave_step_aa = nan", "finite"]),
         ("grid: {wave_min_aa: 9350}", ["fewer than 10 pixels"]),
         ("grid: {wave_step_aa: 1.3}", ["no whole number of steps of 1.3"]),

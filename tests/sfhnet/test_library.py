@@ -27,7 +27,7 @@ N = 150
 @pytest.fixture(scope="module")
 def config():
     return Config(
-        bands=("U", "R"),
+        bands=("F336W", "F814W"),
         grid={"wave_min_aa": 4800.0, "wave_max_aa": 6800.0},
         synthesis={"n_shards": 6, "galaxies_per_shard": N, "chunk": 32},
     )
@@ -37,7 +37,7 @@ def config():
 def bands():
     wave = np.linspace(3000.0, 4000.0, 50)
     bell = np.exp(-(((wave - 3500.0) / 150.0) ** 2))
-    return {"U": (wave, bell), "R": (wave * 1.8, bell)}
+    return {"F336W": (wave, bell), "F814W": (wave * 1.8, bell)}
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_round_trip(shard, galaxies):
     read = read_shard(path)
     np.testing.assert_array_equal(read.flux, galaxies.flux)
     np.testing.assert_array_equal(read.labels["mh"], galaxies.labels["mh"])
-    assert read.band_names == ("U", "R")
+    assert read.band_names == ("F336W", "F814W")
     assert read.family_names == galaxies.family_names
     with h5py.File(path) as file:
         assert file["flux"].chunks == (32, galaxies.wave_aa.size)
@@ -270,7 +270,7 @@ def test_impossible_input_is_refused(toy_ssp, synthesizer, config, bands):
     with pytest.raises(ValueError, match=r"misses .* of it"):
         make_synthesizer(config, toy_ssp.trim(3300, 9800), bands, None)
     with pytest.raises(ValueError, match="no filter curves"):
-        make_synthesizer(config, toy_ssp, {"U": bands["U"]}, None)
+        make_synthesizer(config, toy_ssp, {"F336W": bands["F336W"]}, None)
     with pytest.raises(ValueError, match="Shorten the grid"):
         Synthesizer(toy_ssp, np.arange(1800.0, 2500.0))
 

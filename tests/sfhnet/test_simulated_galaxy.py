@@ -12,6 +12,7 @@ from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.synthesis import LineRatios, Synthesizer
 from sfhnet.config import GalaxiesConfig, GridConfig, NoiseConfig, SimulatedGalaxyConfig
+from sfhnet.core.bands import find_band
 from sfhnet.flags import Flag
 from sfhnet.galaxy_model import deproject, disc_history
 from sfhnet.instrument_errors import draw_errors
@@ -111,7 +112,9 @@ def test_the_files_look_like_muse_and_hst(files):
         assert np.nanmax(data / np.sqrt(np.where(variance > 0, variance, np.nan))) < 60
     with fits.open(files.images["F438W"]) as hdus:
         assert hdus[0].header["BUNIT"] == "ELECTRONS/S"
-        assert hdus[0].header["PHOTFLAM"] == pytest.approx(6.63951e-19)
+        header, band = hdus[0].header, find_band("F438W")
+        assert (header["PHOTFLAM"], header["PHOTPLAM"]) == (band.photflam, band.pivot_aa)
+        assert f"{header['INSTRUME']}/{header['DETECTOR']}" == band.detector
         assert hdus["WHT"].shape == hdus[0].shape
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from sfhnet.config.base import Section, check_range
+from sfhnet.core.bands import find_band
 
 __all__ = ["GalaxiesConfig", "SimulatedGalaxyConfig"]
 
@@ -62,14 +63,8 @@ class GalaxiesConfig(Section):
     """Bins with more of the training grid masked are flagged MASKED_PIXELS."""
     min_coverage: float = Field(0.95, gt=0, le=1)
     """A band is dropped for a bin of which less than this share lies on the HST image."""
-    hst_fwhm_arcsec: dict[str, float] = {
-        "F275W": 0.08,
-        "F336W": 0.08,
-        "F438W": 0.08,
-        "F555W": 0.08,
-        "F814W": 0.09,
-    }
-    """FWHM of HST's point-spread function per band [arcsec] (WFC3 Instrument Handbook, table 6.7)."""
+    hst_fwhm_arcsec: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """FWHM of HST's point-spread function [arcsec], for bands in which it is not that of sfhnet/core/bands.py."""
     predictive_draws: int = Field(32, ge=8)
     """Joint samples of each bin that are put through the forward model and compared with the spectrum."""
     n_examples: int = Field(6, ge=1, le=60)
@@ -81,6 +76,17 @@ class GalaxiesConfig(Section):
     def model_is_folder(self) -> bool:
         """True if `model` is a path: nothing is trained for the galaxies."""
         return "/" in self.model
+
+    def band_fwhm_arcsec(self, band: str) -> float:
+        """Return the FWHM of HST's point-spread function in a band [arcsec]."""
+        return self.hst_fwhm_arcsec.get(band) or find_band(band).psf_fwhm_arcsec
+
+    @field_validator("hst_fwhm_arcsec")
+    @classmethod
+    def _bands(cls, value: dict[str, float]) -> dict[str, float]:
+        for name in value:
+            find_band(name)
+        return value
 
     @field_validator("snr_window_aa", "kinematics_window_aa")
     @classmethod

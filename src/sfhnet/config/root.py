@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sfhnet.config.base import Section, check_ascending
 from sfhnet.config.figures import FiguresConfig
@@ -13,6 +13,7 @@ from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.ppxf import PpxfConfig
 from sfhnet.config.training import ModelConfig, TrainingConfig
 from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
+from sfhnet.core.bands import PHANGS_HST, find_band
 
 __all__ = ["AGE_BINS_MYR", "Config"]
 
@@ -30,8 +31,8 @@ class Config(Section):
     sources: SourcesConfig = SourcesConfig()
     ssp: SspConfig = SspConfig()
     grid: GridConfig = GridConfig()
-    bands: tuple[str, ...] = ("F275W", "F336W", "F438W", "F555W", "F814W")
-    """Photometric bands given to the networks beside the spectrum (WFC3/UVIS)."""
+    bands: tuple[str, ...] = PHANGS_HST
+    """Photometric bands given to the networks beside the spectrum, of those in sfhnet/core/bands.py (WFC3/UVIS)."""
     age_bins_myr: tuple[float, ...] = AGE_BINS_MYR
     """Edges of the look-back age bins of labels and results, ascending from 0 [Myr]."""
     prior: PriorConfig = PriorConfig()
@@ -53,6 +54,13 @@ class Config(Section):
     simulated_galaxy: SimulatedGalaxyConfig = SimulatedGalaxyConfig()
     ppxf: PpxfConfig = PpxfConfig()
     figures: FiguresConfig = FiguresConfig()
+
+    @field_validator("bands")
+    @classmethod
+    def _bands(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            find_band(name)
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> Config:
