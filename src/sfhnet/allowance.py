@@ -13,6 +13,7 @@ from torch import Tensor
 from pyprospect.constants import C_KMS
 from pyprospect.synthesis import Synthesis
 from sfhnet.batch import Batch
+from sfhnet.calibration_errors import linear_curves, zero_point_rms
 from sfhnet.config import NoiseConfig
 
 __all__ = ["LEVEL", "Allowance", "Marginal", "observed"]
@@ -23,7 +24,6 @@ LEVEL = 0.3
 _RIPPLE_ORDER = 16
 # Single lines whose ratio to the others is free: the strongest ones (Halpha, [NII], [OIII] ...).
 _N_LINE = 12
-_MAG = 0.4 * np.log(10.0)
 _DEX = np.log(10.0)
 
 
@@ -49,14 +49,7 @@ class Allowance:
         self._profiles = torch.as_tensor(line_profiles, dtype=torch.float32)
         step = float(wave_aa[1] - wave_aa[0])
         self._pixel_per_kms = torch.as_tensor(wave_aa / step / C_KMS, dtype=torch.float32)
-        order = np.arange(_RIPPLE_ORDER + 1)
-        legendre = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(wave_aa)), _RIPPLE_ORDER)
-        # A ripple of log-uniform period P spreads its power evenly over log n, n = 2 * range / P.
-        low, high = noise.ripple_period_aa
-        size = noise.ripple_rms / np.sqrt(np.log(high / low) * np.maximum(order, 1))
-        size[: noise.tilt_order + 1] = noise.tilt_rms / np.sqrt(noise.tilt_order)
-        curves = (legendre * np.sqrt(2 * order + 1) * size)[:, 1:].T
-        self._curves = torch.as_tensor(curves, dtype=torch.float32)
+        self._curves = torch.as_tensor(linear_curves(noise, len(wave_aa), _RIPPLE_ORDER), dtype=torch.float32)
 
     def __call__(self, model: Synthesis) -> Tensor:
         """Give the columns at some models.
@@ -84,7 +77,7 @@ class Allowance:
             torch.cat([part, part.new_zeros(*part.shape[:2], band.shape[1])], dim=2) for part in spectral
         ]
         if self.on["zero_points"] and band.shape[1]:
-            together = _MAG * self.noise.band_to_spectrum_mag * band
+            together = zero_point_rms(self.noise)[0] * band
             columns.append(torch.cat([torch.zeros_like(flux), together], dim=1)[:, None])
         return torch.cat(columns, dim=1)
 
@@ -121,8 +114,7 @@ def observed(batch: Batch, noise: NoiseConfig) -> tuple[Tensor, Tensor]:
     data, root_weight : Tensor of float32, shape (n, n_wave + n_band)
         Zero weight where masked.
     """
-    zero_point = _MAG * noise.zero_point_mag if "zero_points" not in noise.off else 0.0
-    band_sigma = torch.hypot(batch.band_sigma, zero_point * batch.band_flux)
+    band_sigma = torch.hypot(batch.band_sigma, zero_point_rms(noise)[1] * batch.band_flux)
     root = torch.cat([batch.mask / batch.sigma, batch.band_mask / band_sigma], dim=1)
     return torch.cat([batch.flux, batch.band_flux], dim=1), root
 

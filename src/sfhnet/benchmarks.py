@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from sfhnet.batch import Batch
+from sfhnet.calibration_errors import ripples
 from sfhnet.config import NoiseConfig, ValidationConfig
 from sfhnet.dataset import MockBatch, Mocks
 from sfhnet.metrics import truth_from_labels
@@ -49,7 +50,7 @@ class Kind:
     stress : bool
         Measured at ``validation.stress_snr`` with all bands only, not at every S/N with and without.
     ripple : bool
-        Fluxes are multiplied with a sine of amplitude ``validation.ripple``.
+        The flux calibration has a sine of amplitude ``validation.ripple``.
     stream : int
         Key of the noise; kinds with the same one have the same noise.
     """
@@ -257,13 +258,9 @@ def _rippled(
     periods_aa: tuple[float, float],
     generator: torch.Generator,
 ) -> MockBatch:
-    low, high = np.log(periods_aa)
-    period = torch.exp(low + (high - low) * torch.rand(len(picked), 1, generator=generator))
-    phase = torch.rand(len(picked), 1, generator=generator)
-    wave = torch.from_numpy(wave_aa).float()
-    return replace(
-        picked, flux=picked.flux * (1 + amplitude * torch.sin(2 * torch.pi * (wave / period + phase)))
-    )
+    of_period, of_phase = (torch.rand(len(picked), 1, generator=generator) for _ in range(2))
+    curve = amplitude * ripples(torch.from_numpy(wave_aa).float(), periods_aa, of_period, of_phase)
+    return replace(picked, flux=picked.flux * torch.exp(curve))
 
 
 def make_benchmark(

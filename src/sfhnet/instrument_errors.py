@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from sfhnet.calibration_errors import CalibrationCurves, zero_point_factors
 from sfhnet.config import NoiseConfig
 
 __all__ = ["InstrumentErrors", "draw_errors"]
@@ -88,24 +91,21 @@ def draw_errors(
     rng : Generator
     """
     n_side = max(1, int(np.ceil(side_arcsec / pointing_arcsec - 1e-9)))
-    log_curve = np.zeros((n_side, n_side, wave_aa.size))
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.from_numpy(rng.random(shape))
+
+    def normal(*shape: int) -> Tensor:
+        return torch.from_numpy(rng.standard_normal(shape))
+
+    calibration = np.ones((n_side, n_side, wave_aa.size))
     if "calibration" not in noise.off:
-        order = noise.tilt_order
-        legendre = np.polynomial.legendre.legvander(np.linspace(-1, 1, wave_aa.size), order)[:, 1:]
-        legendre = legendre / np.sqrt((legendre**2).mean(axis=0))
-        log_curve += (
-            noise.tilt_rms / np.sqrt(order) * rng.standard_normal((n_side, n_side, order)) @ legendre.T
-        )
-        low, high = np.log(noise.ripple_period_aa)
-        period = np.exp(rng.uniform(low, high, (n_side, n_side, 1)))
-        amplitude = np.sqrt(2.0) * noise.ripple_rms * np.abs(rng.standard_normal((n_side, n_side, 1)))
-        log_curve += amplitude * np.sin(
-            2 * np.pi * (wave_aa / period + rng.uniform(size=(n_side, n_side, 1)))
-        )
-    magnitude = np.zeros(len(bands))
+        curves = CalibrationCurves(noise, torch.from_numpy(wave_aa))
+        calibration = curves(n_side**2, uniform, normal).numpy().reshape(calibration.shape)
+    zero_point = np.ones(len(bands))
     if "zero_points" not in noise.off:
-        magnitude = noise.zero_point_mag * rng.standard_normal(len(bands))
-        magnitude += noise.band_to_spectrum_mag * rng.standard_normal()
+        single, common = rng.standard_normal(len(bands)), rng.standard_normal(1)
+        zero_point = zero_point_factors(noise, common, single)
     size = np.full((n_line + 1, 1), noise.line_scatter_dex)
     size[-1] = noise.line_scatter_common_dex
     if "line_scatter" in noise.off:
@@ -117,7 +117,7 @@ def draw_errors(
     waves[..., 3] = size * np.sqrt(2.0 / _N_MODE)
     return InstrumentErrors(
         pointing_arcsec,
-        np.exp(log_curve),
-        dict(zip(bands, (float(factor) for factor in 10.0 ** (-0.4 * magnitude)), strict=True)),
+        calibration,
+        dict(zip(bands, zero_point.tolist(), strict=True)),
         waves,
     )

@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pyprospect.constants import C_KMS
 from sfhnet import sky
 from sfhnet.batch import WINDOWS_AA, Batch
+from sfhnet.calibration_errors import CalibrationCurves, zero_point_factors
 from sfhnet.config import NoiseConfig, NoiseEffect
 
 __all__ = ["EFFECTS", "Lines", "Nuisance"]
 
 EFFECTS: tuple[str, ...] = get_args(NoiseEffect)
-
-SPEED_OF_LIGHT_KMS = 299792.458
 
 # How many placements of the sky lines against the rest frame are prepared.
 _N_SKY = 48
@@ -90,10 +90,7 @@ class Nuisance:
         ]
         # 16 bits hold every pixel number, and comparing them costs a fraction of comparing wavelengths.
         self._pixel = torch.arange(len(wave), dtype=torch.int16, device=self.device)[None]
-        x = np.linspace(-1.0, 1.0, len(wave))
-        legendre = np.polynomial.legendre.legvander(x, config.tilt_order)[:, 1:]
-        self._legendre = torch.from_numpy(legendre.T / np.sqrt((legendre**2).mean(axis=0))[:, None]).float()
-        self._legendre = self._legendre.to(self.device)
+        self._calibration = CalibrationCurves(config, self.wave_aa)
 
     def on(self, effect: str) -> bool:
         """Tell whether an effect is switched on."""
@@ -175,7 +172,7 @@ class Nuisance:
     def _kinematics(self, flux: Tensor, normal: Any) -> Tensor:
         """Shift and broaden by a second-order Taylor series: exact enough for errors well below the line width."""
         c, n = self.config, flux.shape[0]
-        pixel = (self.wave_aa / self.step_aa / SPEED_OF_LIGHT_KMS)[1:-1]
+        pixel = (self.wave_aa / self.step_aa / C_KMS)[1:-1]
         velocity = c.velocity_sigma_kms * normal(n, 1)
         # Extra variance of the kernel in pixel^2: (sigma (1+d))^2 - sigma^2, for dispersion and LSF together.
         spread = (1.0 + (c.dispersion_scatter * normal(n, 1)).clamp(-0.4, 0.4)) ** 2 - 1.0
@@ -194,18 +191,6 @@ class Nuisance:
         for part, kernel in zip(parts[1:], self._kernels, strict=True):
             part.copy_(smoothed(part, kernel))
         return white
-
-    def _calibration(self, n: int, uniform: Any, normal: Any) -> Tensor:
-        c = self.config
-        order = self._legendre.shape[0]
-        # One rms per spectrum, shared between the polynomials: sum of squares has that expectation.
-        curve = (c.tilt_rms / np.sqrt(order)) * normal(n, order) @ self._legendre
-        if c.ripple_rms > 0:
-            low, high = np.log(c.ripple_period_aa[0]), np.log(c.ripple_period_aa[1])
-            period = torch.exp(low + (high - low) * uniform(n, 1))
-            amplitude = np.sqrt(2.0) * c.ripple_rms * normal(n, 1).abs()
-            curve = curve + amplitude * torch.sin(2 * np.pi * (self.wave_aa / period + uniform(n, 1)))
-        return torch.exp(curve)
 
     def _sigma(self, shape: Tensor, row: Tensor, uniform: Any) -> tuple[Tensor, Tensor | None]:
         if not self.on("variance_shape"):
@@ -267,8 +252,7 @@ class Nuisance:
         sigma = torch.sqrt((relative * band_flux) ** 2 + background**2)
         observed = band_flux + sigma * normal(n, n_band)
         if self.on("zero_points"):
-            together = 10.0 ** (-0.4 * c.band_to_spectrum_mag * normal(n, 1))
-            observed = observed * together * 10.0 ** (-0.4 * c.zero_point_mag * normal(n, n_band))
+            observed = observed * zero_point_factors(c, normal(n, 1), normal(n, n_band))
         present = torch.ones(n, n_band, dtype=torch.bool, device=band_flux.device)
         if self.on("band_dropout"):
             present &= uniform(n, n_band) >= c.band_drop_probability

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sfhnet.benchmarks import BENCHMARKS, Case
+from sfhnet.calibration_errors import zero_point_rms
 from sfhnet.config import Config
 from sfhnet.history import point_posterior
 from sfhnet.io import create_h5, open_h5, put, read_json, write_json
@@ -31,7 +32,6 @@ TUNING = "sfhnet.ppxf_regularisation/1"
 # Name in tables of the fixed regularisation that does best on the tuning mocks.
 BEST = "best"
 
-_MAG = 0.4 * np.log(10)
 # What is kept of each fit beside the history -> unit.
 _OF_FIT = {
     "regul": "",
@@ -157,9 +157,7 @@ def _stack(rows: np.ndarray, pairs: list[tuple[dict, dict]]) -> Answers:
 
 def _zero_point_error(case: Case, config: Config) -> float:
     # The errors of the bands do not hold those of zero points, which the networks learn; pPXF is told.
-    if "zero_points" in set(BENCHMARKS[case.benchmark].off) | set(config.noise.off):
-        return 0.0
-    return _MAG * float(np.hypot(config.noise.zero_point_mag, config.noise.band_to_spectrum_mag))
+    return float(np.hypot(*zero_point_rms(config.noise, BENCHMARKS[case.benchmark].off)))
 
 
 def measure(answers: Answers, case: Case, config: Config) -> dict[str, Any]:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from pyprospect.constants import C_KMS
 from sfhnet.config import NoiseConfig
-from sfhnet.noise import EFFECTS, SPEED_OF_LIGHT_KMS, Lines, Nuisance
+from sfhnet.noise import EFFECTS, Lines, Nuisance
 
 WAVE = 4750.0 + 1.25 * np.arange(3681)
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
@@ -84,7 +85,7 @@ def test_an_unknown_effect_is_an_error():
 
 
 def test_kinematic_errors_equal_an_exact_shift():
-    sigma = np.hypot(1.1, 6563.0 * 150.0 / SPEED_OF_LIGHT_KMS)
+    sigma = np.hypot(1.1, 6563.0 * 150.0 / C_KMS)
 
     def line(wave):
         return 1.0 + np.exp(-0.5 * ((wave - 6563.0) / sigma) ** 2)
@@ -96,12 +97,12 @@ def test_kinematic_errors_equal_an_exact_shift():
     moved = nuisance._kinematics(torch.from_numpy(line(WAVE)).float()[None], lambda *_: next(calls))[
         0
     ].numpy()
-    exact = line(WAVE / (1 + config.velocity_sigma_kms / SPEED_OF_LIGHT_KMS))
+    exact = line(WAVE / (1 + config.velocity_sigma_kms / C_KMS))
     assert np.abs(moved - exact)[100:-100].max() < 0.004
 
 
 def test_dispersion_errors_equal_an_exact_broadening():
-    pixel = 6563.0 / 1.25 / SPEED_OF_LIGHT_KMS
+    pixel = 6563.0 / 1.25 / C_KMS
     config = NoiseConfig(velocity_sigma_kms=0.0, dispersion_scatter=0.1)
     width = config.dispersion_kms * pixel * 1.25
     nuisance = Nuisance(config, WAVE, BANDS)
