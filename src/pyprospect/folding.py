@@ -14,30 +14,12 @@ from scipy import sparse
 from scipy.special import ndtr
 
 from .constants import C_KMS, FWHM_PER_SIGMA
+from .rebin import pixel_edges, smoothing_matrix
 
 Array = NDArray[np.float64]
 
 KERNEL_RANGE_SIGMA = 6.0
 """Gaussians are cut here; what is beyond (2e-9) is given back by the normalisation."""
-
-
-def pixel_edges(wave_aa: Array) -> Array:
-    """Edges of pixels half way between their centres.
-
-    Parameters
-    ----------
-    wave_aa : ndarray, shape (n,)
-        Ascending centres in Angstrom, at least two.
-
-    Returns
-    -------
-    ndarray, shape (n + 1,)
-        Edges in Angstrom; the outer two lie half a step outside.
-    """
-    middle = 0.5 * (wave_aa[1:] + wave_aa[:-1])
-    return np.concatenate(
-        [[1.5 * wave_aa[0] - 0.5 * wave_aa[1]], middle, [1.5 * wave_aa[-1] - 0.5 * wave_aa[-2]]]
-    )
 
 
 def sigma_to_add_aa(
@@ -80,18 +62,7 @@ def sigma_to_add_aa(
     return np.sqrt(extra + (veldisp_kms / C_KMS * wave_aa) ** 2)
 
 
-def _box_gauss_cdf(x: Array, sigma: Array, half: Array) -> Array:
-    """Cumulative of a Gaussian convolved with a box of half width ``half``, exact."""
-    scaled = np.maximum(sigma, 1e-12)
-
-    def integral(y: Array) -> Array:  # of Phi(y / sigma)
-        t = y / scaled
-        return y * ndtr(t) + scaled * np.exp(-0.5 * t * t) / np.sqrt(2 * np.pi)
-
-    return (integral(x + half) - integral(x - half)) / (2 * half)
-
-
-def broadening_matrix(native_aa: Array, wave_aa: Array, sigma_aa: Array) -> sparse.csr_matrix:
+def broadening_matrix(native_aa: Array, wave_aa: Array, sigma_aa: Array) -> sparse.csr_array:
     """Matrix that broadens native spectra and averages them over the pixels of another grid.
 
     Parameters
@@ -105,7 +76,7 @@ def broadening_matrix(native_aa: Array, wave_aa: Array, sigma_aa: Array) -> spar
 
     Returns
     -------
-    scipy.sparse.csr_matrix, shape (n_native, n_wave)
+    scipy.sparse.csr_array, shape (n_native, n_wave)
         ``flux_native @ matrix`` is the mean f_lambda in each target pixel; columns sum to one.
 
     Raises
@@ -113,30 +84,18 @@ def broadening_matrix(native_aa: Array, wave_aa: Array, sigma_aa: Array) -> spar
     ValueError
         If the library does not cover the target with the margin that broadening needs.
     """
-    edges = pixel_edges(native_aa)
-    half = 0.5 * np.diff(pixel_edges(wave_aa))
-    low = wave_aa - half - KERNEL_RANGE_SIGMA * sigma_aa
-    high = wave_aa + half + KERNEL_RANGE_SIGMA * sigma_aa
-    if low.min() < edges[0] or high.max() > edges[-1]:
+    edges, out_edges = pixel_edges(native_aa), pixel_edges(wave_aa)
+    low = float((out_edges[:-1] - KERNEL_RANGE_SIGMA * sigma_aa).min())
+    high = float((out_edges[1:] + KERNEL_RANGE_SIGMA * sigma_aa).max())
+    if low < edges[0] or high > edges[-1]:
         raise ValueError(
             f"the library covers {edges[0]:.1f} .. {edges[-1]:.1f} Angstrom; a grid of {wave_aa[0]:.1f} .. "
-            f"{wave_aa[-1]:.1f} Angstrom needs {low.min():.1f} .. {high.max():.1f} with its broadening. "
+            f"{wave_aa[-1]:.1f} Angstrom needs {low:.1f} .. {high:.1f} with its broadening. "
             "Shorten the grid or take a longer library"
         )
-    first = np.searchsorted(edges, low, side="right") - 1
-    last = np.searchsorted(edges, high, side="left")
-    width = int((last - first).max())
-    column = first[:, None] + np.arange(width + 1)  # (n_wave, width + 1) indices of edges
-    inside = column <= last[:, None]
-    column = np.minimum(column, edges.size - 1)
-    cdf = _box_gauss_cdf(edges[column] - wave_aa[:, None], sigma_aa[:, None], half[:, None])
-    weight = np.where(inside[:, 1:], np.diff(cdf, axis=1), 0.0)
-    weight = np.clip(weight, 0.0, None)
-    weight /= weight.sum(axis=1, keepdims=True)
-    rows = np.minimum(column[:, :-1], native_aa.size - 1)
-    target = np.broadcast_to(np.arange(wave_aa.size)[:, None], rows.shape)
-    used = weight > 0
-    return sparse.csr_matrix((weight[used], (rows[used], target[used])), shape=(native_aa.size, wave_aa.size))
+    matrix = smoothing_matrix(edges, out_edges, sigma_aa, KERNEL_RANGE_SIGMA)
+    matrix.data /= np.repeat(matrix.sum(axis=1), np.diff(matrix.indptr))
+    return matrix.T.tocsr()
 
 
 def line_profiles(line_aa: Array, wave_aa: Array, sigma_aa: Array) -> Array:

@@ -1,15 +1,19 @@
-"""Sums of spectra on different grids, and spectra averaged onto the pixels of another grid."""
+"""Sums of spectra on different grids; pixels, and spectra broadened and averaged onto those of another grid."""
 
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.special import ndtr
 
 from pyprospect.interpolation import FmmSpline
 
-__all__ = ["Rebinned", "Spectrum", "addspec", "pixel_edges", "spec_rebin"]
+__all__ = ["Rebinned", "Spectrum", "addspec", "pixel_edges", "smoothing_matrix", "spec_rebin"]
+
+Array = NDArray[np.float64]
 
 
 class Spectrum(NamedTuple):
@@ -32,10 +36,14 @@ def _spectrum(wave: ArrayLike, flux: ArrayLike, name: str) -> tuple[np.ndarray, 
     flux = np.asarray(flux, dtype=float)
     if wave.ndim != 1 or wave.shape != flux.shape or wave.size < 2:
         raise ValueError(f"{name}: {wave.shape} wavelengths and {flux.shape} fluxes; need two equal vectors")
+    _check_ascending(wave, name)
+    return wave, flux
+
+
+def _check_ascending(wave: np.ndarray, name: str) -> None:
     # Equal neighbours are let pass: a union of grids, written as 10^log10, may hold a wavelength twice.
     if not wave[0] > 0 or not np.all(np.diff(wave) >= 0):
         raise ValueError(f"{name}: wavelengths must be positive and ascending; sort the spectrum")
-    return wave, flux
 
 
 def addspec(
@@ -100,25 +108,25 @@ def _log_interp(grid, log_wave, flux, extrap):
     return np.where(np.isnan(out), 0.0, out)
 
 
-def pixel_edges(wave: ArrayLike, logbin: bool = True, compat: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper edges of the pixels of a grid.
+def pixel_edges(wave_aa: ArrayLike, logbin: bool = False, compat: bool = False) -> Array:
+    """Return the edges of the pixels of a grid.
 
-    Edges lie half way between neighbours, arithmetically or (`logbin`) geometrically; the end pixels are
-    symmetric.
+    They lie half way between neighbours, arithmetically or (`logbin`) geometrically; the end pixels are
+    symmetric about their centres.
 
     Parameters
     ----------
-    wave : (n,) array_like
-        Pixel centres, n >= 2, positive, ascending.
+    wave_aa : (n,) array_like
+        Pixel centres in Angstrom, n >= 2, positive, ascending.
     logbin : bool
         Geometric instead of arithmetic middles.
     compat : bool
-        As ProSpect 1.11.0: the last upper edge mirrors the lower edge of the last pixel but one, so that the
-        last pixel is one pixel too wide.
+        As ProSpect 1.11.0: the last edge mirrors the lower edge of the last pixel but one, so that the last
+        pixel is one pixel too wide.
 
     Returns
     -------
-    lower, upper : (n,) ndarray
+    (n + 1,) ndarray
         Angstrom.
 
     Raises
@@ -126,13 +134,65 @@ def pixel_edges(wave: ArrayLike, logbin: bool = True, compat: bool = False) -> t
     ValueError
         A grid that is too short or does not ascend.
     """
-    wave, _ = _spectrum(wave, np.zeros(np.shape(wave)), "grid")
-    inner = np.sqrt(wave[1:] * wave[:-1]) if logbin else (wave[1:] + wave[:-1]) / 2
+    wave = np.asarray(wave_aa, dtype=float)
+    if wave.ndim != 1 or wave.size < 2:
+        raise ValueError(
+            f"grid: pixel edges need a vector of at least 2 wavelengths, found shape {wave.shape}"
+        )
+    _check_ascending(wave, "grid")
+    inner = np.sqrt(wave[1:] * wave[:-1]) if logbin else 0.5 * (wave[1:] + wave[:-1])
     first = wave[0] ** 2 / inner[0] if logbin else 2 * wave[0] - inner[0]
-    lower = np.concatenate([[first], inner])
-    mirrored = lower[-2] if compat else lower[-1]
-    last = wave[-1] ** 2 / mirrored if logbin else 2 * wave[-1] - mirrored
-    return lower, np.concatenate([inner, [last]])
+    edges = np.concatenate([[first], inner])
+    mirrored = edges[-2] if compat else edges[-1]
+    return np.append(edges, wave[-1] ** 2 / mirrored if logbin else 2 * wave[-1] - mirrored)
+
+
+def smoothing_matrix(
+    in_edges_aa: Array, out_edges_aa: Array, sigma_aa: ArrayLike, reach_sigma: float = 6.0
+) -> sparse.csr_array:
+    """Return the matrix that convolves spectra with a Gaussian and averages them over new pixels.
+
+    A spectrum is taken as constant within each of its pixels; the Gaussian and the average over the new pixel
+    are integrated exactly, so that with ``sigma_aa = 0`` this is the rebinning that conserves flux.
+
+    Parameters
+    ----------
+    in_edges_aa : (n_in + 1,) ndarray
+        Edges of the pixels of the spectra, from `pixel_edges`.
+    out_edges_aa : (n_out + 1,) ndarray
+        Edges of the new pixels.
+    sigma_aa : (n_out,) array_like or float
+        Standard deviation of the Gaussian at each new pixel.
+    reach_sigma : float
+        Where the Gaussian is cut: at 6 sigma 1e-9 of it are left on each side.
+
+    Returns
+    -------
+    (n_out, n_in) scipy.sparse.csr_array
+        ``matrix @ flux`` is the mean flux density in the new pixels. Rows sum to 1 (less what is cut) where the
+        spectrum covers the whole Gaussian, to less at its ends.
+    """
+    n_in, n_out = in_edges_aa.size - 1, out_edges_aa.size - 1
+    sigma = np.broadcast_to(np.asarray(sigma_aa, dtype=float), (n_out,))
+    low, high = out_edges_aa[:-1], out_edges_aa[1:]
+    first = np.clip(np.searchsorted(in_edges_aa, low - reach_sigma * sigma, side="right") - 1, 0, n_in)
+    last = np.clip(np.searchsorted(in_edges_aa, high + reach_sigma * sigma, side="left"), 0, n_in)
+    width = max(int((last - first).max(initial=0)), 1)
+    column = first[:, None] + np.arange(width + 1)
+    edge = in_edges_aa[np.minimum(column, n_in)]
+    # What is bluer than an edge of the spectrum, averaged over the new pixel.
+    scaled = np.maximum(sigma, 1e-12)[:, None]
+    bluer = _normal_integral(edge - low[:, None], scaled) - _normal_integral(edge - high[:, None], scaled)
+    weight = np.diff(bluer, axis=1) / (high - low)[:, None]
+    used = (column[:, :-1] < last[:, None]) & (weight > 0)
+    row = np.broadcast_to(np.arange(n_out)[:, None], used.shape)
+    return sparse.csr_array((weight[used], (row[used], column[:, :-1][used])), shape=(n_out, n_in))
+
+
+def _normal_integral(distance: Array, sigma: Array) -> Array:
+    """Integral of the cumulative normal distribution up to a distance."""
+    scaled = distance / sigma
+    return distance * ndtr(scaled) + sigma * np.exp(-0.5 * scaled * scaled) / np.sqrt(2 * np.pi)
 
 
 def _auto_grid(wave, step, middle, logbin):
@@ -203,15 +263,14 @@ def spec_rebin(
         raise ValueError(
             f"{weight_in.shape} inverse variances for {wave.shape} wavelengths; give equal vectors"
         )
-    low_in, high_in = pixel_edges(wave, logbin, compat)
-    low_out, high_out = pixel_edges(grid, logbin, compat)
-    cuts = np.union1d(np.append(low_in, high_in[-1]), np.append(low_out, high_out[-1]))
-    first, last = max(low_in[0], low_out[0]), min(high_in[-1], high_out[-1])
+    edges_in, edges_out = pixel_edges(wave, logbin, compat), pixel_edges(grid, logbin, compat)
+    cuts = np.union1d(edges_in, edges_out)
+    first, last = max(edges_in[0], edges_out[0]), min(edges_in[-1], edges_out[-1])
     cuts = cuts[(cuts >= first) & (cuts <= last)]
-    i = np.searchsorted(low_in, cuts[:-1], side="right") - 1
-    k = np.searchsorted(low_out, cuts[:-1], side="right") - 1
+    i = np.searchsorted(edges_in[:-1], cuts[:-1], side="right") - 1
+    k = np.searchsorted(edges_out[:-1], cuts[:-1], side="right") - 1
     length = np.diff(cuts)
-    fraction = length / (high_in - low_in)[i] * weight_in[i]
+    fraction = length / np.diff(edges_in)[i] * weight_in[i]
     weight = fraction if compat else length * weight_in[i]
     norm = np.bincount(k, weight, minlength=grid.size)
     summed = np.bincount(k, weight * flux[i], minlength=grid.size)

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from .messages import ClampWarning
+from .rebin import pixel_edges
 from .ssp import SSPLibrary
 
 # Edges of the young bins of the training library: 10, 20, 40 and 63 Myr are edges of the labels, and the steps of
@@ -234,13 +235,7 @@ def _bin_average_weights(age_yr: np.ndarray, edges_yr: np.ndarray) -> np.ndarray
 def _project(
     library: SSPLibrary, z_weights: np.ndarray, age_weights: np.ndarray, wave_aa: np.ndarray
 ) -> np.ndarray:
-    edges_aa = np.concatenate(
-        [
-            [1.5 * wave_aa[0] - 0.5 * wave_aa[1]],
-            0.5 * (wave_aa[1:] + wave_aa[:-1]),
-            [1.5 * wave_aa[-1] - 0.5 * wave_aa[-2]],
-        ]
-    )
+    edges_aa = pixel_edges(wave_aa)
     if edges_aa[0] < library.wave_aa[0] or edges_aa[-1] > library.wave_aa[-1]:
         raise ValueError(
             f"{library.name} covers {library.wave_aa[0]:.1f}..{library.wave_aa[-1]:.1f} Angstrom, but "

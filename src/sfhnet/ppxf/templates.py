@@ -121,9 +121,10 @@ class Templates:
         flux, sigma, mask : ndarray (n_wave,)
             ``sigma`` is such that averages over many pixels have the right error; 1 where masked.
         """
-        matrix = kernel(pixel_edges(self.linear_aa), _log_edges(self.wave_aa), np.zeros(self.wave_aa.size))
+        edges = pixel_edges(self.wave_aa, logbin=True)
+        matrix = kernel(pixel_edges(self.linear_aa), edges, np.zeros(self.wave_aa.size))
         step = np.interp(self.wave_aa, self.linear_aa, np.gradient(self.linear_aa))
-        ratio = step / np.diff(_log_edges(self.wave_aa))
+        ratio = step / np.diff(edges)
         out, variance, good = resample(matrix, flux, sigma.astype(float) ** 2, mask, ratio)
         good &= variance > 0
         return out, np.sqrt(np.where(good, variance, 1.0)), good
@@ -212,11 +213,6 @@ def make_templates(
         base_kms=base_kms,
         photometry=photometry,
     )
-
-
-def _log_edges(wave_aa: np.ndarray) -> np.ndarray:
-    half = 0.5 * np.log(wave_aa[1] / wave_aa[0])
-    return np.exp(np.append(np.log(wave_aa) - half, np.log(wave_aa[-1]) + half))
 
 
 def _photometry(
