@@ -24,7 +24,7 @@ from sfhnet.progress import Progress
 
 if TYPE_CHECKING:
     from sfhnet.config import Config
-    from sfhnet.config.prior import Distribution
+    from sfhnet.config.distributions import Distribution
 
 BLOCK = 512
 _STREAM_LINES = 11

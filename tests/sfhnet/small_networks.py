@@ -1,5 +1,7 @@
 """Small networks that train in seconds, for tests."""
 
+from pydantic import TypeAdapter
+
 from sfhnet.config import Config, ModelConfig, NoiseConfig, TrainingConfig
 
 ATTENTION = {
@@ -23,7 +25,7 @@ SMALL = {
 
 def small_model(kind):
     """Configuration of a small network."""
-    return ModelConfig(kind=kind, **SMALL[kind])
+    return TypeAdapter(ModelConfig).validate_python({"kind": kind, **SMALL[kind]})
 
 
 def small_trainer(kind, mocks, held_out, folder, **training):

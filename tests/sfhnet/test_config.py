@@ -100,6 +100,28 @@ def test_merge_leaves_its_arguments_alone():
             ["models.attention.widht", "models.attention.width?"],
         ),
         ("models:\n  attention: {kind: atention}", ["models.attention.kind", '"atention"', "'attention'"]),
+        (
+            "models: {pca_mlp: {kind: pca_mlp, patch: 3}}",
+            [
+                "models.pca_mlp.patch = 3: patch is an option of attention and flow, not of pca_mlp",
+                "pca_mlp takes loss_weights, training, n_component, width, depth",
+            ],
+        ),
+        (
+            "models: {pca_mlp: {kind: pca_mlp, loss_weights: {nll: 1}}}",
+            ["models.pca_mlp.loss_weights.nll = 1: nll is an option of flow, not of pca_mlp"],
+        ),
+        ("models: {mine: {width: 32}}", ["models.mine.kind is missing", "prior_mean, pca_mlp, attention"]),
+        (
+            "models: {flow: {kind: flow, width: 3}}",
+            ["models.flow.width = 3", "or equal to 8 (Length of the latent"],
+        ),
+        ("prior: {nuisance: {bump: [0, 1]}}", ["prior.nuisance.bump: [0, 1] is no distribution", "uniform("]),
+        ("prior: {nuisance: {bump: {kind: uniform, low: 0}}}", ["prior.nuisance.bump.high is missing; add"]),
+        (
+            "prior: {nuisance: {bump: {kind: fixed, value: 1, low: 0}}}",
+            ["low is an option of uniform, log_uniform and normal, not of fixed; fixed takes value"],
+        ),
         ('seed: "3"', ["seed", '"3"', "valid integer"]),
         ("seed: true", ["seed", "true", "valid integer"]),
         ("seed: -1", ["seed = -1", "greater than or equal to 0"]),

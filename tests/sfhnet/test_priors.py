@@ -6,19 +6,20 @@ import sys
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from scipy import integrate, stats
 
-from sfhnet.config.prior import Distribution, PriorConfig
+from sfhnet.config.distributions import Distribution
+from sfhnet.config.prior import PriorConfig
 from sfhnet.config.root import AGE_BINS_MYR
 from sfhnet.priors import age_grid, dense_basis, enrichment, flatten
-from sfhnet.priors.distributions import log_density, quantile
 from sfhnet.priors.families import FAMILIES
 from sfhnet.priors.files import read_prior, write_prior
 from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS
 from sfhnet.priors.pieces import normalise
 from sfhnet.priors.sample import sample
 
+DISTRIBUTION = TypeAdapter(Distribution)
 BINS = np.asarray(AGE_BINS_MYR) * 1e6
 
 
@@ -31,18 +32,17 @@ def only(config, family):
     "text", ["uniform(-1, 3)", "log_uniform(0.1, 20)", "normal(1, 2)", "normal(0.2, 0.6, 0, 2.5)"]
 )
 def test_density_integrates_to_one_and_matches_the_draws(text):
-    d = Distribution.model_validate(text)
-    low, high = quantile(d, np.array([0.0, 1.0]))
-    total = integrate.quad(lambda x: float(np.exp(log_density(d, np.array(x)))), low, high, limit=200)[0]
+    d = DISTRIBUTION.validate_python(text)
+    low, high = d.quantile(np.array([0.0, 1.0]))
+    total = integrate.quad(lambda x: float(np.exp(d.log_density(np.array(x)))), low, high, limit=200)[0]
     assert total == pytest.approx(1.0, abs=1e-6)
-    drawn = quantile(d, (np.arange(2000) + 0.5) / 2000)
-    median = quantile(d, np.array([0.5]))[0]
-    below = integrate.quad(lambda x: float(np.exp(log_density(d, np.array(x)))), low, median, limit=200)[0]
+    drawn = d.quantile((np.arange(2000) + 0.5) / 2000)
+    median = d.quantile(np.array([0.5]))[0]
+    below = integrate.quad(lambda x: float(np.exp(d.log_density(np.array(x)))), low, median, limit=200)[0]
     assert below == pytest.approx(0.5, abs=1e-6)
     assert np.all(np.diff(drawn) > 0)
     assert (
-        log_density(d, np.array([high + 10.0 * (1 + abs(high))]))[0]
-        < log_density(d, np.array([median]))[0] - 5
+        d.log_density(np.array([high + 10.0 * (1 + abs(high))]))[0] < d.log_density(np.array([median]))[0] - 5
     )
 
 
@@ -54,12 +54,16 @@ def test_density_integrates_to_one_and_matches_the_draws(text):
         ("normal(1, 0)", "above 0"),
         ("gamma(1, 2)", "no distribution"),
         ("uniform(1, 2, 3)", "arguments"),
-        ({"kind": "fixed", "low": 1}, "needs value"),
+        ("uniform(1, two)", "an argument that is no number"),
+        (True, "True is no distribution"),
+        ({"kind": "fixed"}, "value"),
+        ({"kind": "fixed", "value": 1, "low": 1}, "low"),
+        ({"kind": "uniform", "low": 1, "high": 2, "mean": 1}, "mean"),
     ],
 )
 def test_impossible_distributions_are_refused(text, message):
     with pytest.raises(ValidationError, match=message):
-        Distribution.model_validate(text)
+        DISTRIBUTION.validate_python(text)
 
 
 @pytest.mark.parametrize(
@@ -235,10 +239,10 @@ def test_shards_of_the_sobol_sequence_fill_each_others_gaps():
     values = np.concatenate([sample(config, 256, 1, k, BINS).parameters["bump"] for k in range(4)])
     ordered = np.sort(values)
     uniform = (np.arange(values.size) + 0.5) / values.size
-    distance = np.abs(ordered - quantile(config.nuisance["bump"], uniform)).max()
+    distance = np.abs(ordered - config.nuisance["bump"].quantile(uniform)).max()
     plain = config.model_copy(update={"sampler": "random"})
     random = np.sort(np.concatenate([sample(plain, 256, 1, k, BINS).parameters["bump"] for k in range(4)]))
-    assert distance < 0.3 * np.abs(random - quantile(config.nuisance["bump"], uniform)).max()
+    assert distance < 0.3 * np.abs(random - config.nuisance["bump"].quantile(uniform)).max()
 
 
 def test_a_family_can_be_held_out():

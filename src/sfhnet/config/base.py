@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Section", "check_ascending", "check_range"]
+__all__ = ["Section", "check_ascending", "check_range", "kind_of", "models_in"]
 
 
 class Section(BaseModel):
@@ -47,3 +49,18 @@ def check_ascending(values: Sequence[float], name: str) -> Sequence[float]:
         if not low < high:
             raise ValueError(f"{name} must ascend, but {low:g} is followed by {high:g}")
     return values
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models of an annotation: itself, the members of a union, the items of a container."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    models = [model for inner in typing.get_args(annotation) for model in models_in(inner)]
+    return list(dict.fromkeys(models))
+
+
+def kind_of(model: type[BaseModel]) -> str:
+    """Return the kind of a member of a union that is told apart by its key `kind`, "" for any other model."""
+    field = model.model_fields.get("kind")
+    kinds = typing.get_args(field.annotation) if field is not None else ()
+    return str(kinds[0]) if len(kinds) == 1 else ""

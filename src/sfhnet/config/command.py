@@ -66,7 +66,10 @@ def _check(args: argparse.Namespace) -> int:
     config = load_config(files)
     galaxies = load_sheet(config.galaxies.sheet, config.bands, data_dir=config.galaxies.data_dir)
     names = " + ".join(str(path) for path in files)
-    print(f"{names}: valid; {config.galaxies.sheet}: {len(galaxies)} galaxies ({', '.join(galaxies)})")
+    models = ", ".join(f"{name} ({model.kind})" for name, model in config.models.items()) or "none"
+    print(
+        f"{names}: valid; models: {models}; {config.galaxies.sheet}: {len(galaxies)} galaxies ({', '.join(galaxies)})"
+    )
     return 0
 
 

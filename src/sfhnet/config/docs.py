@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from sfhnet.config.base import kind_of, models_in
 from sfhnet.config.root import Config
 
 __all__ = ["config_page", "json_schema", "model_table"]
@@ -40,10 +42,11 @@ _CONSTRAINTS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 def config_page() -> str:
     """Write the page docs/config.md."""
     parts = [_HEAD]
-    scalars = [name for name, field in Config.model_fields.items() if not _models(field.annotation)]
+    scalars = [name for name, field in Config.model_fields.items() if not models_in(field.annotation)]
     parts.append("## Top level\n\n" + model_table(Config, only=scalars))
+    shown: dict[tuple[type[BaseModel], ...], str] = {}
     for name, field in Config.model_fields.items():
-        parts.extend(_section(name, field))
+        parts.extend(_section(name, field, shown))
     return "\n".join(parts)
 
 
@@ -63,35 +66,57 @@ def model_table(model: type[BaseModel], only: list[str] | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(name: str, field: FieldInfo) -> Iterator[str]:
-    models = _models(field.annotation)
+def _section(name: str, field: FieldInfo, shown: dict[tuple[type[BaseModel], ...], str]) -> Iterator[str]:
+    """Write the sections of a field that holds models; those `shown` under another name are only named."""
+    models = tuple(models_in(field.annotation))
+    if not models:
+        return
     of_many = typing.get_origin(field.annotation) in (dict, list, tuple)
+    start = f"## {name}\n\n" + (_paragraph(field.description) if of_many else "")
+    if models in shown:
+        anchor = re.sub(r"[^\w -]", "", shown[models]).replace(" ", "-")
+        yield f"{start}As [{shown[models]}](#{anchor}).\n"
+        return
+    shown[models] = name
+    if len(models) == 1:
+        yield start + _one_model(models[0])
+    else:
+        kinds = ", ".join(f"`{kind_of(model)}`" for model in models)
+        yield f"{start}{_paragraph(_about_union(field.annotation))}`kind` is one of {kinds}.\n"
+        for model in models:
+            yield f"### {name}: {kind_of(model)}\n\n{_one_model(model)}"
+    inner: dict[str, dict[tuple[type[BaseModel], ...], tuple[FieldInfo, list[str]]]] = {}
     for model in models:
-        title = f"## {name}" if len(models) == 1 else f"## {name}: {model.__name__}"
-        text = (model.__doc__ or "").strip()
-        if of_many:
-            text = f"{field.description or ''}\n\n{text}".strip()
-        own = [key for key, inner in model.model_fields.items() if not _models(inner.annotation)]
-        yield f"{title}\n\n{_plain(text)}\n\n" + (model_table(model, own) if own else "")
-        for key, inner in model.model_fields.items():
-            if _models(inner.annotation):
-                yield from _section(f"{name}.{key}", inner)
+        for key, value in model.model_fields.items():
+            of_key = inner.setdefault(key, {}).setdefault(tuple(models_in(value.annotation)), (value, []))
+            of_key[1].append(kind_of(model))
+    for key, variants in inner.items():
+        for value, of_kinds in variants.values():
+            title = f"{name}.{key}" if len(variants) == 1 else f"{name}.{key} ({', '.join(of_kinds)})"
+            yield from _section(title, value, shown)
 
 
-def _plain(text: str) -> str:
-    return "\n".join(line.strip() for line in text.splitlines())
+def _one_model(model: type[BaseModel]) -> str:
+    own = [
+        key
+        for key, field in model.model_fields.items()
+        if not models_in(field.annotation) and not (key == "kind" and kind_of(model))
+    ]
+    text = "\n".join(line.strip() for line in (model.__doc__ or "").strip().splitlines())
+    return f"{text}\n\n" + (model_table(model, own) if own else "")
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Models that an annotation consists of: itself, the members of a union, the items of a container."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    found: list[type[BaseModel]] = []
-    for inner in typing.get_args(annotation):
-        for model in _models(inner):
-            if model not in found:
-                found.append(model)
-    return found
+def _about_union(annotation: Any) -> str | None:
+    """Return the description that a union carries in its annotation."""
+    for part in typing.get_args(annotation):
+        about = part.description if isinstance(part, FieldInfo) else _about_union(part)
+        if about:
+            return about
+    return None
+
+
+def _paragraph(text: str | None) -> str:
+    return f"{' '.join(text.split())}\n\n" if text else ""
 
 
 def _default(field: FieldInfo) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
 import os
 import re
-import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +12,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from sfhnet.config.faults import Path_, describe_fault, dotted
 from sfhnet.config.root import Config
 
 __all__ = ["ConfigError", "config_from_dict", "load_config", "merge", "read_yaml", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
-Path_ = tuple[Any, ...]
 
 
 class ConfigError(ValueError):
@@ -175,7 +172,7 @@ def validate(model: type[M], data: Mapping[str, Any], where: Mapping[Path_, str]
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
-        faults = [_fault(fault, model, data, where) for fault in error.errors(include_url=False)]
+        faults = [describe_fault(fault, model, data, where) for fault in error.errors(include_url=False)]
     raise ConfigError("\n".join(dict.fromkeys(faults)))
 
 
@@ -187,103 +184,10 @@ def _mark(node: yaml.Node, path: Path_, lines: dict[Path_, int], file: Path) -> 
             line = key_node.start_mark.line + 1
             if key in lines:
                 raise ConfigError(
-                    f"{file}, line {line}: {_dotted(key)} is given twice (first in line {lines[key]}); keep one"
+                    f"{file}, line {line}: {dotted(key)} is given twice (first in line {lines[key]}); keep one"
                 )
             lines[key] = line
             _mark(value_node, key, lines, file)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _mark(item, (*path, index), lines, file)
-
-
-def _fault(fault: Mapping[str, Any], model: type[BaseModel], data: Any, where: Mapping[Path_, str]) -> str:
-    key, value = _follow(fault["loc"], data)
-    place = next((where[key[:n]] for n in range(len(key), -1, -1) if key[:n] in where), "")
-    start = f"{place}: " if place else ""
-    name = _dotted(key) or "the configuration"
-    if fault["type"] == "extra_forbidden":
-        return f"{start}{name} = {_show(value)}: unknown key{_suggest(key, model)}"
-    if fault["type"] == "missing":
-        return f"{start}{_dotted(fault['loc'])} is missing; add it"
-    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if fault["type"] in ("value_error", "assertion_error"):
-        return f"{start}{name}: {reason}"
-    reason = reason[0].lower() + reason[1:]
-    return f"{start}{name} = {_show(value)}: {reason}{_allowed(key, model)}"
-
-
-def _follow(loc: Path_, data: Any) -> tuple[Path_, Any]:
-    """Follow pydantic's location as far as the data go; tags of unions and the like are no keys."""
-    key: list[Any] = []
-    for part in loc:
-        in_list = isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
-        if in_list or (isinstance(data, Mapping) and part in data):
-            data = data[part]
-            key.append(part)
-    return tuple(key), data
-
-
-def _dotted(key: Path_) -> str:
-    text = ""
-    for part in key:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _suggest(key: Path_, model: type[BaseModel]) -> str:
-    last, parent = str(key[-1]), key[:-1]
-    siblings = _fields_at(parent, model)
-    close = difflib.get_close_matches(last, siblings, 1, 0.6)
-    if close:
-        return f"; did you mean {_dotted((*parent, close[0]))}?"
-    known = [".".join(path) for path in _known_keys(model)]
-    exact = [name for name in known if name.rpartition(".")[2] == last]
-    close = exact or difflib.get_close_matches(_dotted(key), known, 1, 0.6)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; keys known here: {', '.join(siblings)}" if siblings else "; see docs/config.md"
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in typing.get_args(annotation) for model in _models(inner)]
-
-
-def _fields_at(key: Path_, model: type[BaseModel]) -> list[str]:
-    """Names of the fields that may stand at a place; free keys and indices lead to what the container holds."""
-    models = [model]
-    for part in key:
-        fields = [m.model_fields[part] for m in models if part in m.model_fields]
-        models = [found for field in fields for found in _models(field.annotation)] or models
-    return list(dict.fromkeys(name for m in models for name in m.model_fields)) if models else []
-
-
-def _known_keys(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
-    for name, field in model.model_fields.items():
-        yield (*prefix, name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _known_keys(field.annotation, (*prefix, name))
-
-
-def _allowed(key: Path_, model: type[BaseModel]) -> str:
-    """Name the description of the field, which says the unit and the meaning."""
-    current: Any = model
-    description = ""
-    for part in key:
-        if (
-            not (isinstance(current, type) and issubclass(current, BaseModel))
-            or part not in current.model_fields
-        ):
-            break
-        field = current.model_fields[part]
-        description, current = field.description or "", field.annotation
-    first = " ".join(description.split())
-    return f" ({first})" if first else ""

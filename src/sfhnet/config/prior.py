@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from sfhnet.config.base import Section
+from sfhnet.config.distributions import Distribution
 from sfhnet.priors.names import (
     FAMILY_PARAMETERS,
     METALLICITY_PARAMETERS,
@@ -17,88 +16,9 @@ from sfhnet.priors.names import (
     NUISANCE_PARAMETERS,
 )
 
-__all__ = ["Distribution", "FamilyConfig", "FlatteningConfig", "PriorConfig"]
+__all__ = ["FamilyConfig", "FlatteningConfig", "PriorConfig"]
 
-_NEEDED = {
-    "fixed": ("value",),
-    "uniform": ("low", "high"),
-    "log_uniform": ("low", "high"),
-    "normal": ("mean", "sd"),
-}
-_FORMS = "uniform(low, high), log_uniform(low, high), normal(mean, sd) or normal(mean, sd, low, high)"
 _POSITIVE_SUFFIXES = ("_gyr", "_myr")
-
-
-class Distribution(Section):
-    """Distribution of one parameter, in the parameter's own unit.
-
-    Written as a number (always that value) or as ``uniform(low, high)``, ``log_uniform(low, high)``,
-    ``normal(mean, sd)`` or ``normal(mean, sd, low, high)``, cut at low and high.
-    """
-
-    kind: Literal["fixed", "uniform", "log_uniform", "normal"]
-    """fixed: `value`. uniform, log_uniform: `low` to `high`. normal: `mean`, `sd`, cut at `low`, `high` if given."""
-    value: float | None = None
-    """Value of a fixed parameter."""
-    low: float | None = None
-    """Lower end."""
-    high: float | None = None
-    """Upper end."""
-    mean: float | None = None
-    """Mean of a normal distribution before it is cut."""
-    sd: float | None = None
-    """Standard deviation of a normal distribution before it is cut."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _parse(cls, given: Any) -> Any:
-        if isinstance(given, bool) or not isinstance(given, str | int | float):
-            return given
-        if not isinstance(given, str):
-            return {"kind": "fixed", "value": given}
-        match = re.fullmatch(r"\s*(\w+)\s*\(([^()]*)\)\s*", given)
-        forms = {
-            "uniform": ("low", "high"),
-            "log_uniform": ("low", "high"),
-            "normal": ("mean", "sd", "low", "high"),
-        }
-        if match is None or match[1] not in forms:
-            raise ValueError(f"{given!r} is no distribution; write a number or {_FORMS}")
-        try:
-            numbers = [float(part) for part in match[2].split(",")]
-        except ValueError:
-            raise ValueError(f"{given!r} has an argument that is no number; write {_FORMS}") from None
-        names = forms[match[1]]
-        if len(numbers) not in (2, len(names)):
-            raise ValueError(f"{given!r} has {len(numbers)} arguments; write {_FORMS}")
-        return {"kind": match[1], **dict(zip(names, numbers, strict=False))}
-
-    @model_validator(mode="after")
-    def _check(self) -> Distribution:
-        needed = _NEEDED[self.kind]
-        allowed = {*needed, *(("low", "high") if self.kind == "normal" else ())}
-        given = {name for name in ("value", "low", "high", "mean", "sd") if getattr(self, name) is not None}
-        if not set(needed) <= given or not given <= allowed:
-            raise ValueError(
-                f"a {self.kind} distribution needs {', '.join(needed)} and takes {', '.join(sorted(allowed))}; "
-                f"it has {', '.join(sorted(given)) or 'nothing'}"
-            )
-        if self.low is not None and self.high is not None and not self.low < self.high:
-            raise ValueError(
-                f"low = {self.low:g} is not below high = {self.high:g}; for one value use kind: fixed"
-            )
-        if self.kind == "log_uniform" and self.low <= 0:
-            raise ValueError(f"low = {self.low:g} of a log_uniform distribution must be above 0")
-        if self.kind == "normal" and self.sd <= 0:
-            raise ValueError(f"sd = {self.sd:g} must be above 0; for one value use kind: fixed")
-        return self
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """Smallest and largest value that can be drawn."""
-        if self.kind == "fixed":
-            return self.value, self.value
-        return (-math.inf if self.low is None else self.low, math.inf if self.high is None else self.high)
 
 
 class FamilyConfig(Section):

@@ -8,10 +8,11 @@ from sfhnet.config.base import Section, check_ascending
 from sfhnet.config.figures import FiguresConfig
 from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
 from sfhnet.config.library import PriorConfig, SynthesisConfig
+from sfhnet.config.models import FlowConfig, ModelConfig, PcaMlpConfig, PriorMeanConfig
 from sfhnet.config.noise import NoiseConfig
 from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.ppxf import PpxfConfig
-from sfhnet.config.training import ModelConfig, TrainingConfig
+from sfhnet.config.training import TrainingConfig
 from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
 from sfhnet.core.bands import PHANGS_HST, find_band
 
@@ -21,6 +22,14 @@ AGE_BINS_MYR = (
     0.0, 10.0, 20.0, 40.0, 63.0, 100.0, 180.0, 320.0, 560.0, 1000.0, 1800.0, 3200.0, 5000.0, 7100.0, 9000.0,
     11200.0, 13800.0,
 )  # fmt: skip
+
+
+def _default_models() -> dict[str, ModelConfig]:
+    return {
+        "prior_mean": PriorMeanConfig(),
+        "pca_mlp": PcaMlpConfig(training={"epochs": 12, "batch": 64}),
+        "flow": FlowConfig(training={"epochs": 17}),
+    }
 
 
 class Config(Section):
@@ -39,13 +48,7 @@ class Config(Section):
     synthesis: SynthesisConfig = SynthesisConfig()
     noise: NoiseConfig = NoiseConfig()
     training: TrainingConfig = TrainingConfig()
-    models: dict[str, ModelConfig] = Field(
-        default_factory=lambda: {
-            "prior_mean": ModelConfig(kind="prior_mean"),
-            "pca_mlp": ModelConfig(kind="pca_mlp", training={"epochs": 12, "batch": 64}),
-            "flow": ModelConfig(kind="flow", training={"epochs": 17}),
-        }
-    )
+    models: dict[str, ModelConfig] = Field(default_factory=_default_models)
     """Networks to train, by name."""
     calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()

@@ -72,8 +72,7 @@ class CrossBlock(nn.Module):
 class Attention(StandardNetwork):
     """Convolution, attention and one combined decoder.
 
-    Options: ``n_component``, ``width`` (of the latent), ``depth`` (residual blocks of the decoder), ``token_width``,
-    ``n_head``, ``n_layer``, ``n_spectral_token``, ``patch`` and ``stride`` (pixels), ``loss_weights``.
+    Options: `sfhnet.config.models.AttentionConfig`.
     """
 
     HIGH_PASS_HALF = 60

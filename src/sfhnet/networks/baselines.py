@@ -15,7 +15,10 @@ __all__ = ["PcaMlp", "PriorMean", "residual_mlp"]
 
 
 class PriorMean(Network):
-    """Whatever the spectrum, answer the mean and the quantiles of the training labels."""
+    """Whatever the spectrum, answer the mean and the quantiles of the training labels.
+
+    Options: `sfhnet.config.models.PriorMeanConfig`.
+    """
 
     trains = False
 
@@ -87,7 +90,7 @@ def residual_mlp(n_in: int, width: int, depth: int) -> nn.Sequential:
 class PcaMlp(StandardNetwork):
     """MLP on principal components, bands, S/N and what is missing.
 
-    Options: ``n_component``, ``width``, ``depth``, ``loss_weights``.
+    Options: `sfhnet.config.models.PcaMlpConfig`.
     """
 
     def __init__(self, spec: Spec) -> None:

@@ -25,7 +25,7 @@ _ROWS = 16384
 class Flow(Attention):
     """Attention trunk, quantile heads and a conditional flow.
 
-    Options: those of `Attention`, and ``n_transform``, ``flow_width``, ``flow_bins``, ``context_width``, ``n_mh``.
+    Options: `sfhnet.config.models.FlowConfig`.
     """
 
     def __init__(self, spec: Spec) -> None:

@@ -34,7 +34,7 @@ def _dense(sizes: list[int], dropout: float) -> nn.Sequential:
 class FourBranch(Network):
     """Spectral CNN, photometric branch, joint latent, two decoders.
 
-    Options: ``filters`` of the three convolutions, ``decoder`` sizes, ``loss_weights`` of the added head.
+    Options: `sfhnet.config.models.FourBranchConfig`; its ``loss_weights`` are those of the added head.
     """
 
     KERNELS = (30, 10, 3)

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import qmc
 
 from . import age_grid, flatten
-from .distributions import log_density, quantile
 from .enrichment import HISTORIES, Z_FLOOR
 from .families import FAMILIES
 from .names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
 from .pieces import normalise
 
 if TYPE_CHECKING:
+    from sfhnet.config.distributions import Distribution
     from sfhnet.config.prior import FamilyConfig, PriorConfig
 
 Array = NDArray[np.float64]
@@ -93,9 +93,11 @@ def _choose(
     return number, np.log(np.where(weights > 0, weights, 1.0))[number]
 
 
-def _draw(config: dict, names: tuple[str, ...], u: Array) -> tuple[dict[str, Array], Array]:
-    values = {name: quantile(config[name], u[:, i]) for i, name in enumerate(names)}
-    return values, sum(log_density(config[name], values[name]) for name in names)
+def _draw(
+    config: dict[str, Distribution], names: tuple[str, ...], u: Array
+) -> tuple[dict[str, Array], Array]:
+    values = {name: config[name].quantile(u[:, i]) for i, name in enumerate(names)}
+    return values, sum((config[name].log_density(values[name]) for name in names), np.zeros(len(u)))
 
 
 def sample(

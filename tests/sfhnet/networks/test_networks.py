@@ -7,9 +7,11 @@ import pytest
 import torch
 from small_networks import small_model
 
-from sfhnet.config import ModelConfig
+from sfhnet.config.base import kind_of, models_in
+from sfhnet.config.models import AttentionConfig, FlowLossWeights, LossWeights, ModelConfig
 from sfhnet.networks import KINDS, Spec, build
 from sfhnet.networks.attention import high_pass
+from sfhnet.networks.heads import Head
 from sfhnet.networks.projection import Projection
 from sfhnet.posterior import LEVELS, SCALARS
 from sfhnet.train import make_spec
@@ -138,10 +140,41 @@ def test_an_unknown_kind_is_an_error():
         build(Spec("oracle", 10, (), (0.0, 1.0, 2.0)))
 
 
+class Read(dict):
+    """Options that remember which of them were asked for."""
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.names = set()
+
+    def __getitem__(self, name):
+        self.names.add(name)
+        return super().__getitem__(name)
+
+
+def test_every_kind_has_its_options():
+    assert {kind_of(model) for model in models_in(ModelConfig)} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_reads_every_option_of_its_kind_and_no_other(kind, mocks):
+    spec = make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr)
+    options = Read(spec.options)
+    build(replace(spec, options=options))
+    assert options.names == set(spec.options)
+
+
+def test_every_loss_term_has_a_weight(mocks, batch):
+    weights = LossWeights().model_dump()
+    head = Head(8, list(mocks.age_edges_myr), weights)
+    assert set(head.loss(head(torch.zeros(len(batch), 8)), batch.labels)) == {*weights, "total"}
+    assert set(make("flow", mocks, batch).loss(batch)) == {*FlowLossWeights().model_dump(), "total"}
+
+
 def test_a_spec_survives_json(mocks):
     import json
 
-    spec = make_spec(ModelConfig(kind="attention"), 3681, mocks.band_names, mocks.age_edges_myr)
+    spec = make_spec(AttentionConfig(), 3681, mocks.band_names, mocks.age_edges_myr)
     assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 

@@ -132,10 +132,10 @@ def test_too_large_a_batch_is_an_error(mocks):
     ],
 )
 def test_overrides_of_a_model_are_checked_with_the_configuration(training, message):
-    from sfhnet.config import ModelConfig
+    from sfhnet.config.models import AttentionConfig
 
     with pytest.raises(ValueError, match=message):
-        ModelConfig(kind="attention", training=training)
+        AttentionConfig(training=training)
 
 
 def two_processes(root, shard_paths, folder, n_epoch=1):
