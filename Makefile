@@ -120,7 +120,7 @@ constraints: $(VENV)/.test.stamp ## write constraints.txt anew from this environ
 	@mv constraints.txt.part constraints.txt && touch $(VENV)/.run.stamp $(VENV)/.test.stamp
 
 clean: ## remove results, logs and benchmarks; keep data/ and the environment
-	rm -rf results logs benchmarks report.html .snakemake .pytest_cache .ruff_cache
+	rm -rf results logs benchmarks report.html .snakemake .pytest_cache .ruff_cache .mypy_cache
 
 clean-cache: ## remove downloaded archives; the files taken from them stay in data/
 	rm -rf data/.cache

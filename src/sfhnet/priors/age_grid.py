@@ -41,11 +41,10 @@ def fine_edges_yr(age_max_yr: float, n_per_dex: int, required_yr: ArrayLike = ()
     )
     fixed = fixed[(fixed >= 0) & (fixed <= age_max_yr)]
     step = 1.0 / n_per_dex
-    edges = [0.0]
+    ages = [0.0]
     for low, high in zip(np.log10(fixed[1:-1]), np.log10(fixed[2:]), strict=True):
-        edges.extend(10 ** np.linspace(low, high, max(1, round((high - low) / step)) + 1)[:-1])
-    edges.append(age_max_yr)
-    edges = np.array(edges)
+        ages.extend(10 ** np.linspace(low, high, max(1, round((high - low) / step)) + 1)[:-1])
+    edges = np.array([*ages, age_max_yr])
     for value in fixed:  # 10**log10(x) is not x to the last bit
         edges[np.argmin(np.abs(edges - value))] = value
     return edges
