@@ -106,7 +106,7 @@ def _unknown(key: Path_, model: type[BaseModel], data: Any) -> str:
     close = exact or difflib.get_close_matches(dotted(key), known, 1, 0.6)
     if close:
         return f"unknown key; did you mean {close[0]}?"
-    return f"unknown key; keys known here: {', '.join(siblings)}" if siblings else "see docs/config.md"
+    return f"unknown key; keys known here: {', '.join(siblings)}"
 
 
 def _and(words: list[str]) -> str:
