@@ -14,6 +14,7 @@ from pyprospect.constants import (
     LINE_WINDOW_YR,
     LYMAN_LIMIT_AA,
 )
+from pyprospect.cosmology import CosmologyArguments
 from pyprospect.history import age_limit, as_library
 from pyprospect.interpolation import interp_quick
 from pyprospect.lsf import LSFLike
@@ -25,7 +26,7 @@ from pyprospect.starlight import Recipe, shine
 __all__ = ["sfh_burst"]
 
 
-def _one_population(library, burstage, Z, step):
+def _one_population(library: SSPLibrary, burstage: float, Z: float, step: int) -> np.ndarray:
     in_z = interp_quick(Z, library.z, log=True)
     in_age = interp_quick(burstage, library.age_yr)
     for name, value, nodes in (("metallicity", Z, library.z), ("age", burstage, library.age_yr)):
@@ -37,12 +38,12 @@ def _one_population(library, burstage, Z, step):
                 ClampWarning,
             )
     spectra = library.spectra[:, :, ::step]
-    return sum(
-        weight_z * weight_age * spectra[i, k].astype(float)
-        for i, weight_z in ((in_z.id_lo, in_z.wt_lo), (in_z.id_hi, in_z.wt_hi))
-        for k, weight_age in ((in_age.id_lo, in_age.wt_lo), (in_age.id_hi, in_age.wt_hi))
-        if weight_z > 0 and weight_age > 0
-    )
+    lum = np.zeros(spectra.shape[2])
+    for i, weight_z in ((in_z.id_lo, in_z.wt_lo), (in_z.id_hi, in_z.wt_hi)):
+        for k, weight_age in ((in_age.id_lo, in_age.wt_lo), (in_age.id_hi, in_age.wt_hi)):
+            if weight_z > 0 and weight_age > 0:
+                lum += weight_z * weight_age * spectra[i, k].astype(float)
+    return lum
 
 
 def sfh_burst(
@@ -148,7 +149,7 @@ def sfh_burst(
         nebular_continuum=nebular_continuum,
         compat=compat,
     )
-    cosmology = {"H0": H0, "OmegaM": OmegaM, "OmegaL": OmegaL, "ref": ref}
+    cosmology: CosmologyArguments = {"H0": H0, "OmegaM": OmegaM, "OmegaL": OmegaL, "ref": ref}
     limit = age_limit(agemax, unimax, z, **cosmology)
     mass = float(burstmass) if limit is None or burstage <= limit else 0.0
     step = sparse_step(sparse, library)

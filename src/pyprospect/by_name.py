@@ -1,12 +1,14 @@
 """Results whose attributes can be had by name too, as R's lists."""
 
 from collections.abc import Iterator
-from dataclasses import fields
-from typing import Any
+from dataclasses import Field, fields
+from typing import Any, ClassVar
 
 
 class ByName:
     """Mixin of a dataclass: ``result["name"]``, ``result.keys()``, ``dict(result)``."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.keys():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,6 +95,15 @@ class Cosmology:
                 f"{self} has no big bang: H(z)^2 < 0 at z={z}; lower OmegaL or give ref='Planck15'"
             )
         return square**0.5
+
+
+class CosmologyArguments(TypedDict):
+    """ProSpect's arguments for a cosmology, see `cosmology`; they travel together through the histories."""
+
+    H0: float
+    OmegaM: float
+    OmegaL: float | None
+    ref: str | None
 
 
 def cosmology(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from .constants import GYR_YR
 
-__all__ = ["dense_basis", "draw_times"]
+__all__ = ["DenseBasis", "dense_basis", "draw_times"]
 
 
 def draw_times(
@@ -47,9 +46,47 @@ def draw_times(
     return np.cumsum(gaps[..., :-1], axis=-1)
 
 
+class DenseBasis:
+    """A dense-basis history, made by `dense_basis`: ``history(age_yr)`` is its rate in Msol/yr.
+
+    Parameters
+    ----------
+    mass_of : PchipInterpolator
+        Mass formed (Msol) by a time since the start (yr).
+    start_yr : float
+        Look-back time of the start, yr.
+    """
+
+    def __init__(self, mass_of: PchipInterpolator, start_yr: float) -> None:
+        self._mass_of, self._rate_of = mass_of, mass_of.derivative()
+        self._start_yr = start_yr
+
+    def __call__(self, age_yr: ArrayLike) -> NDArray[np.float64]:
+        """Return the star-formation rate in Msol/yr at look-back ages in yr, of the shape of ``age_yr``."""
+        since_start = self._start_yr - np.asarray(age_yr, dtype=float)
+        inside = (since_start >= 0) & (since_start <= self._start_yr)
+        rate = self._rate_of(np.clip(since_start, 0.0, self._start_yr))
+        return np.where(inside, np.maximum(rate, 0.0), 0.0)
+
+    def integral(self, lower_yr: float, upper_yr: float) -> float:
+        """Return the mass in Msol formed between two look-back ages in yr, exact (`massfunc.integrate` takes it).
+
+        Parameters
+        ----------
+        lower_yr, upper_yr : float
+            Look-back ages, yr, ascending.
+
+        Returns
+        -------
+        float
+        """
+        late, early = np.clip(self._start_yr - np.array([lower_yr, upper_yr]), 0.0, self._start_yr)
+        return float(self._mass_of(late) - self._mass_of(early))
+
+
 def dense_basis(
-    times: np.ndarray, mass_msun: float = 1.0, sfr_msun_yr: float | None = None, start_gyr: float = 13.8
-) -> Callable[[np.ndarray], np.ndarray]:
+    times: ArrayLike, mass_msun: float = 1.0, sfr_msun_yr: float | None = None, start_gyr: float = 13.8
+) -> DenseBasis:
     """Make the star-formation rate of a dense-basis history, to be used as a ``massfunc``.
 
     Cumulative mass is interpolated monotonically (PCHIP) through 0, equal steps of mass at ``times``, and the
@@ -70,8 +107,8 @@ def dense_basis(
 
     Returns
     -------
-    callable
-        ``f(age_yr) -> SFR in Msol/yr``.
+    DenseBasis
+        Callable of look-back ages in yr: the SFR in Msol/yr.
 
     Raises
     ------
@@ -104,17 +141,4 @@ def dense_basis(
             )
         node_yr = np.insert(node_yr, -1, start_yr - recent_yr)
         share = np.insert(share, -1, 1.0 - recent)
-    mass_of = PchipInterpolator(node_yr, share * mass_msun)
-    rate_of = mass_of.derivative()
-
-    def rate(age_yr: np.ndarray) -> np.ndarray:
-        since_start = start_yr - np.asarray(age_yr, dtype=float)
-        inside = (since_start >= 0) & (since_start <= start_yr)
-        return np.where(inside, np.maximum(rate_of(np.clip(since_start, 0.0, start_yr)), 0.0), 0.0)
-
-    def integral(lower_yr: float, upper_yr: float) -> float:
-        late, early = np.clip(start_yr - np.array([lower_yr, upper_yr]), 0.0, start_yr)
-        return float(mass_of(late) - mass_of(early))
-
-    rate.integral = integral  # exact, and taken by pyprospect.massfunc.integrate
-    return rate
+    return DenseBasis(PchipInterpolator(node_yr, share * mass_msun), start_yr)

@@ -113,7 +113,7 @@ def CF_screen(
     return np.exp(-tau * ((_wave(wave) / pivot) ** pow + drude(wave, Eb, L0, LFWHM)))
 
 
-def _behind(wave, flux, transmission):
+def _behind(wave: ArrayLike, flux: ArrayLike, transmission: np.ndarray) -> Attenuated:
     wave = np.asarray(wave, dtype=float)
     flux = np.asarray(flux, dtype=float)
     if wave.shape != flux.shape:

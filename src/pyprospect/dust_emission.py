@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,9 @@ __all__ = [
     "dale_templates",
     "dustmass",
 ]
+
+DustM2L = Callable[[float], SupportsFloat]
+"""Dust luminosity per dust mass [Lsol/Msol] as a function of alpha_SF."""
 
 # Integral of the pure AGN template over 5-20 um, the constant of ProSpect's Dale_scale.
 _AGN_5_20_UM = 3.39296e-05
@@ -237,7 +240,7 @@ def dale_m2l_variable_dth(
     step = 0.5 * (np.tanh(step_speed * (np.log10(grid.Wave) - np.log10(pivwave))) + 1.0)
     weight = step * (1.0 - 2.0 * qPAH_VSG) + qPAH_VSG
     m2l = np.sum(_qdiff(grid.Wave) * grid.Aspec[0] / weight, axis=-1)
-    out = np.interp(alpha_SF, grid.alpha_SF, m2l)
+    out = np.interp(np.asarray(alpha_SF, dtype=float), grid.alpha_SF, m2l)
     return out if np.ndim(alpha_SF) else float(out)
 
 
@@ -330,7 +333,7 @@ def atten_emit(
     pow: float = -0.7,
     alpha_SF: float = 1.5,
     Dale: DaleTemplates | None = None,
-    Dale_M2L_func: Callable[[float], float] | None = None,
+    Dale_M2L_func: DustM2L | None = None,
     waveout: ArrayLike | None = None,
     Eb: float = 0.0,
     L0: float = 2175.8,

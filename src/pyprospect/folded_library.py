@@ -141,9 +141,8 @@ class FoldedLibrary:
             return share
         raise ValueError(f"birth_split {birth_split!r}; choose 'fraction' or 'age'")
 
-    def _lines_on_grid(self) -> NDArray[np.bool_]:
+    def _on_grid(self, wave: Array) -> NDArray[np.bool_]:
         margin = 30.0  # Angstrom: far beyond the wings of any line
-        wave = self.lines.wave_aa
         return (wave > self.wave_aa[0] - margin) & (wave < self.wave_aa[-1] + margin)
 
     def _mean_light(self, low_aa: float, high_aa: float) -> Array:
@@ -192,26 +191,17 @@ class FoldedLibrary:
                 if self.lines is not None:
                     width = folding.sigma_to_add_aa(self.lines.wave_aa, veldisp, lsf, None, scale)
                     self.line_profiles = folding.line_profiles(self.lines.wave_aa, wave, width)
-                    self._line_rows = np.flatnonzero(self._lines_on_grid())
+                    self._line_rows = np.flatnonzero(self._on_grid(self.lines.wave_aa))
                     rows.append(self.line_profiles[self._line_rows])
                 if continuum is not None:
                     rows.append(np.asarray(self._continuum_native @ matrix))
                 extra.append(np.concatenate(rows) if rows else np.zeros((0, wave.size)))
-        n_node = len(old)
         self.compression_error = 0.0
-        for name, blocks in (("old", old), ("young", young)):
-            coefficients, basis, error = folding.compress(np.concatenate(blocks), compression)
-            self.compression_error = max(self.compression_error, error)
-            whole = coefficients.shape[0] == basis.shape[0]
-            setattr(
-                self,
-                f"_{name}_coefficients",
-                None if whole else t(coefficients.reshape(n_node, -1, len(basis))),
-            )
-            setattr(self, f"_{name}_basis", basis)
+        self._old_coefficients, old_basis = self._compressed(old, compression)
+        self._young_coefficients, young_basis = self._compressed(young, compression)
+        self._old_basis = t(old_basis)
         # young stars, then lines, then continuum: all of them behind both dust screens
-        self._old_basis = t(self._old_basis)
-        self._young_basis = t(np.concatenate([self._young_basis, np.concatenate(extra)]))
+        self._young_basis = t(np.concatenate([young_basis, *extra]))
         self._has_continuum = continuum is not None
         low, high = wave[0] * 0.9999, wave[-1] * 1.0001
         self._spectrum_nodes_aa = folding.chebyshev_nodes(low, high, SPECTRUM_NODES)
@@ -220,6 +210,14 @@ class FoldedLibrary:
             self._line_log_z = t(np.log10(self.lines.z))
             self._line_log_u = t(self.lines.log_u)
             self._line_ratio = t(self.lines.ratio.reshape(-1, self.n_line))
+
+    def _compressed(self, blocks: list[Array], compression: float) -> tuple[Tensor | None, Array]:
+        """Coefficients (n_node, n_row, rank) of the blocks, None if they are kept whole, and basis (rank, n_wave)."""
+        coefficients, basis, error = folding.compress(np.concatenate(blocks), compression)
+        self.compression_error = max(self.compression_error, error)
+        if coefficients.shape[0] == basis.shape[0]:
+            return None, basis
+        return self._tensor(coefficients.reshape(len(blocks), -1, len(basis))), basis
 
     def _fold_bands(
         self,
@@ -234,8 +232,8 @@ class FoldedLibrary:
         for name, band in bands.items():
             wave, response = band if isinstance(band, tuple) else (band.wave_aa, band.response)
             points, weight = folding.band_quadrature(library.wave_aa, wave, response, name, redshift[0])
-            reach = tuple((1 + redshift[0]) / (1 + z) for z in (max(redshift), min(redshift)))
-            all_nodes.append(folding.DustNodes(points, weight, reach))
+            low, high = ((1 + redshift[0]) / (1 + z) for z in (max(redshift), min(redshift)))
+            all_nodes.append(folding.DustNodes(points, weight, (low, high)))
         lines_aa = np.zeros(0) if self.lines is None else self.lines.wave_aa
         every = np.concatenate([self._spectrum_nodes_aa, *(nodes.wave_aa for nodes in all_nodes), lines_aa])
         self._log_node = t(np.log(every / DUST_PIVOT_AA))

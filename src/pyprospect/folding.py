@@ -177,7 +177,7 @@ class DustNodes:
         cumulative = np.cumsum(weight) / weight.sum()
 
         def at(share: float) -> float:
-            return float(wave_aa[min(np.searchsorted(cumulative, share), wave_aa.size - 1)])
+            return float(wave_aa[min(int(np.searchsorted(cumulative, share)), wave_aa.size - 1)])
 
         low, main_low, main_high, high = at(5e-7), at(5e-4), at(1 - 5e-4), at(1 - 5e-7)
         low, main_low, main_high, high = (

@@ -6,10 +6,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -170,7 +170,13 @@ def _all_names() -> list[str]:
     return sorted({name for function in functions for name in _named(function)[0]} - {"massfunc"})
 
 
-def _metallicity(zfunc, age_yr, massfunc, mass_arguments, z_arguments):
+def _metallicity(
+    zfunc: Callable[..., Any],
+    age_yr: np.ndarray,
+    massfunc: Callable[..., Any],
+    mass_arguments: Mapping[str, Any],
+    z_arguments: Mapping[str, Any],
+) -> np.ndarray:
     names, takes_all = _named(zfunc)
     arguments = dict(z_arguments)
     if "massfunc" in names:
@@ -181,13 +187,10 @@ def _metallicity(zfunc, age_yr, massfunc, mass_arguments, z_arguments):
     return np.broadcast_to(z, age_yr.shape).copy() if z.ndim == 0 else z
 
 
-def _constant_metallicity(Z, library, compat):
-    try:
-        value = float(Z)
-    except TypeError:
-        raise ValueError(
-            f"Z={Z!r}: give a metal mass fraction, a metallicity history or one value an age"
-        ) from None
+def _constant_metallicity(Z: object, library: SSPLibrary, compat: bool) -> tuple[int | None, np.ndarray]:
+    if not isinstance(Z, SupportsFloat):
+        raise ValueError(f"Z={Z!r}: give a metal mass fraction, a metallicity history or one value an age")
+    value = float(Z)
     n_z = library.z.size
     if compat and value % 1 == 0:
         if not 1 <= value <= n_z:
@@ -203,7 +206,7 @@ def _constant_metallicity(Z, library, compat):
     return None, np.full(library.age_yr.size, value)
 
 
-def _weights(z, library, compat):
+def _weights(z: np.ndarray, library: SSPLibrary, compat: bool) -> tuple[np.ndarray, InterpParam]:
     bad = ~np.isfinite(z) if compat else ~((z >= 0) & (z < 1))
     if bad.any():
         raise ValueError(
@@ -225,7 +228,16 @@ def _weights(z, library, compat):
     return weights, found
 
 
-def _masses(library, age_yr, massfunc, arguments, agescale, intSFR, compat):
+def _masses(
+    library: SSPLibrary,
+    age_yr: np.ndarray,
+    massfunc: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    *,
+    agescale: float,
+    intSFR: bool,
+    compat: bool,
+) -> np.ndarray:
     if not intSFR:
         sfr = np.asarray(massfunc(age_yr, **arguments), dtype=float)
         if sfr.ndim and sfr.shape != age_yr.shape:
@@ -273,7 +285,7 @@ def age_limit(
     return float(unimax) - float(cosmology.travel_time_yr(z, H0, OmegaM, OmegaL, ref=ref))
 
 
-def _in_yr(name, value):
+def _in_yr(name: str, value: float) -> float:
     if not value >= 0:
         raise ValueError(f"{name}={value} must be an age >= 0 in yr")
     if 0 < value < 1e5:
@@ -284,7 +296,7 @@ def _in_yr(name, value):
     return float(value)
 
 
-def _forced(forcemass, mass):
+def _forced(forcemass: float | bool | None, mass: np.ndarray) -> tuple[np.ndarray, float]:
     if forcemass is None or forcemass is False or forcemass == 0:
         return mass, 1.0
     total = mass.sum()
@@ -336,8 +348,8 @@ def form_stars(
         raise ValueError(f"agescale={agescale} must be > 0")
     age_yr = library.age_yr * agescale
     index = None
-    if zfunc is not None:
-        z_of_age = _metallicity(zfunc, age_yr, function, mass_arguments, z_arguments)
+    if isinstance(Z, str) or callable(Z):
+        z_of_age = _metallicity(zfuncs.resolve(Z), age_yr, function, mass_arguments, z_arguments)
     elif np.ndim(Z) == 0 and not isinstance(Z, bool):
         index, z_of_age = _constant_metallicity(Z, library, compat)
     else:
@@ -350,7 +362,7 @@ def form_stars(
         weights, interp = np.zeros((age_yr.size, library.z.size)), None
         weights[:, index] = 1.0
 
-    mass = _masses(library, age_yr, function, mass_arguments, agescale, intSFR, compat)
+    mass = _masses(library, age_yr, function, mass_arguments, agescale=agescale, intSFR=intSFR, compat=compat)
     limit = age_limit(agemax, unimax, z, H0, OmegaM, OmegaL, ref)
     kept = np.ones(age_yr.size, bool) if limit is None else library.age_yr <= limit
     mass = np.where(kept, mass, 0.0)
@@ -365,7 +377,10 @@ def form_stars(
             f"negative SFR: the history forms {mass[worst]:.3g} Msol at {age_yr[worst]:.3g} yr; rates must be >= 0"
         )
     mass, forcescale = _forced(forcemass, mass)
-    integral = partial(massfuncs.integrate, function, **mass_arguments)
+
+    def formed_msun(lower_yr: float, upper_yr: float) -> float:
+        return massfuncs.integrate(function, lower_yr, upper_yr, **mass_arguments) * forcescale
+
     return History(
         age_yr,
         mass,
@@ -375,5 +390,5 @@ def form_stars(
         limit,
         kept,
         forcescale,
-        lambda lower, upper: integral(lower, upper) * forcescale,
+        formed_msun,
     )

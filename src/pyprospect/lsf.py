@@ -61,7 +61,7 @@ def muse_udf10_sigma_kms(wave_aa: ArrayLike, extrapolate: bool = False) -> np.nd
     return muse_udf10_fwhm_aa(wave, extrapolate) / FWHM_PER_SIGMA / wave * C_KMS
 
 
-def _named_columns(LSF, names):
+def _named_columns(LSF: Any, names: list[Any]) -> tuple[ArrayLike, ArrayLike]:
     wave = [name for name in names if str(name).lower().startswith(("w", "lam"))]
     if len(names) != 2 or len(wave) != 1:
         raise ValueError(f"LSF has the columns {names}; give wave (Angstrom) and sigma (km/s)")
@@ -69,7 +69,7 @@ def _named_columns(LSF, names):
     return LSF[wave[0]], LSF[sigma]
 
 
-def _columns(LSF):
+def _columns(LSF: Any) -> tuple[ArrayLike, ArrayLike]:
     names = getattr(getattr(LSF, "dtype", None), "names", None)
     if isinstance(LSF, dict) or names:
         return _named_columns(LSF, list(names or LSF))
@@ -78,9 +78,9 @@ def _columns(LSF):
     if rows and pair:  # two nodes: wavelengths are larger than sigmas, a tuple is (wave, sigma)
         rows = not isinstance(LSF, tuple) and bool(np.all(table[:, 0] > table[:, 1]))
     if rows:
-        return table.T
+        return table[:, 0], table[:, 1]
     if pair:
-        return table
+        return table[0], table[1]
     raise ValueError(
         f"LSF of shape {table.shape}; give a number, a callable of the observed wavelength, or a table of two "
         "columns (Angstrom, sigma in km/s)"
@@ -247,7 +247,14 @@ def disp_stars(
     return _broadened(wave, lum, sigma, steps, res, _shift_log if compat else _shift)
 
 
-def _broadened(wave, lum, sigma, steps, res, shifted):
+def _broadened(
+    wave: np.ndarray,
+    lum: np.ndarray,
+    sigma: np.ndarray,
+    steps: np.ndarray,
+    res: float,
+    shifted: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
     weights = np.exp(-(steps**2) / 2) / np.sqrt(2 * np.pi) * res
     out = np.zeros(lum.shape)
     for step, weight in zip(steps, weights, strict=True):
@@ -255,7 +262,9 @@ def _broadened(wave, lum, sigma, steps, res, shifted):
     return out
 
 
-def _kernel(wave, veldisp, LSF, z, extent, res, compat):
+def _kernel(
+    wave: np.ndarray, veldisp: float, LSF: LSFLike, z: float, extent: float, res: float, compat: bool
+) -> tuple[np.ndarray, np.ndarray]:
     sigma = np.sqrt(veldisp**2 + lsf_sigma_kms(LSF, wave * (1.0 + z), compat) ** 2) / C_KMS
     if sigma.max() * extent >= 1:
         raise ValueError(f"a dispersion of {sigma.max() * C_KMS:.0f} km/s times {extent} reaches light speed")
@@ -284,11 +293,11 @@ def disp_stars_with_nan(
     return _broadened(wave, lum, sigma, steps, res, _shift_log if np.all(lum > 0) else _shift_nan)
 
 
-def _shift(wave, lum, doppler):
+def _shift(wave: np.ndarray, lum: np.ndarray, doppler: np.ndarray) -> np.ndarray:
     return np.interp(wave, wave * (1.0 + doppler), lum / (1.0 + doppler))
 
 
-def _shift_log(wave, lum, doppler):
+def _shift_log(wave: np.ndarray, lum: np.ndarray, doppler: np.ndarray) -> np.ndarray:
     log_wave, shift = np.log(wave), np.log1p(doppler)
     moved = log_wave + shift
     if lum.min() > 0:
@@ -301,7 +310,7 @@ def _shift_log(wave, lum, doppler):
     return np.where(positive[k] & positive[k + 1], curved, _shift(wave, lum, doppler))
 
 
-def _shift_nan(wave, lum, doppler):
+def _shift_nan(wave: np.ndarray, lum: np.ndarray, doppler: np.ndarray) -> np.ndarray:
     log_wave, shift = np.log(wave), np.log1p(doppler)
     moved = log_wave + shift
     k = np.clip(np.searchsorted(moved, log_wave, side="right") - 1, 0, lum.size - 2)

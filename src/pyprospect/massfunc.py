@@ -61,7 +61,9 @@ def _cut(sfr: np.ndarray, age: np.ndarray, magemax: float) -> np.ndarray:
     return np.where(age > magemax * GYR_YR, 0.0, sfr)
 
 
-def _spline(age, nodes_gyr, rates, log):
+def _spline(
+    age: np.ndarray, nodes_gyr: tuple[float, ...], rates: tuple[float, ...], *, log: bool
+) -> np.ndarray:
     nodes = np.array(nodes_gyr, dtype=float) * GYR_YR
     if log:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -70,18 +72,18 @@ def _spline(age, nodes_gyr, rates, log):
     return MonotoneSpline(nodes, rates)(age)
 
 
-def _burst(sfr, age, mburst, mburstage):
+def _burst(sfr: np.ndarray, age: np.ndarray, mburst: float, mburstage: float) -> np.ndarray:
     return np.where(age < mburstage * GYR_YR, sfr + mburst, sfr)
 
 
-def _skewed_normal(age, mSFR, mpeak, mperiod, mskew):
+def _skewed_normal(age: np.ndarray, mSFR: float, mpeak: float, mperiod: float, mskew: float) -> np.ndarray:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         x = (age - mpeak * GYR_YR) / np.float64(mperiod * GYR_YR)
         y = x * np.exp(mskew) ** np.arcsinh(x)
         return mSFR * np.exp(-(y**2) / 2)
 
 
-def _truncation(age, mpeak, mtrunc, magemax):
+def _truncation(age: np.ndarray, mpeak: float, mtrunc: float, magemax: float) -> np.ndarray:
     # In yr before the difference is taken, as ProSpect: 1-Phi has lost digits that only the same order keeps.
     peak = mpeak * GYR_YR
     span = abs(magemax * GYR_YR - peak)
@@ -381,7 +383,7 @@ def dtau(
     return _cut(sfr, age, magemax)
 
 
-def _custom_table(age_yr, sfr):
+def _custom_table(age_yr: ArrayLike, sfr: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     nodes = np.asarray(age_yr, dtype=float)
     rates = np.asarray(sfr, dtype=float)
     if nodes.ndim != 1 or rates.ndim != 1 or nodes.size - rates.size not in (0, 1) or rates.size < 1:
@@ -448,9 +450,6 @@ def _custom_integral(
     points = np.concatenate([[lower], nodes[(nodes > lower) & (nodes < upper)], [upper]])
     middle = custom((points[1:] + points[:-1]) / 2, nodes, rates)
     return float(np.sum(np.diff(points) * middle))
-
-
-custom.integral = _custom_integral
 
 
 FUNCTIONS: dict[str, MassFunction] = {
@@ -525,10 +524,9 @@ def integrate(massfunc: str | MassFunction, lower: float, upper: float, **parame
     See `pyprospect.quadrature.r_integrate`. A burst leaves errors of up to 1e-3 of the true integral.
     """
     function = resolve(massfunc)
-    exact = getattr(function, "integral", None)
+    exact = _custom_integral if function is custom else getattr(function, "integral", None)
     if exact is not None:
         return exact(lower, upper, **parameters)
-
     try:
         return r_integrate(
             lambda age: function(age, **parameters), lower, upper, "the star-formation history"

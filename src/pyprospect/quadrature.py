@@ -35,7 +35,7 @@ def r_integrate(
     """
     at = np.empty(1)
 
-    def integrand(x):
+    def integrand(x: float) -> float:
         at[0] = x
         return np.asarray(function(at)).item()
 

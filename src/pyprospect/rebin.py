@@ -92,19 +92,19 @@ def addspec(
 
 # numpy's vectorised functions differ from the C library's, which R calls, in the last digit; the steep wings of
 # a line turn that into 1e-10 of the flux.
-def _log10(x):
+def _log10(x: np.ndarray) -> np.ndarray:
     return np.fromiter(map(math.log10, x.tolist()), float, x.size)
 
 
-def _exp10(x):
+def _exp10(x: np.ndarray) -> np.ndarray:
     return np.fromiter((math.pow(10.0, v) for v in x.tolist()), float, x.size)
 
 
-def _log_interp(grid, log_wave, flux, extrap):
+def _log_interp(grid: np.ndarray, log_wave: np.ndarray, flux: np.ndarray, extrap: float | str) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         log_flux = np.log(np.where(flux > 0, flux, 0.0))
-        ends = {} if extrap == "constant" else {"left": np.log(extrap), "right": np.log(extrap)}
-        out = np.exp(np.interp(grid, log_wave, log_flux, **ends))
+        end = None if isinstance(extrap, str) else float(np.log(extrap))  # None: the end values
+        out = np.exp(np.interp(grid, log_wave, log_flux, left=end, right=end))
     return np.where(np.isnan(out), 0.0, out)
 
 
@@ -195,7 +195,9 @@ def _normal_integral(distance: Array, sigma: Array) -> Array:
     return distance * ndtr(scaled) + sigma * np.exp(-0.5 * scaled * scaled) / np.sqrt(2 * np.pi)
 
 
-def _auto_grid(wave, step, middle, logbin):
+def _auto_grid(
+    wave: np.ndarray, step: float | None, middle: Callable[[np.ndarray], float], logbin: bool
+) -> np.ndarray:
     axis = np.log10(wave) if logbin else wave
     step = float(middle(np.diff(axis))) if step is None else float(step)
     if not step > 0:
@@ -280,7 +282,7 @@ def spec_rebin(
     return Rebinned(grid, mean, np.bincount(k, fraction, minlength=grid.size))
 
 
-def _rough(wave, flux, grid, interp):
+def _rough(wave: np.ndarray, flux: np.ndarray, grid: np.ndarray, interp: str) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         log_wave, log_flux, log_grid = np.log10(wave), np.log10(flux), np.log10(grid)
         log_wave, place, copies = np.unique(log_wave, return_inverse=True, return_counts=True)

@@ -18,7 +18,7 @@ from .agn import as_agn
 from .burst import sfh_burst
 from .by_name import ByName
 from .cosmology import cosmology
-from .dust_emission import DaleTemplates, dale_interp
+from .dust_emission import DaleTemplates, DustM2L, dale_interp
 from .photometry import FluxSpectrum, LumSpectrum
 from .rebin import addspec
 from .sed_parts import (
@@ -38,12 +38,12 @@ from .sed_parts import (
     sampled,
     with_radio,
 )
-from .sfh import sfh_func
+from .sfh import SFHResult, sfh_func
 
 __all__ = ["DustBudget", "ProSpectSED", "prospect_sed"]
 
 _DEFAULT = "default"
-_HISTORIES = {
+_HISTORIES: dict[str, Callable[..., SFHResult]] = {
     "sfh_func": sfh_func,
     "SFHfunc": sfh_func,
     "sfh_burst": sfh_burst,
@@ -124,7 +124,7 @@ def prospect_sed(
     AGN: Any = None,
     filtout: Any = None,
     filters: Any = "all",
-    Dale_M2L_func: Callable[[float], float] | bool | None = True,
+    Dale_M2L_func: DustM2L | bool | None = True,
     returnall: bool = True,
     H0: float = 67.8,
     OmegaM: float = 0.308,
@@ -249,8 +249,6 @@ def prospect_sed(
     history = _HISTORIES.get(SFH) if isinstance(SFH, str) else SFH
     if isinstance(SFH, str) and history is None:
         raise ValueError(f"SFH={SFH!r} is unknown; use one of {sorted(_HISTORIES)} or a function")
-    if history is None and template is None:
-        raise ValueError("SFH=None leaves nothing: give AGN and AGNlum, or a star-formation history")
     if isinstance(waveout, str) and waveout.upper() == "NULL":
         waveout = None
     if isinstance(waveout, str) and waveout == _DEFAULT:
@@ -336,26 +334,27 @@ def prospect_sed(
             mass |= {"AGN": mass_torus, "screen": mass["screen"] + mass_screen}
         final = agn if final is None else add_nucleus(final, agn, compat)
 
+    if final is None:
+        raise ValueError("SFH=None leaves nothing: give AGN and AGNlum, or a star-formation history")
     distance = {"lum_dist_mpc": LumDist_Mpc, "H0": H0, "OmegaM": OmegaM, "OmegaL": OmegaL, "ref": ref}
     if outside is None:
         everything = filtout is None and isinstance(filters, str) and filters.lower() == "all"
         outside = "compat" if compat else "nan" if everything else "error"
     options = {"outside": outside, "quadrature": "sed" if compat else "union"}
     flux, photom = observe(final, z, distance, IGMabsorb, bands, options)
-    if bands and stars is not None:
+    if photom is not None and stars is not None:
         photom[bands_without_stars(bands, stars.wave_lum, z, outside)] = np.nan
     if not compat and dust.on and grid is not None:
         final = sampled(final, grid)
         agn = None if agn is None else sampled(agn, grid)
         flux, _ = observe(final, z, distance, IGMabsorb, [], options)
-    if not bands:
-        flux = flux if z > 0 else None
-        photom = flux
+    shown: FluxSpectrum | None = flux if bands or z > 0 else None
+    result = photom if bands else shown
     if not returnall:
-        return photom
+        return result
     return ProSpectSED(
-        Photom=photom,
-        FinalFlux=flux,
+        Photom=result,
+        FinalFlux=shown,
         FinalLum=final,
         StarsAtten=atten,
         StarsUnAtten=unatten,

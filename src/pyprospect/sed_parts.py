@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from . import filters as _filters
 from .agn import AGNGrid, AGNTemplate, agn_grid_interp
 from .constants import CGS_TO_JANSKY, ERG_S_TO_LSOL, LSOL_TO_ABSOLUTE
-from .dust_emission import DaleTemplates, atten_emit, dale_m2l_func
+from .dust_emission import DaleTemplates, DustM2L, atten_emit, dale_m2l_func
 from .igm import flat_igm, inoue14_igm
 from .messages import ClampWarning, warn_once
 from .photometry import FluxSpectrum, LumSpectrum, bandpass, convert_wave2freq, lum2flux, photom_flux
@@ -53,7 +52,7 @@ class Dust(NamedTuple):
 
     templates: DaleTemplates | None
     on: bool
-    m2l: Callable[[float], float] | None
+    m2l: DustM2L | None
     refine: bool
 
 
@@ -141,8 +140,8 @@ def nucleus_light(
         without a mass to light ratio.
     """
     if isinstance(nucleus.template, AGNGrid):
-        bare = agn_grid_interp(nucleus.template, nucleus.lum_erg_s, **nucleus.parameters)
-        light = LumSpectrum(bare.Wave, bare.Aspec * ERG_S_TO_LSOL)
+        model = agn_grid_interp(nucleus.template, nucleus.lum_erg_s, **nucleus.parameters)
+        light = LumSpectrum(model.Wave, model.Aspec * ERG_S_TO_LSOL)
         lum_torus = mass_torus = float("nan")
     else:
         bare = LumSpectrum(nucleus.template.Wave, nucleus.template.Aspec * nucleus.lum_erg_s * ERG_S_TO_LSOL)
@@ -218,7 +217,7 @@ def observe(
     IGMabsorb: float | str,
     bands: list,
     options: dict[str, str],
-) -> tuple[FluxSpectrum | None, NDArray[np.float64] | None]:
+) -> tuple[FluxSpectrum, NDArray[np.float64] | None]:
     """Observed spectrum and photometry of a luminosity density; see `ProSpectSED` for their units."""
     if z <= 0:
         flux = FluxSpectrum(final.wave, final.lum * LSOL_TO_ABSOLUTE)
@@ -232,4 +231,4 @@ def observe(
     else:
         jansky = jansky * flat_igm(observed.wave, z, float(IGMabsorb))
     flux = FluxSpectrum(observed.wave, jansky)
-    return flux, bandpass(*flux, bands, **options) if bands else None
+    return flux, np.asarray(bandpass(*flux, bands, **options)) if bands else None

@@ -16,6 +16,7 @@ from pyprospect.constants import (
     LINE_WINDOW_YR,
     LYMAN_LIMIT_AA,
 )
+from pyprospect.cosmology import CosmologyArguments
 from pyprospect.history import History, as_library, form_stars
 from pyprospect.lsf import LSFLike
 from pyprospect.sfh_result import SFHResult, look_at_holes, make_result, photometry, sparse_step
@@ -26,14 +27,14 @@ from pyprospect.starlight import Recipe, shine
 __all__ = ["SFHResult", "sfh_func"]
 
 
-def _birth_cloud(age_yr):
+def _birth_cloud(age_yr: np.ndarray) -> np.ndarray:
     # A library without stars this young (E-MILES) has its first bin in birth clouds, as in ProSpect.
     young = age_yr <= BIRTH_CLOUD_AGE_YR
     young[0] = True
     return young
 
 
-def _composite(library, history, step):
+def _composite(library: SSPLibrary, history: History, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mass = history.mass_msun[:, None] * history.weights
     young = _birth_cloud(library.age_yr)
     parts = np.stack([np.where(young[:, None], mass, 0.0), np.where(young[:, None], 0.0, mass)])
@@ -43,7 +44,8 @@ def _composite(library, history, step):
     if used.size < cells.shape[1] // 2:
         cells, spectra = cells[:, used], spectra[used]
     spectra = spectra[:, ::step]
-    return library.wave_aa[::step], *(cells @ spectra)
+    young_light, old_light = cells @ spectra
+    return library.wave_aa[::step], young_light, old_light
 
 
 @lru_cache(maxsize=1)
@@ -217,8 +219,8 @@ def sfh_func(
         nebular_continuum=nebular_continuum,
         compat=compat,
     )
-    cosmology = {"H0": H0, "OmegaM": OmegaM, "OmegaL": OmegaL, "ref": ref}
-    history: History = form_stars(
+    cosmology: CosmologyArguments = {"H0": H0, "OmegaM": OmegaM, "OmegaL": OmegaL, "ref": ref}
+    history = form_stars(
         library,
         massfunc,
         Z,

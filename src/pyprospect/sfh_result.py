@@ -8,6 +8,8 @@ import numpy as np
 
 from pyprospect.by_name import ByName
 from pyprospect.constants import LYMAN_LIMIT_AA
+from pyprospect.cosmology import CosmologyArguments
+from pyprospect.filter_curve import Filter
 from pyprospect.filters import resolve as resolve_filters
 from pyprospect.interpolation import InterpParam
 from pyprospect.messages import warn_once
@@ -102,6 +104,9 @@ class SFHResult(ByName):
     SMstar: RemainingMass | None = None
 
 
+Observed = tuple[FluxSpectrum | None, np.ndarray | None, tuple[str, ...], np.ndarray | None]
+"""Flux, photometry, names and mean wavelengths of the bands."""
+
 _holes: dict[int, tuple[weakref.ref, np.ndarray]] = {}
 
 
@@ -153,11 +158,11 @@ def photometry(
     filters: Any,
     outtype: str | None,
     z: float,
-    cosmology: dict[str, Any],
+    cosmology: CosmologyArguments,
     LumDist_Mpc: float | None,
     outside: str | None,
     compat: bool,
-) -> tuple[FluxSpectrum | None, np.ndarray | None, tuple[str, ...], np.ndarray | None]:
+) -> Observed:
     """Flux, photometry, names and mean wavelengths of the bands; arguments of `pyprospect.sfh_func`."""
     if filters is None or z < 0:
         return None, None, (), None
@@ -174,12 +179,12 @@ def photometry(
     return flux, out, tuple(band.name for band in bands), np.array([_cenwave(band) for band in bands])
 
 
-def _cenwave(band):
+def _cenwave(band: Filter) -> float:
     wave, response = np.asarray(band.wave_aa), np.asarray(band.response)
     return float(np.sum(wave * response) / np.sum(response)) if wave.size else np.nan
 
 
-def make_result(light: Light, observed: tuple, **rest: Any) -> SFHResult:
+def make_result(light: Light, observed: Observed, **rest: Any) -> SFHResult:
     """Result of light, `photometry` and what else is known."""
     flux, out, names, cenwave = observed
     masstot = rest["masstot"]

@@ -64,7 +64,8 @@ def surviving_mass(
     formed = history.mass_msun
     # A weight of zero needs no known fraction.
     star = formed * np.sum(np.where(history.weights > 0, history.weights * fraction, 0.0), axis=1)
-    forms, stars = [], []
+    forms: list[float] = []
+    stars: list[float] = []
     for name in _WINDOWS_YR:
         lower, upper = (windows_yr or {}).get(name, _WINDOWS_YR[name])
         if not 0 <= lower < upper:
@@ -77,7 +78,7 @@ def surviving_mass(
         scale = (upper - lower) / width if width > 0 else np.nan
         forms.append(float(formed[inside].sum() * scale))
         stars.append(float(star[inside].sum() * scale))
-    return SMstar(*forms, *stars, float(np.nansum(formed)), float(np.nansum(star)))
+    return SMstar._make([*forms, *stars, float(np.nansum(formed)), float(np.nansum(star))])
 
 
 @lru_cache(maxsize=1)

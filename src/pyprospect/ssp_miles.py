@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,7 @@ IMF_NAMES = {
     "ch": "Chabrier",
 }
 ISOCHRONES = {"P": "Padova00", "T": "BaSTI"}
+_ISOCHRONES_CODE = {name: code for code, name in ISOCHRONES.items()}
 # Metal mass fraction of each [M/H] of the isochrones (Girardi et al. 2000; Pietrinferni et al. 2004), as the
 # MILES site tabulates them. These are the isochrones' own Z, not Z_SUN * 10**[M/H].
 METAL_FRACTION = {
@@ -48,8 +49,21 @@ METAL_FRACTION = {
         0.40: 0.0400,
     },
 }
-SELECTORS = ("range", "imf", "slope", "isochrones", "alpha", "variant")
 MASS_TABLE_COLUMNS = "IMF slope [M/H] Age Mtotal M(*+remn) M* Mremn Mgas"
+
+
+class _Group(NamedTuple):
+    """What the files of one library have in common, as their names spell it."""
+
+    range: str
+    imf: str
+    slope: str
+    isochrones: str | None
+    alpha: str | None
+    variant: str | None
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self._asdict().items() if value is not None)
 
 
 def has_miles_files(folder: Path) -> bool:
@@ -113,7 +127,7 @@ def read_miles_folder(
     wanted = {
         "imf": imf.lower() if imf else None,
         "slope": f"{slope:.2f}" if slope is not None else None,
-        "isochrones": {name: code for code, name in ISOCHRONES.items()}.get(isochrones, isochrones),
+        "isochrones": _ISOCHRONES_CODE.get(isochrones, isochrones) if isochrones else None,
         "alpha": alpha,
         "variant": variant,
     }
@@ -123,16 +137,14 @@ def read_miles_folder(
     missing = [(mh, age) for mh in metals for age in ages_gyr if (mh, age) not in files]
     if missing:
         raise ValueError(
-            f"{folder}: {len(missing)} of {len(metals) * len(ages_gyr)} spectra are missing for {_label(group)}, "
+            f"{folder}: {len(missing)} of {len(metals) * len(ages_gyr)} spectra are missing for {group}, "
             f"first [M/H]={missing[0][0]:+.2f}, age {missing[0][1]} Gyr; fetch them or remove the partial set"
         )
-    wave_aa, spectra = None, None
+    wave_aa, _ = read_miles_spectrum(files[metals[0], ages_gyr[0]])
+    spectra = np.empty((len(metals), len(ages_gyr), wave_aa.size))
     for i_z, mh in enumerate(metals):
         for i_age, age in enumerate(ages_gyr):
             file_wave_aa, flux = read_miles_spectrum(files[mh, age])
-            if wave_aa is None:
-                wave_aa = file_wave_aa
-                spectra = np.empty((len(metals), len(ages_gyr), wave_aa.size))
             if flux.shape != wave_aa.shape or abs(file_wave_aa[0] - wave_aa[0]) > 1e-6:
                 raise ValueError(
                     f"{files[mh, age]} has {flux.size} pixels from {file_wave_aa[0]} Angstrom, the others "
@@ -143,20 +155,20 @@ def read_miles_folder(
     table = Path(mass_table) if mass_table else _find_mass_table(folder, group)
     evolution = np.full((len(metals), age_yr.size, 5), np.nan)
     if table is not None:
-        evolution = read_mass_table(table, group["imf"], float(group["slope"]), metals, ages_gyr)
+        evolution = read_mass_table(table, group.imf, float(group.slope), metals, ages_gyr)
     return SSPLibrary(
-        z=np.array([_metal_fraction(mh, group["isochrones"], folder) for mh in metals]),
+        z=np.array([_metal_fraction(mh, group.isochrones, folder) for mh in metals]),
         age_yr=age_yr,
         age_edges_yr=age_edges_from_ages(age_yr) if age_edges_yr is None else np.asarray(age_edges_yr, float),
         wave_aa=wave_aa,
         spectra=spectra,
         evolution=evolution,
-        name=("E-MILES" if group["range"] == "E" else "MILES") + f" {group['imf']}{group['slope']}",
+        name=("E-MILES" if group.range == "E" else "MILES") + f" {group.imf}{group.slope}",
         meta={
-            "source": "MILES site FITS files: " + _label(group),
+            "source": f"MILES site FITS files: {group}",
             "medium": "air",
-            "imf": f"{IMF_NAMES.get(group['imf'], group['imf'])}, slope {group['slope']}",
-            "isochrones": ISOCHRONES.get(group["isochrones"], str(group["isochrones"])),
+            "imf": f"{IMF_NAMES.get(group.imf, group.imf)}, slope {group.slope}",
+            "isochrones": ISOCHRONES.get(group.isochrones or "", str(group.isochrones)),
             "metallicities": metals,
             "resolution": miles_resolution(wave_aa),
             "mass_table": table.name if table else None,
@@ -244,39 +256,32 @@ def miles_resolution(wave_aa: np.ndarray) -> dict[str, list[float]]:
 
 def _choose_group(
     folder: Path, wanted: dict[str, str | None]
-) -> tuple[dict[str, str | None], dict[tuple[float, float], Path]]:
-    groups: dict[tuple, dict[tuple[float, float], Path]] = defaultdict(dict)
+) -> tuple[_Group, dict[tuple[float, float], Path]]:
+    groups: dict[_Group, dict[tuple[float, float], Path]] = defaultdict(dict)
     for path in sorted(folder.glob("*.fits")):
         match = FILE_NAME.fullmatch(path.name)
         if match:
             sign = -1.0 if match["sign"] == "m" else 1.0
-            key = tuple(match[name] for name in SELECTORS)
-            groups[key][sign * float(match["mh"]), float(match["age"])] = path
+            group = _Group._make(match[name] for name in _Group._fields)
+            groups[group][sign * float(match["mh"]), float(match["age"])] = path
     if not groups:
         raise ValueError(
             f"{folder} holds no FITS file named as on the MILES site (e.g. "
             "Eun1.30Zp0.00T00.0631_iPp0.00_baseFe_linear_FWHM_variable.fits)"
         )
     chosen = [
-        key
-        for key in groups
-        if all(
-            value is None or dict(zip(SELECTORS, key, strict=True))[name] == value
-            for name, value in wanted.items()
-        )
+        group
+        for group in groups
+        if all(value is None or getattr(group, name) == value for name, value in wanted.items())
     ]
     if len(chosen) != 1:
-        listed = "; ".join(_label(dict(zip(SELECTORS, key, strict=True))) for key in sorted(groups, key=str))
+        listed = "; ".join(sorted(map(str, groups)))
         asked = {name: value for name, value in wanted.items() if value is not None}
         raise ValueError(
             f"{folder}: {len(chosen)} libraries match {asked}; choose one with imf=, slope=, isochrones=, alpha=, "
             f"variant= among: {listed}"
         )
-    return dict(zip(SELECTORS, chosen[0], strict=True)), groups[chosen[0]]
-
-
-def _label(group: dict[str, str | None]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in group.items() if value is not None)
+    return chosen[0], groups[chosen[0]]
 
 
 def _metal_fraction(mh: float, isochrones: str | None, folder: Path) -> float:
@@ -291,10 +296,10 @@ def _metal_fraction(mh: float, isochrones: str | None, folder: Path) -> float:
     return table[nearest]
 
 
-def _find_mass_table(folder: Path, group: dict[str, str | None]) -> Path | None:
-    isochrones = ISOCHRONES.get(group["isochrones"] or "P", "").lower()
+def _find_mass_table(folder: Path, group: _Group) -> Path | None:
+    isochrones = ISOCHRONES.get(group.isochrones or "P", "").lower()
     for path in sorted(folder.glob("*ssp_mass*")):
         name = path.name.lower()
-        if isochrones in name and f"_{group['imf']}_" in name:
+        if isochrones in name and f"_{group.imf}_" in name:
             return path
     return None

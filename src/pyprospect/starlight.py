@@ -26,6 +26,7 @@ from pyprospect.lsf import LSFLike, disp_stars_with_nan
 from pyprospect.lsf import disp_stars as broaden
 from pyprospect.nebular import (
     LINE_REACH,
+    LineScaling,
     emission_lines,
     halpha_luminosity,
     line_grid,
@@ -39,6 +40,8 @@ from pyprospect.rebin import addspec
 __all__ = ["Light", "Recipe", "shine", "total"]
 
 _SAME_PIXEL = 1e-9
+_UNIT_ALL: LineScaling = {"All_lum": 1.0}
+_UNIT_HALPHA: LineScaling = {"Ha_lum": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +94,9 @@ class Recipe:
     def bands(self) -> tuple[np.ndarray, np.ndarray]:
         """Lyman limits, descending (Angstrom), and the escape fraction below each."""
         limits = np.atleast_1d(np.asarray(self.Ly_limit, dtype=float))
-        fractions = 0.0 if self.emission else 1.0
+        default = 0.0 if self.emission else 1.0
         fractions = np.atleast_1d(
-            np.asarray(fractions if self.escape_frac is None else self.escape_frac, dtype=float)
+            np.asarray(default if self.escape_frac is None else self.escape_frac, dtype=float)
         )
         if fractions.size == 1:
             fractions = np.full(limits.size, fractions[0])
@@ -154,7 +157,7 @@ def total(wave: np.ndarray, lum: np.ndarray) -> float:
     return float(np.sum(np.diff(wave) * lum[1:]))
 
 
-def _check_ionising(wave, recipe):
+def _check_ionising(wave: np.ndarray, recipe: Recipe) -> None:
     limits, fractions = recipe.bands()
     if recipe.emission_scale != "SFR":
         if wave[0] >= limits[-1]:
@@ -168,7 +171,7 @@ def _check_ionising(wave, recipe):
         )
 
 
-def _ionising_compat(wave, lum, recipe):
+def _ionising_compat(wave: np.ndarray, lum: np.ndarray, recipe: Recipe) -> float:
     limits, fractions = recipe.bands()
     if np.all(fractions == fractions[0]):
         below = wave < limits[0]
@@ -218,23 +221,35 @@ def shine(
     return (_shine_compat if recipe.compat else _shine)(wave, young, old, recipe, sfr_10myr, gas_z)
 
 
-def _broaden(wave, lum, recipe):
+def _broaden(wave: np.ndarray, lum: np.ndarray, recipe: Recipe) -> np.ndarray:
     return broaden(
         wave, lum, recipe.veldisp, recipe.LSF, recipe.z, recipe.range, recipe.res, compat=recipe.compat
     )
 
 
-def _line_input(recipe, ionising, sfr_10myr, gas_z, photons=0.0):
+def _line_input(
+    recipe: Recipe, ionising: float, sfr_10myr: Callable[[], float], gas_z: float, photons: float = 0.0
+) -> tuple[LineScaling, dict[str, float]]:
     if recipe.emission_scale == "FUV":
-        scaling = {"All_lum": ionising}
+        amount = ionising
+        scaling = LineScaling(All_lum=amount)
     elif recipe.emission_scale == "photons":
-        scaling = {"Ha_lum": halpha_from_ionizing_photons(photons)}
+        amount = halpha_from_ionizing_photons(photons)
+        scaling = LineScaling(Ha_lum=amount)
     else:
-        scaling = {"SFR": (1.0 - recipe.bands()[1][0]) * sfr_10myr()}
-    return scaling, {**scaling, "veldisp": float(recipe.veldisp), "Z": float(gas_z)}
+        amount = (1.0 - recipe.bands()[1][0]) * sfr_10myr()
+        scaling = LineScaling(SFR=amount)
+    return scaling, {next(iter(scaling)): amount, "veldisp": float(recipe.veldisp), "Z": float(gas_z)}
 
 
-def _shine_compat(wave, young, old, recipe, sfr_10myr, gas_z):
+def _shine_compat(
+    wave: np.ndarray,
+    young: np.ndarray,
+    old: np.ndarray,
+    recipe: Recipe,
+    sfr_10myr: Callable[[], float],
+    gas_z: float,
+) -> Light:
     unatten = young + old
     lumtot_unatten = total(wave, unatten)
     escape = recipe.escape(wave)
@@ -293,7 +308,7 @@ def _shine_compat(wave, young, old, recipe, sfr_10myr, gas_z):
     )
 
 
-def _refine(grid, wave, lum):
+def _refine(grid: np.ndarray, wave: np.ndarray, lum: np.ndarray) -> np.ndarray:
     # On a finer grid that holds all of `wave`: straight in log-log, or in lum beside a zero.
     if grid is wave:
         return lum
@@ -307,7 +322,7 @@ def _refine(grid, wave, lum):
     return np.where(positive[k] & positive[k + 1], curved, np.interp(grid, wave, lum))
 
 
-def _with_line_pixels(wave, fine):
+def _with_line_pixels(wave: np.ndarray, fine: np.ndarray) -> np.ndarray:
     # Pixels that differ by rounding would coincide once they are redshifted.
     nearest = np.clip(np.searchsorted(wave, fine), 1, wave.size - 1)
     apart = np.minimum(np.abs(fine - wave[nearest - 1]), np.abs(wave[nearest] - fine)) > _SAME_PIXEL * fine
@@ -315,15 +330,30 @@ def _with_line_pixels(wave, fine):
     return np.union1d(wave, fine[np.diff(fine, prepend=0.0) > _SAME_PIXEL * fine])
 
 
+class _Lines(NamedTuple):
+    """Lines (Angstrom), and which of them lie inside the library's wavelengths."""
+
+    centres: np.ndarray
+    sigma: np.ndarray
+    inside: np.ndarray
+
+
 class _Gas(NamedTuple):
     spectrum: np.ndarray
     lines: float
     continuum: float
     outside: float
-    used: dict[str, float]
+    used: dict[str, float] | None
 
 
-def _gas(grid, centres, sigma, inside, recipe, absorbed, sfr_10myr, gas_z):
+def _gas(
+    grid: np.ndarray,
+    lines: _Lines,
+    recipe: Recipe,
+    absorbed: np.ndarray,
+    sfr_10myr: Callable[[], float],
+    gas_z: float,
+) -> _Gas:
     # Lines and continuum before dust, on the grid.
     photons = total(grid, np.where(grid < LYMAN_LIMIT_AA, absorbed * grid, 0.0)) * LSOL_ERG_S / PHOTON_ERG_AA
     scaling, used = _line_input(recipe, total(grid, absorbed), sfr_10myr, gas_z, photons)
@@ -331,31 +361,39 @@ def _gas(grid, centres, sigma, inside, recipe, absorbed, sfr_10myr, gas_z):
     continuum, beyond = np.zeros(grid.size), 0.0
     if recipe.nebular_continuum is not False:
         model = continuum_at if recipe.nebular_continuum is True else recipe.nebular_continuum
-        halpha = halpha_luminosity(centres, line_lum)
+        halpha = halpha_luminosity(lines.centres, line_lum)
         continuum = halpha * model(grid, gas_z)
         beyond = halpha * continuum_outside(model, grid[0], grid[-1], gas_z)
         if "All_lum" in scaling:
-            lines, rest = line_lum.sum(), total(grid, continuum) + beyond
-            share = lines / (lines + rest) if lines > 0 else 1.0
+            in_lines, rest = line_lum.sum(), total(grid, continuum) + beyond
+            share = in_lines / (in_lines + rest) if in_lines > 0 else 1.0
             line_lum, continuum, beyond = line_lum * share, continuum * share, beyond * share
             used["All_lum"] = float(line_lum.sum())
-    lines = line_profiles(grid, centres[inside], sigma[inside], line_lum[inside], conserve=True)
+    inside = lines.inside
+    spectrum = line_profiles(
+        grid, lines.centres[inside], lines.sigma[inside], line_lum[inside], conserve=True
+    )
     outside = float(line_lum[~inside].sum()) + beyond
-    return _Gas(lines + continuum, float(line_lum.sum()), total(grid, continuum) + beyond, outside, used)
+    return _Gas(spectrum + continuum, float(line_lum.sum()), total(grid, continuum) + beyond, outside, used)
 
 
-def _shine(wave, young, old, recipe, sfr_10myr, gas_z):
-    grid = wave
-    inside = centres = sigma = None
+def _shine(
+    wave: np.ndarray,
+    young: np.ndarray,
+    old: np.ndarray,
+    recipe: Recipe,
+    sfr_10myr: Callable[[], float],
+    gas_z: float,
+) -> Light:
+    grid, lines = wave, None
     if recipe.emission:
         # The scaling is not known yet, and the wavelengths do not depend on it.
         centres, _ = line_luminosities(
-            **({"All_lum": 1.0} if recipe.emission_scale == "FUV" else {"Ha_lum": 1.0}),
-            Z=gas_z,
-            LKL10=recipe.LKL10,
+            **_UNIT_ALL if recipe.emission_scale == "FUV" else _UNIT_HALPHA, Z=gas_z, LKL10=recipe.LKL10
         )
         sigma = line_sigmas(centres, recipe.veldisp, recipe.LSF, recipe.z)
         inside = (centres - LINE_REACH * sigma > wave[0]) & (centres + LINE_REACH * sigma < wave[-1])
+        lines = _Lines(centres, sigma, inside)
         grid = _with_line_pixels(wave, line_grid(centres[inside], sigma[inside], recipe.range, recipe.res))
     unatten = _refine(grid, wave, young + old)
     lumtot_unatten = total(grid, unatten)
@@ -372,8 +410,8 @@ def _shine(wave, young, old, recipe, sfr_10myr, gas_z):
         if power_stars > 0:
             stars = stars * (power_stars / total(grid, stars))
     gas = _Gas(np.zeros(grid.size), 0.0, 0.0, 0.0, None)
-    if recipe.emission:
-        gas = _gas(grid, centres, sigma, inside, recipe, absorbed, sfr_10myr, gas_z)
+    if lines is not None:
+        gas = _gas(grid, lines, recipe, absorbed, sfr_10myr, gas_z)
     gas_behind_birth = gas.spectrum * recipe.birth(grid)
     lumtot_birth += total(grid, gas.spectrum - gas_behind_birth)
     # ASSUME: ionising light that the gas absorbs and does not emit again heats the dust of the birth clouds; what

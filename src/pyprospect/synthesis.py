@@ -12,11 +12,12 @@ product; band fluxes carry their own nodes and have the dust inside the integral
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -66,16 +67,40 @@ def _polynomial_weights(x: Tensor, nodes: Tensor) -> Tensor:
     return torch.stack(weights, dim=-1)
 
 
+_scratch = threading.local()
+"""Buffers of each thread, kept between calls."""
+
+
+class _Galaxies(NamedTuple):
+    """Checked galaxies as tensors of the synthesizer's type and device; names as in `Synthesizer.__call__`."""
+
+    mass: Tensor
+    """(n, n_age); so is z."""
+    z: Tensor
+    tau_birth: Tensor
+    """(n,); so are all that follow, but for line_scatter (n, n_line)."""
+    tau_screen: Tensor
+    pow_birth: Tensor
+    pow_screen: Tensor
+    bump: Tensor
+    line_scale: Tensor
+    log_u: Tensor
+    line_scatter: Tensor | None
+    veldisp_kms: Tensor | None
+    lsf_scale: Tensor | None
+    redshift: Tensor | None
+
+    def part(self, rows: slice) -> _Galaxies:
+        """Some of the galaxies."""
+        return _Galaxies._make(value if value is None else value[rows] for value in self)
+
+
 class Synthesizer(FoldedLibrary):
     """Spectra and band fluxes of many galaxies from one SSP library.
 
     Built once with the arguments of `FoldedLibrary`, then called with batches of galaxies. Masses carry
     gradients, and so do metallicity, dust, line and kinematic parameters.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._scratch = threading.local()  # buffers of each thread
 
     @property
     def bump_at_pivot(self) -> float:
@@ -156,28 +181,26 @@ class Synthesizer(FoldedLibrary):
         parts = (weights @ coefficients.transpose(0, 1).reshape(n_row, -1)).view(-1, n_node, rank)
         return (node.unsqueeze(2) * parts).sum(dim=1)
 
-    def _coefficients(self, p: dict[str, Tensor | None]) -> tuple[Tensor, ...]:
+    def _coefficients(self, p: _Galaxies) -> tuple[Tensor, ...]:
         """Everything but the wavelength axis: (old, young, screen, birth) and band and line fluxes."""
-        n = p["mass"].shape[0]
-        cells = self.weights(p["mass"], p["z"])
+        n = p.mass.shape[0]
+        cells = self.weights(p.mass, p.z)
         share = self.young_share
         old = (cells[:, :, self._old_index] * (1 - share[self._old_index])).reshape(n, -1)
         young = (cells[:, :, self._young_index] * share[self._young_index]).reshape(n, -1)
-        halpha = (cells * self.halpha).sum(dim=(1, 2)) * p["line_scale"]
-        screen_law = torch.exp(p["pow_screen"].unsqueeze(1) * self._log_node)
-        screen_law = screen_law + p["bump"].unsqueeze(1) * self._bump_node
-        screen = torch.exp(-p["tau_screen"].unsqueeze(1) * screen_law)
-        birth = torch.exp(
-            -p["tau_birth"].unsqueeze(1) * torch.exp(p["pow_birth"].unsqueeze(1) * self._log_node)
-        )
+        halpha = (cells * self.halpha).sum(dim=(1, 2)) * p.line_scale
+        screen_law = torch.exp(p.pow_screen.unsqueeze(1) * self._log_node)
+        screen_law = screen_law + p.bump.unsqueeze(1) * self._bump_node
+        screen = torch.exp(-p.tau_screen.unsqueeze(1) * screen_law)
+        birth = torch.exp(-p.tau_birth.unsqueeze(1) * torch.exp(p.pow_birth.unsqueeze(1) * self._log_node))
         extra, every = [], []  # lines on the spectral grid; all lines, for the bands
         if self.lines is not None:
-            gas_z = _hat_weights(torch.log10(p["z"][:, 0]), self._line_log_z)
-            gas_u = _hat_weights(p["log_u"], self._line_log_u)
+            gas_z = _hat_weights(torch.log10(p.z[:, 0]), self._line_log_z)
+            gas_u = _hat_weights(p.log_u, self._line_log_u)
             grid = (gas_z.unsqueeze(2) * gas_u.unsqueeze(1)).reshape(n, -1)
             line = (grid @ self._line_ratio) * halpha.unsqueeze(1)
-            if p["line_scatter"] is not None:
-                line = line * p["line_scatter"]
+            if p.line_scatter is not None:
+                line = line * p.line_scatter
             extra.append(line[:, self._line_rows])
             start = SPECTRUM_NODES + self._n_band_node
             every.append(line)
@@ -185,10 +208,10 @@ class Synthesizer(FoldedLibrary):
         else:
             line_flux = torch.zeros(n, 0, dtype=self.dtype, device=self.device)
         if self._has_continuum:
-            continuum = _hat_weights(torch.log10(p["z"][:, 0]), self._continuum_log_z) * halpha.unsqueeze(1)
+            continuum = _hat_weights(torch.log10(p.z[:, 0]), self._continuum_log_z) * halpha.unsqueeze(1)
             extra.append(continuum)
             every.append(continuum)
-        node = self._node_weights(n, p["veldisp_kms"], p["lsf_scale"])
+        node = self._node_weights(n, p.veldisp_kms, p.lsf_scale)
         rows_old = self._project(old, self._old_coefficients, node)
         rows_young = [self._project(young, self._young_coefficients, node)]
         if extra:
@@ -201,10 +224,10 @@ class Synthesizer(FoldedLibrary):
             n_z = self.redshift_nodes.numel()
             old_band = (old @ self._old_moments).view(n, n_z, -1)
             young_band = (torch.cat([young, *every], dim=1) @ self._young_moments).view(n, n_z, -1)
-            if n_z > 1 and p["redshift"] is None:
-                raise ValueError("this synthesizer has several redshift nodes; give redshift per galaxy")
             if n_z > 1:
-                share = _polynomial_weights(p["redshift"], self.redshift_nodes).unsqueeze(2)
+                if p.redshift is None:
+                    raise ValueError("this synthesizer has several redshift nodes; give redshift per galaxy")
+                share = _polynomial_weights(p.redshift, self.redshift_nodes).unsqueeze(2)
                 old_band, young_band = (share * old_band).sum(dim=1), (share * young_band).sum(dim=1)
             else:
                 old_band, young_band = old_band[:, 0], young_band[:, 0]
@@ -221,11 +244,13 @@ class Synthesizer(FoldedLibrary):
             line_flux,
         )
 
-    def _prepare(self, mass_msun: ArrayLike | Tensor, z: ArrayLike | Tensor, given: dict[str, Any]) -> dict:
-        def tensor(value: Any) -> Tensor:
-            return torch.as_tensor(value, dtype=self.dtype, device=self.device)
+    def _to_device(self, value: ArrayLike | Tensor) -> Tensor:
+        return torch.as_tensor(value, dtype=self.dtype, device=self.device)
 
-        mass, z = tensor(mass_msun), tensor(z)
+    def _checked_cells(
+        self, mass_msun: ArrayLike | Tensor, metal_fraction: ArrayLike | Tensor
+    ) -> tuple[Tensor, Tensor]:
+        mass, z = self._to_device(mass_msun), self._to_device(metal_fraction)
         n_age = self.library.age_yr.size
         if mass.ndim != 2 or mass.shape[1] != n_age or z.shape != mass.shape:
             raise ValueError(
@@ -248,38 +273,28 @@ class Synthesizer(FoldedLibrary):
             raise ValueError(
                 f"galaxy {bad} has metallicity {float(z[bad].min())}; metal mass fractions must be > 0"
             )
-        n = mass.shape[0]
-        prepared: dict[str, Tensor | None] = {"mass": mass, "z": z}
-        for name, value in given.items():
-            if value is None:
-                prepared[name] = None
-                continue
-            value = tensor(value)
-            if name != "line_scatter":
-                value = value.expand(n)
-            if not bool(torch.isfinite(value.detach()).all()):
-                raise ValueError(f"{name} has values that are not finite; check the prior it was drawn from")
-            if name in ("tau_birth", "tau_screen", "bump", "line_scale") and bool((value.detach() < 0).any()):
-                raise ValueError(f"{name} is negative ({float(value.detach().min())}); it must be >= 0")
-            prepared[name] = value
-        for name, nodes in (
-            ("veldisp_kms", self.veldisp_nodes),
-            ("lsf_scale", self.lsf_nodes),
-            ("redshift", self.redshift_nodes),
-        ):
-            value = prepared[name]
-            if value is None:
-                continue
-            value = value.detach()
-            if (
-                float(value.min()) < float(nodes.min()) - 1e-6
-                or float(value.max()) > float(nodes.max()) + 1e-6
-            ):
-                raise ValueError(
-                    f"{name} runs {float(value.min()):.4g} .. {float(value.max()):.4g}, the synthesizer was built "
-                    f"for {float(nodes.min()):.4g} .. {float(nodes.max()):.4g}; widen its nodes"
-                )
-        return prepared
+        return mass, z
+
+    def _checked(self, name: str, value: ArrayLike | Tensor, at_least: float = -math.inf) -> Tensor:
+        tensor = self._to_device(value)
+        seen = tensor.detach()
+        if not bool(torch.isfinite(seen).all()):
+            raise ValueError(f"{name} has values that are not finite; check the prior it was drawn from")
+        if bool((seen < at_least).any()):
+            raise ValueError(f"{name} is negative ({float(seen.min())}); it must be >= {at_least:g}")
+        return tensor
+
+    def _within(self, nodes: Tensor, name: str, value: ArrayLike | Tensor | None, n: int) -> Tensor | None:
+        if value is None:
+            return None
+        tensor = self._checked(name, value).expand(n)
+        seen = tensor.detach()
+        if float(seen.min()) < float(nodes.min()) - 1e-6 or float(seen.max()) > float(nodes.max()) + 1e-6:
+            raise ValueError(
+                f"{name} runs {float(seen.min()):.4g} .. {float(seen.max()):.4g}, the synthesizer was built "
+                f"for {float(nodes.min()):.4g} .. {float(nodes.max()):.4g}; widen its nodes"
+            )
+        return tensor
 
     def __call__(
         self,
@@ -335,24 +350,24 @@ class Synthesizer(FoldedLibrary):
         ValueError
             If masses, metallicities or parameters are impossible; the message names the galaxy and the value.
         """
-        p = self._prepare(
-            mass_msun,
-            z,
-            {
-                "tau_birth": tau_birth,
-                "tau_screen": tau_screen,
-                "pow_birth": pow_birth,
-                "pow_screen": pow_screen,
-                "bump": bump,
-                "line_scale": line_scale,
-                "log_u": log_u,
-                "line_scatter": line_scatter,
-                "veldisp_kms": veldisp_kms,
-                "lsf_scale": lsf_scale,
-                "redshift": redshift,
-            },
+        mass, metals = self._checked_cells(mass_msun, z)
+        n = mass.shape[0]
+        p = _Galaxies(
+            mass=mass,
+            z=metals,
+            tau_birth=self._checked("tau_birth", tau_birth, at_least=0).expand(n),
+            tau_screen=self._checked("tau_screen", tau_screen, at_least=0).expand(n),
+            pow_birth=self._checked("pow_birth", pow_birth).expand(n),
+            pow_screen=self._checked("pow_screen", pow_screen).expand(n),
+            bump=self._checked("bump", bump, at_least=0).expand(n),
+            line_scale=self._checked("line_scale", line_scale, at_least=0).expand(n),
+            log_u=self._checked("log_u", log_u).expand(n),
+            line_scatter=None if line_scatter is None else self._checked("line_scatter", line_scatter),
+            veldisp_kms=self._within(self.veldisp_nodes, "veldisp_kms", veldisp_kms, n),
+            lsf_scale=self._within(self.lsf_nodes, "lsf_scale", lsf_scale, n),
+            redshift=self._within(self.redshift_nodes, "redshift", redshift, n),
         )
-        gradients = torch.is_grad_enabled() and any(v is not None and v.requires_grad for v in p.values())
+        gradients = torch.is_grad_enabled() and any(v is not None and v.requires_grad for v in p)
         if gradients or self.device.type != "cpu":
             old, young, screen, birth, band, line = self._coefficients(p)
             flux = (old @ self._old_basis + (young @ self._young_basis) * (birth @ self._spread)) * (
@@ -363,10 +378,8 @@ class Synthesizer(FoldedLibrary):
             return Synthesis(flux, band, line)
         return self._blocked(p, block, threads or torch.get_num_threads(), out)
 
-    def _blocked(
-        self, p: dict[str, Tensor | None], block: int, threads: int, out: Tensor | None
-    ) -> Synthesis:
-        n, n_wave = p["mass"].shape[0], self.wave_aa.size
+    def _blocked(self, p: _Galaxies, block: int, threads: int, out: Tensor | None) -> Synthesis:
+        n, n_wave = p.mass.shape[0], self.wave_aa.size
         flux = torch.empty(n, n_wave, dtype=self.dtype) if out is None else out
         band = torch.empty(n, len(self.band_names), dtype=self.dtype)
         line = torch.empty(n, self.n_line, dtype=self.dtype)
@@ -376,9 +389,8 @@ class Synthesizer(FoldedLibrary):
             with torch.no_grad():
                 for start in own:
                     rows = slice(start, min(start + block, n))
-                    part = {k: v if v is None else v[rows] for k, v in p.items()}
-                    *factors, band[rows], line[rows] = self._coefficients(part)
-                    self._spectra(*factors, flux[rows])
+                    old, young, screen, birth, band[rows], line[rows] = self._coefficients(p.part(rows))
+                    self._spectra(old, young, screen, birth, flux[rows])
 
         # One thread a block and single-threaded products inside it: no result depends on how many threads there are.
         with _single_threaded_torch():
@@ -390,13 +402,14 @@ class Synthesizer(FoldedLibrary):
         return Synthesis(flux, band, line)
 
     def _spectra(self, old: Tensor, young: Tensor, screen: Tensor, birth: Tensor, flux: Tensor) -> None:
-        """Wavelength axis of one block, in strips whose buffers stay in the cache and are kept between calls."""
-        if getattr(self._scratch, "buffers", None) is None:
-            self._scratch.buffers = torch.empty(2, STRIP, self.wave_aa.size, dtype=self.dtype)
+        """Wavelength axis of one block, in strips whose buffers stay in the cache."""
+        buffers = getattr(_scratch, "buffers", None)
+        if buffers is None or buffers.shape[2] != self.wave_aa.size or buffers.dtype != self.dtype:
+            buffers = _scratch.buffers = torch.empty(2, STRIP, self.wave_aa.size, dtype=self.dtype)
         for start in range(0, flux.shape[0], STRIP):
             rows = slice(start, min(start + STRIP, flux.shape[0]))
             target = flux[rows]
-            second, dust = self._scratch.buffers[:, : target.shape[0]]
+            second, dust = buffers[:, : target.shape[0]]
             torch.mm(old[rows], self._old_basis, out=target)
             torch.mm(young[rows], self._young_basis, out=second)
             torch.mm(birth[rows], self._spread, out=dust)

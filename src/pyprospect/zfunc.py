@@ -63,7 +63,13 @@ def p2(
     return np.where((age > Zagemax * GYR_YR) | ~(z >= _Z_FLOOR), _Z_FLOOR, z)
 
 
-def _formed_after(age, Zagemax, massfunc, parameters, fraction):
+def _formed_after(
+    age: np.ndarray,
+    Zagemax: float,
+    massfunc: str | massfuncs.MassFunction | None,
+    parameters: dict[str, Any],
+    fraction: float,
+) -> np.ndarray | None:
     # Fraction of all stars that have formed when the stars of this age form, times `fraction`. Returns None
     # for a history without stars. The sum includes the current cell, as ProSpect's does.
     if massfunc is None:
@@ -78,14 +84,14 @@ def _formed_after(age, Zagemax, massfunc, parameters, fraction):
     return np.interp(age, cells, np.clip((1.0 - formed) * fraction, 0.0, 1.0), right=np.nan)
 
 
-def _start_age(Zagemax, parameters):
+def _start_age(Zagemax: float | None, parameters: dict[str, Any]) -> float:
     if Zagemax is not None:
         return Zagemax
     oldest = parameters.get("magemax")
     return 13.8 if oldest is None else oldest
 
 
-def _floor(z, age, Zstart, Zagemax):
+def _floor(z: np.ndarray, age: np.ndarray, Zstart: float, Zagemax: float) -> np.ndarray:
     return np.where((age > Zagemax * GYR_YR) | ~(z >= Zstart), Zstart, z)
 
 
