@@ -49,6 +49,7 @@ def _one_population(library: SSPLibrary, burstage: float, Z: float, step: int) -
 def sfh_burst(
     burstmass: float = 1e8,
     burstage: float = 0,
+    *,
     stellpop: str = "BC03lr",
     speclib: SSPLibrary | str | os.PathLike | None = None,
     tau_birth: float = 1.0,
@@ -80,7 +81,6 @@ def sfh_burst(
     Eb: float = 0,
     L0: float = 2175.8,
     LFWHM: float = 470,
-    *,
     lumscale: float = HALPHA_LSOL_PER_SFR,
     nebular_continuum: bool | Callable[[np.ndarray, float], np.ndarray] = False,
     outside: str | None = None,
@@ -156,10 +156,21 @@ def sfh_burst(
     lum = mass * _one_population(library, burstage, Z, step)
     none = np.zeros(lum.size)
     young, old = (lum, none) if in_cloud else (none, lum)
-    light = shine(library.wave_aa[::step], young, old, recipe, lambda: mass / LINE_WINDOW_YR, Z)
+    light = shine(
+        library.wave_aa[::step], young, old, recipe=recipe, sfr_10myr=lambda: mass / LINE_WINDOW_YR, gas_z=Z
+    )
     return make_result(
         light,
-        photometry(light, filters, outtype, z, cosmology, LumDist_Mpc, outside, compat),
+        photometry(
+            light,
+            filters,
+            outtype,
+            z=z,
+            cosmology=cosmology,
+            LumDist_Mpc=LumDist_Mpc,
+            outside=outside,
+            compat=compat,
+        ),
         agevec=np.array([float(burstage)]),
         SFR=np.array([mass]),
         massvec=np.array([mass]),

@@ -110,6 +110,7 @@ def cosmology(
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
+    *,
     OmegaR: float = 0.0,
     ref: str | None = None,
 ) -> Cosmology:
@@ -176,6 +177,7 @@ def _transverse(cosmo: Cosmology, z: float) -> float:
 
 def co_dist_mpc(
     z: ArrayLike,
+    *,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
@@ -183,12 +185,13 @@ def co_dist_mpc(
     ref: str | None = None,
 ) -> Values:
     """Line-of-sight comoving distance [Mpc] at redshift `z` (any shape); arguments of `cosmology`."""
-    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
+    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
     return _apply(lambda v: cosmo.hubble_distance_mpc * _los_integral(cosmo, v), z)
 
 
 def lum_dist_mpc(
     z: ArrayLike,
+    *,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
@@ -214,12 +217,13 @@ def lum_dist_mpc(
     ValueError
         If `z` is not finite or <= -1, or the cosmology is invalid.
     """
-    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
+    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
     return _apply(lambda v: (1.0 + v) * cosmo.hubble_distance_mpc * _transverse(cosmo, v), z)
 
 
 def ang_dist_mpc(
     z: ArrayLike,
+    *,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
@@ -227,12 +231,13 @@ def ang_dist_mpc(
     ref: str | None = None,
 ) -> Values:
     """Angular diameter distance [Mpc] at redshift `z` (any shape); arguments of `cosmology`."""
-    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
+    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
     return _apply(lambda v: cosmo.hubble_distance_mpc * _transverse(cosmo, v) / (1.0 + v), z)
 
 
 def dist_mod(
     z: ArrayLike,
+    *,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
@@ -240,7 +245,7 @@ def dist_mod(
     ref: str | None = None,
 ) -> Values:
     """Distance modulus 5 log10(D_L/Mpc) + 25 [mag]; NaN below z = 0 and -inf at z = 0."""
-    distance = np.asarray(lum_dist_mpc(z, H0, OmegaM, OmegaL, OmegaR, ref))
+    distance = np.asarray(lum_dist_mpc(z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, OmegaR=OmegaR, ref=ref))
     with np.errstate(divide="ignore", invalid="ignore"):
         out = 5.0 * np.log10(distance) + 25.0
     return out if out.ndim else float(out)
@@ -248,6 +253,7 @@ def dist_mod(
 
 def travel_time_yr(
     z: ArrayLike,
+    *,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
@@ -261,12 +267,13 @@ def travel_time_yr(
     ValueError
         If `z` is not finite or <= -1, or the cosmology is invalid.
     """
-    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
+    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
     return _apply(lambda v: cosmo.hubble_time_yr * _time_integral(cosmo, v), z)
 
 
 def universe_age_yr(
     z: ArrayLike = 0.0,
+    *,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
@@ -274,7 +281,7 @@ def universe_age_yr(
     ref: str | None = None,
 ) -> Values:
     """Age of the universe [yr] at redshift `z` (any shape); arguments of `cosmology`."""
-    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
+    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
 
     def age(v: float) -> float:
         # in a = 1/(1+z) the range is finite and the integrand rises as sqrt(a) or a
@@ -287,6 +294,7 @@ def universe_age_yr(
 
 def co_vol_gpc3(
     z: ArrayLike,
+    *,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
@@ -295,7 +303,7 @@ def co_vol_gpc3(
     area_deg2: float | None = None,
 ) -> Values:
     """Comoving volume [Gpc^3] out to redshift `z`, of the whole sky or of `area_deg2` (Hogg 1999, eq. 29)."""
-    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR, ref)
+    cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
     k = cosmo.OmegaK
     full_sky_deg2 = 4.0 * np.pi * (180.0 / np.pi) ** 2
     fraction = 1.0 if area_deg2 is None else float(area_deg2) / full_sky_deg2

@@ -12,7 +12,7 @@ __all__ = ["DenseBasis", "dense_basis", "draw_times"]
 
 
 def draw_times(
-    rng: np.random.Generator, n_tx: int = 3, alpha: float = 1.0, size: int | None = None
+    rng: np.random.Generator, n_tx: int = 3, *, alpha: float = 1.0, size: int | None = None
 ) -> np.ndarray:
     """Draw the times by which equal parts of the mass have formed.
 
@@ -85,7 +85,7 @@ class DenseBasis:
 
 
 def dense_basis(
-    times: ArrayLike, mass_msun: float = 1.0, sfr_msun_yr: float | None = None, start_gyr: float = 13.8
+    times: ArrayLike, mass_msun: float = 1.0, *, sfr_msun_yr: float | None = None, start_gyr: float = 13.8
 ) -> DenseBasis:
     """Make the star-formation rate of a dense-basis history, to be used as a ``massfunc``.
 

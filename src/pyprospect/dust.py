@@ -41,7 +41,7 @@ def _wave(wave: ArrayLike) -> np.ndarray:
     return wave
 
 
-def CF(wave: ArrayLike, tau: float = 0.3, pow: float = -0.7, pivot: float = DUST_PIVOT_AA) -> np.ndarray:
+def CF(wave: ArrayLike, tau: float = 0.3, pow: float = -0.7, *, pivot: float = DUST_PIVOT_AA) -> np.ndarray:
     """Power-law transmission exp(-tau (wave/pivot)^pow).
 
     Parameters
@@ -70,13 +70,13 @@ def CF(wave: ArrayLike, tau: float = 0.3, pow: float = -0.7, pivot: float = DUST
 
 
 def CF_birth(
-    wave: ArrayLike, tau: float = 1.0, pow: float = -0.7, pivot: float = DUST_PIVOT_AA
+    wave: ArrayLike, tau: float = 1.0, pow: float = -0.7, *, pivot: float = DUST_PIVOT_AA
 ) -> np.ndarray:
     """`CF` with ProSpect's defaults for birth clouds."""
-    return CF(wave, tau, pow, pivot)
+    return CF(wave, tau, pow, pivot=pivot)
 
 
-def drude(wave: ArrayLike, Eb: float = 3.3, L0: float = 2175.8, LFWHM: float = 470) -> np.ndarray:
+def drude(wave: ArrayLike, Eb: float = 3.3, *, L0: float = 2175.8, LFWHM: float = 470) -> np.ndarray:
     """Bump Eb (LFWHM w)^2 / ((w^2-L0^2)^2 + (LFWHM w)^2), in units of the optical depth at the pivot.
 
     Parameters
@@ -102,6 +102,7 @@ def CF_screen(
     wave: ArrayLike,
     tau: float = 0.3,
     pow: float = -0.7,
+    *,
     pivot: float = DUST_PIVOT_AA,
     Eb: float = 0,
     L0: float = 2175.8,
@@ -109,8 +110,8 @@ def CF_screen(
 ) -> np.ndarray:
     """`CF` of the interstellar screen: exp(-tau [(wave/pivot)^pow + drude]); the bump only if Eb > 0."""
     if not Eb > 0:
-        return CF(wave, tau, pow, pivot)
-    return np.exp(-tau * ((_wave(wave) / pivot) ** pow + drude(wave, Eb, L0, LFWHM)))
+        return CF(wave, tau, pow, pivot=pivot)
+    return np.exp(-tau * ((_wave(wave) / pivot) ** pow + drude(wave, Eb, L0=L0, LFWHM=LFWHM)))
 
 
 def _behind(wave: ArrayLike, flux: ArrayLike, transmission: np.ndarray) -> Attenuated:
@@ -140,6 +141,7 @@ def CF_screen_atten(
     flux: ArrayLike,
     tau: float = 0.3,
     pow: float = -0.7,
+    *,
     Eb: float = 0,
     L0: float = 2175.8,
     LFWHM: float = 470,

@@ -130,6 +130,7 @@ def dale_interp(
     alpha_SF: float = 1.5,
     AGNfrac: float = 0.0,
     type: str = "NormTot",
+    *,
     Dale: DaleTemplates | None = None,
     refine: bool = False,
 ) -> DaleSpectrum:
@@ -211,7 +212,7 @@ def dale_m2l_func(refine: bool = False) -> FmmSpline:
 
 
 def dale_m2l_variable_dth(
-    alpha_SF: ArrayLike, qPAH_VSG: float = 0.14, pivwave: float = 10**5.4, step_speed: float = 9.0
+    alpha_SF: ArrayLike, qPAH_VSG: float = 0.14, *, pivwave: float = 10**5.4, step_speed: float = 9.0
 ) -> NDArray[np.float64] | float:
     """Dust luminosity per mass [Lsol/Msol] if small grains and PAH emit the short wavelengths.
 
@@ -245,7 +246,7 @@ def dale_m2l_variable_dth(
 
 
 def dale_scale(
-    alpha_SF: float = 1.5, AGNfrac: float = 0.5, Dale_in: DaleSpectrum | None = None, compat: bool = False
+    alpha_SF: float = 1.5, AGNfrac: float = 0.5, *, Dale_in: DaleSpectrum | None = None, compat: bool = False
 ) -> dict[str, float]:
     """Bolometric dust and AGN fractions from the AGN fraction of the 5-20 um emission.
 
@@ -275,7 +276,7 @@ def dale_scale(
     template = dale_interp(alpha_SF) if Dale_in is None else Dale_in
     um = template.Wave / 1e4
     if compat:
-        dust = r_integrate(lambda x: np.interp(x, um, template.Aspec), 5.0, 20.0, "the template")
+        dust = r_integrate(lambda x: np.interp(x, um, template.Aspec), 5.0, 20.0, what="the template")
     else:
         x = np.concatenate([[5.0], um[(um > 5.0) & (um < 20.0)], [20.0]])
         dust = float(np.trapezoid(np.interp(x, um, template.Aspec), x))
@@ -288,6 +289,7 @@ def dustmass(
     wave_star: ArrayLike,
     lum_star_nodust: ArrayLike,
     lum_star_dust: ArrayLike,
+    *,
     wave_dust: ArrayLike,
     lum_dust: ArrayLike,
 ) -> dict[str, float]:
@@ -331,6 +333,7 @@ def atten_emit(
     flux: ArrayLike,
     tau: float = 0.3,
     pow: float = -0.7,
+    *,
     alpha_SF: float = 1.5,
     Dale: DaleTemplates | None = None,
     Dale_M2L_func: DustM2L | None = None,

@@ -40,6 +40,7 @@ _GAUSS2 = 0.5 + np.array([-0.5, 0.5]) / np.sqrt(3.0)
 def band_matrix(
     wave_aa: ArrayLike,
     filters: Any,
+    *,
     flux_out: str = "wave",
     detect_type: str = "photon",
     outside: str = "error",
@@ -79,7 +80,7 @@ def band_matrix(
     check_options(flux_out, detect_type, outside)
     bands = resolve(filters)
     missing = [missing_fraction(f, w, detect_type) for f in bands]
-    report_missing(bands, missing, w, outside)
+    report_missing(bands, missing, w, outside=outside)
     out = np.zeros((len(bands), w.size))
     for row, f, lost in zip(out, bands, missing, strict=True):
         if lost > MISSING_TOLERANCE and outside == "nan":
@@ -160,7 +161,7 @@ def missing_fraction(f: Filter, wave_aa: NDArray, detect_type: str = "photon") -
     )
 
 
-def report_missing(bands: list[Filter], missing: list[float], wave_aa: NDArray, outside: str) -> None:
+def report_missing(bands: list[Filter], missing: list[float], wave_aa: NDArray, *, outside: str) -> None:
     """Raise for bands that miss more than `MISSING_TOLERANCE` of their throughput, if ``outside='error'``.
 
     Raises

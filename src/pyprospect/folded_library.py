@@ -182,14 +182,16 @@ class FoldedLibrary:
             )
         for veldisp in veldisp_kms:
             for scale in lsf_scale:
-                sigma = folding.sigma_to_add_aa(wave, veldisp, lsf, own, scale)
+                sigma = folding.sigma_to_add_aa(wave, veldisp, lsf, own_fwhm_aa=own, lsf_scale=scale)
                 matrix = folding.broadening_matrix(library.wave_aa, wave, sigma)
                 folded = np.asarray(native @ matrix).reshape(n_z, n_age, wave.size)
                 old.append(self._block(folded, self._old_index))
                 young.append(self._block(folded, self._young_index))
                 rows = []
                 if self.lines is not None:
-                    width = folding.sigma_to_add_aa(self.lines.wave_aa, veldisp, lsf, None, scale)
+                    width = folding.sigma_to_add_aa(
+                        self.lines.wave_aa, veldisp, lsf, own_fwhm_aa=None, lsf_scale=scale
+                    )
                     self.line_profiles = folding.line_profiles(self.lines.wave_aa, wave, width)
                     self._line_rows = np.flatnonzero(self._on_grid(self.lines.wave_aa))
                     rows.append(self.line_profiles[self._line_rows])
@@ -231,7 +233,9 @@ class FoldedLibrary:
         all_nodes = []
         for name, band in bands.items():
             wave, response = band if isinstance(band, tuple) else (band.wave_aa, band.response)
-            points, weight = folding.band_quadrature(library.wave_aa, wave, response, name, redshift[0])
+            points, weight = folding.band_quadrature(
+                library.wave_aa, wave, response, name=name, redshift=redshift[0]
+            )
             low, high = ((1 + redshift[0]) / (1 + z) for z in (max(redshift), min(redshift)))
             all_nodes.append(folding.DustNodes(points, weight, (low, high)))
         lines_aa = np.zeros(0) if self.lines is None else self.lines.wave_aa
@@ -245,12 +249,16 @@ class FoldedLibrary:
         for z in redshift:
             for (name, band), nodes in zip(bands.items(), all_nodes, strict=True):
                 wave, response = band if isinstance(band, tuple) else (band.wave_aa, band.response)
-                points, weight = folding.band_quadrature(library.wave_aa, wave, response, name, z)
-                moments.append(folding.band_moments(library.wave_aa, points, weight, nodes))
+                points, weight = folding.band_quadrature(
+                    library.wave_aa, wave, response, name=name, redshift=z
+                )
+                moments.append(folding.band_moments(library.wave_aa, points, weight, nodes=nodes))
                 if self.lines is not None:
                     sigma = self.lines.wave_aa * veldisp_kms / C_KMS
                     line_moments.append(
-                        folding.line_band_moments(self.lines.wave_aa, sigma, wave, response, nodes, z)
+                        folding.line_band_moments(
+                            self.lines.wave_aa, sigma, wave, response=response, nodes=nodes, redshift=z
+                        )
                     )
         # sums nodes into bands, (n_band_node, n_band)
         owner = np.repeat(np.arange(len(all_nodes)), [nodes.wave_aa.size for nodes in all_nodes])

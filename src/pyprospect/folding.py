@@ -26,6 +26,7 @@ def sigma_to_add_aa(
     wave_aa: Array,
     veldisp_kms: float,
     lsf_fwhm_aa: Callable[[Array], Array] | None = None,
+    *,
     own_fwhm_aa: Array | None = None,
     lsf_scale: float = 1.0,
 ) -> Array:
@@ -210,7 +211,7 @@ class DustNodes:
 
 
 def band_quadrature(
-    native_aa: Array, band_wave_aa: Array, response: Array, name: str = "band", redshift: float = 0.0
+    native_aa: Array, band_wave_aa: Array, response: Array, *, name: str = "band", redshift: float = 0.0
 ) -> tuple[Array, Array]:
     """Points and weights of a photon-weighted band mean of rest-frame spectra.
 
@@ -258,7 +259,7 @@ def band_quadrature(
     return points[covered], weight[covered] / weight[covered].sum()
 
 
-def band_moments(native_aa: Array, points_aa: Array, weight: Array, nodes: DustNodes) -> Array:
+def band_moments(native_aa: Array, points_aa: Array, weight: Array, *, nodes: DustNodes) -> Array:
     """Split a band mean over the nodes of a smooth dust curve.
 
     The mean of ``f(w) A(w)`` in the band is ``sum_j A(node_j) * (f @ moments[:, j])`` as far as A is the
@@ -290,6 +291,7 @@ def line_band_moments(
     line_aa: Array,
     sigma_aa: Array,
     band_wave_aa: Array,
+    *,
     response: Array,
     nodes: DustNodes,
     redshift: float = 0.0,

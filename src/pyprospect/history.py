@@ -113,6 +113,7 @@ def split_arguments(
     massfunc: Callable[..., Any],
     zfunc: Callable[..., Any] | None,
     extra: Mapping[str, Any],
+    *,
     own_names: tuple[str, ...] = (),
     compat: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -265,6 +266,7 @@ def age_limit(
     agemax: float | None,
     unimax: float | bool | None,
     z: float,
+    *,
     H0: float,
     OmegaM: float,
     OmegaL: float | None,
@@ -282,7 +284,7 @@ def age_limit(
         raise ValueError(
             f"z={z}: there is no light travel time that could set the age limit; give agemax, or unimax=False"
         )
-    return float(unimax) - float(cosmology.travel_time_yr(z, H0, OmegaM, OmegaL, ref=ref))
+    return float(unimax) - float(cosmology.travel_time_yr(z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, ref=ref))
 
 
 def _in_yr(name: str, value: float) -> float:
@@ -314,8 +316,8 @@ def form_stars(
     library: SSPLibrary,
     massfunc: str | Callable[..., Any] = "b5",
     Z: float | str | ArrayLike | Callable[..., Any] = 0.02,
-    extra: Mapping[str, Any] | None = None,
     *,
+    extra: Mapping[str, Any] | None = None,
     forcemass: float | bool | None = False,
     agescale: float = 1,
     intSFR: bool = False,
@@ -340,7 +342,9 @@ def form_stars(
     """
     function = massfuncs.resolve(massfunc)
     zfunc = zfuncs.resolve(Z) if isinstance(Z, str) or callable(Z) else None
-    mass_arguments, z_arguments = split_arguments(function, zfunc, extra or {}, own_names, compat)
+    mass_arguments, z_arguments = split_arguments(
+        function, zfunc, extra or {}, own_names=own_names, compat=compat
+    )
     negative = {k: v for k, v in mass_arguments.items() if _RATE.fullmatch(k) and np.ndim(v) == 0 and v < 0}
     if negative and not compat:  # ProSpect's functions clip what comes out below 0, and say nothing
         raise ValueError(f"negative SFR: {negative}; rates must be >= 0 Msol/yr")
@@ -363,7 +367,7 @@ def form_stars(
         weights[:, index] = 1.0
 
     mass = _masses(library, age_yr, function, mass_arguments, agescale=agescale, intSFR=intSFR, compat=compat)
-    limit = age_limit(agemax, unimax, z, H0, OmegaM, OmegaL, ref)
+    limit = age_limit(agemax, unimax, z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, ref=ref)
     kept = np.ones(age_yr.size, bool) if limit is None else library.age_yr <= limit
     mass = np.where(kept, mass, 0.0)
     if not np.isfinite(mass).all():

@@ -49,7 +49,7 @@ def flat_igm(wave_obs: ArrayLike, z: float, absorb: float) -> NDArray[np.float64
 
 
 def inoue14_igm(
-    wave_obs: ArrayLike, z: float, Inoue14_LAFcoef: Any = None, Inoue14_DLAcoef: Any = None
+    wave_obs: ArrayLike, z: float, *, Inoue14_LAFcoef: Any = None, Inoue14_DLAcoef: Any = None
 ) -> NDArray[np.float64]:
     """Mean transmission of the intergalactic medium of Inoue et al. (2014, MNRAS 442, 1805).
 
@@ -68,12 +68,12 @@ def inoue14_igm(
         Transmission, 0 below 911.75 Angstrom observed, where the fits do not hold.
     """
     w = np.asarray(wave_obs, dtype=float)
-    tau = tau_igm_total(w, z, Inoue14_LAFcoef, Inoue14_DLAcoef)
+    tau = tau_igm_total(w, z, Inoue14_LAFcoef=Inoue14_LAFcoef, Inoue14_DLAcoef=Inoue14_DLAcoef)
     return np.where(w < LYMAN_LIMIT_AA, 0.0, np.exp(-tau))
 
 
 def tau_igm_total(
-    wave_obs: ArrayLike, z: float, Inoue14_LAFcoef: Any = None, Inoue14_DLAcoef: Any = None
+    wave_obs: ArrayLike, z: float, *, Inoue14_LAFcoef: Any = None, Inoue14_DLAcoef: Any = None
 ) -> NDArray[np.float64]:
     """Optical depth of Lyman series and continuum, forest and damped systems together (their eq. 15)."""
     return (

@@ -20,6 +20,7 @@ def imf_chabrier(
     alpha: float = 2.3,
     a: float = 0.08,
     b: float = 0.69,
+    *,
     masslow: float = 0.01,
     massmax: float = 150.0,
     massform: float = 1.0,
@@ -69,6 +70,7 @@ def imf_kroupa(
     alpha1: float = 0.3,
     alpha2: float = 1.3,
     alpha3: float = 2.3,
+    *,
     masslow: float = 0.01,
     mass1: float = 0.08,
     mass2: float = 0.5,
@@ -93,6 +95,7 @@ def imf_kroupa(
 def imf_salpeter(
     mass: ArrayLike | Mapping[str, ArrayLike],
     alpha: float = 2.35,
+    *,
     masslow: float = 0.1,
     massmax: float = 150.0,
     massform: float = 1.0,
@@ -125,7 +128,7 @@ def _evaluate(
             return limited(np.asarray(m), times_mass)
 
         if compat:
-            return r_integrate(integrand, low, high, "the IMF")
+            return r_integrate(integrand, low, high, what="the IMF")
         edges = sorted({low, high, *(e for e in (masslow, *breaks, massmax) if low < e < high)})
         return sum(quad(integrand, p, q, epsabs=0.0, epsrel=1e-12, limit=200)[0] for p, q in pairwise(edges))
 

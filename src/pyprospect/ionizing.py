@@ -151,6 +151,7 @@ def halpha_from_ionizing_photons(photons_s: float, escape_frac: float = 0.0) -> 
 def energy_balance(
     wave_aa: np.ndarray,
     stars_lsol_aa: np.ndarray,
+    *,
     lines_lsol: float,
     continuum_lsol: float = 0.0,
     escape_frac: float = 0.0,

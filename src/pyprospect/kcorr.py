@@ -35,12 +35,12 @@ def kcorr(
     wave: ArrayLike,
     lum: ArrayLike,
     z: float,
+    *,
     DistMod: float | None = None,
     filters: Any = "all",
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
-    *,
     outside: str = "error",
     quadrature: str = "sed",
 ) -> KCorrection:
@@ -74,7 +74,7 @@ def kcorr(
     options = {"filters": filters, "outside": outside, "quadrature": quadrature}
     absolute = photom_lum(wave, lum, z=0.0, **options)
     apparent = photom_lum(wave, lum, z=z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, **options)
-    modulus = float(dist_mod(z, H0, OmegaM, OmegaL)) if DistMod is None else float(DistMod)
+    modulus = float(dist_mod(z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL)) if DistMod is None else float(DistMod)
     return KCorrection(float(z), modulus, absolute, apparent, (apparent - modulus) - absolute)
 
 
@@ -82,8 +82,8 @@ def dcorr(
     wave: ArrayLike,
     lum_atten: ArrayLike,
     lum_unatten: ArrayLike,
-    filters: Any = "all",
     *,
+    filters: Any = "all",
     outside: str = "error",
     quadrature: str = "sed",
 ) -> DustCorrection:

@@ -67,7 +67,7 @@ def _minus_2p5_log(flux: ArrayLike) -> NDArray[np.float64]:
 
 
 def convert_wave2freq(
-    flux_wave: ArrayLike, wave: ArrayLike, wavefac: float = 1e-10, freqfac: float = 1.0
+    flux_wave: ArrayLike, wave: ArrayLike, *, wavefac: float = 1e-10, freqfac: float = 1.0
 ) -> NDArray[np.float64]:
     """f_lambda (per Angstrom) to f_nu (per Hz): f_lambda (wavefac/freqfac) wave^2 / c, c in m/s.
 
@@ -84,7 +84,7 @@ def convert_wave2freq(
 
 
 def convert_freq2wave(
-    flux_freq: ArrayLike, wave: ArrayLike, wavefac: float = 1e-10, freqfac: float = 1.0
+    flux_freq: ArrayLike, wave: ArrayLike, *, wavefac: float = 1e-10, freqfac: float = 1.0
 ) -> NDArray[np.float64]:
     """f_nu (per Hz) to f_lambda (per Angstrom); inverse of `convert_wave2freq`."""
     w = np.asarray(wave, dtype=float)

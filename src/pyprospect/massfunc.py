@@ -121,6 +121,7 @@ def p2(
     age: ArrayLike,
     m1: float = 1,
     m2: float | None = None,
+    *,
     m1age: float = 0,
     m2age: float | None = None,
     magemax: float = 13.8,
@@ -143,6 +144,7 @@ def p3(
     m1: float = 1,
     m2: float | None = None,
     m3: float | None = None,
+    *,
     m1age: float = 1e-4,
     m2age: float = 7,
     m3age: float = 13,
@@ -164,6 +166,7 @@ def p3_burst(
     m1: float = 1,
     m2: float | None = None,
     m3: float | None = None,
+    *,
     m1age: float = 1e-4,
     m2age: float = 7,
     m3age: float = 13,
@@ -171,7 +174,7 @@ def p3_burst(
     magemax: float = 13.8,
 ) -> np.ndarray:
     """`p3` plus a burst of rate `mburst` at ages strictly below `mburstage` (Gyr)."""
-    smooth = p3(age, m1, m2, m3, m1age, m2age, m3age, magemax)
+    smooth = p3(age, m1, m2, m3, m1age=m1age, m2age=m2age, m3age=m3age, magemax=magemax)
     age = _ages(age)
     return _cut(_burst(smooth, age, mburst, mburstage), age, magemax)
 
@@ -182,6 +185,7 @@ def p4(
     m2: float | None = None,
     m3: float | None = None,
     m4: float | None = None,
+    *,
     m1age: float = 1e-4,
     m2age: float = 2,
     m3age: float = 9,
@@ -204,6 +208,7 @@ def p6(
     m4: float | None = None,
     m5: float | None = None,
     m6: float | None = None,
+    *,
     m1age: float = 1e-4,
     m2age: float = 0.1,
     m3age: float = 1,
@@ -230,6 +235,7 @@ def b5(
     m3: float | None = None,
     m4: float | None = None,
     m5: float | None = None,
+    *,
     m1age: float = 0,
     m2age: float = 0.1,
     m3age: float = 1,
@@ -256,7 +262,7 @@ def b5(
 
 
 def exp(
-    age: ArrayLike, mSFR: float = 10, mtau: float = 1, mpivot: float | None = None, magemax: float = 13.8
+    age: ArrayLike, mSFR: float = 10, mtau: float = 1, *, mpivot: float | None = None, magemax: float = 13.8
 ) -> np.ndarray:
     """Exponential with rate `mSFR` at age `mpivot` (Gyr, default `magemax`): mSFR exp(-mtau (1-age/mpivot)).
 
@@ -273,12 +279,13 @@ def exp_burst(
     mburst: float = 0,
     mSFR: float = 10,
     mtau: float = 1,
+    *,
     mpivot: float | None = None,
     mburstage: float = 0.1,
     magemax: float = 13.8,
 ) -> np.ndarray:
     """`exp` plus a burst of rate `mburst` at ages strictly below `mburstage` (Gyr)."""
-    smooth = exp(age, mSFR, mtau, mpivot, magemax)
+    smooth = exp(age, mSFR, mtau, mpivot=mpivot, magemax=magemax)
     age = _ages(age)
     return _cut(_burst(smooth, age, mburst, mburstage), age, magemax)
 
@@ -289,6 +296,7 @@ def snorm(
     mpeak: float = 10,
     mperiod: float = 1,
     mskew: float = 0.5,
+    *,
     magemax: float = 13.8,
 ) -> np.ndarray:
     """Skewed normal in age: mSFR exp(-Y^2/2), Y = X exp(mskew)^asinh(X), X = (age-mpeak)/mperiod.
@@ -322,6 +330,7 @@ def snorm_burst(
     mpeak: float = 10,
     mperiod: float = 1,
     mskew: float = 0.5,
+    *,
     mburstage: float = 0.1,
     magemax: float = 13.8,
 ) -> np.ndarray:
@@ -337,6 +346,7 @@ def snorm_trunc(
     mpeak: float = 10,
     mperiod: float = 1,
     mskew: float = 0.5,
+    *,
     magemax: float = 13.8,
     mtrunc: float = 2,
 ) -> np.ndarray:
@@ -356,6 +366,7 @@ def snorm_burst_trunc(
     mpeak: float = 10,
     mperiod: float = 1,
     mskew: float = 0.5,
+    *,
     mburstage: float = 0.1,
     magemax: float = 13.8,
     mtrunc: float = 2,
@@ -367,7 +378,7 @@ def snorm_burst_trunc(
 
 
 def dtau(
-    age: ArrayLike, mSFR: float = 10, mpeak: float = 10, mtau: float = 2, magemax: float = 13.8
+    age: ArrayLike, mSFR: float = 10, mpeak: float = 10, mtau: float = 2, *, magemax: float = 13.8
 ) -> np.ndarray:
     """Delayed tau model: mSFR e x exp(-x), peaking with `mSFR` at age `mpeak` (Gyr).
 
@@ -401,7 +412,7 @@ def _custom_table(age_yr: ArrayLike, sfr: ArrayLike) -> tuple[np.ndarray, np.nda
 
 
 def custom(
-    age: ArrayLike, age_yr: ArrayLike = (), sfr: ArrayLike = (), magemax: float | None = None
+    age: ArrayLike, age_yr: ArrayLike = (), sfr: ArrayLike = (), *, magemax: float | None = None
 ) -> np.ndarray:
     """Tabulated history.
 
@@ -483,11 +494,11 @@ def resolve(massfunc: str | MassFunction) -> MassFunction:
     ValueError
         A name that no function has.
     """
-    return by_name(massfunc, FUNCTIONS, "massfunc_", "star-formation history")
+    return by_name(massfunc, FUNCTIONS, prefix="massfunc_", what="star-formation history")
 
 
 def by_name(
-    function: str | Callable[..., Any], known: dict[str, Callable[..., Any]], prefix: str, what: str
+    function: str | Callable[..., Any], known: dict[str, Callable[..., Any]], *, prefix: str, what: str
 ) -> Callable[..., Any]:
     """The callable itself, or the one of a name with or without ProSpect's prefix; ValueError if none has it."""
     if callable(function):
@@ -529,7 +540,7 @@ def integrate(massfunc: str | MassFunction, lower: float, upper: float, **parame
         return exact(lower, upper, **parameters)
     try:
         return r_integrate(
-            lambda age: function(age, **parameters), lower, upper, "the star-formation history"
+            lambda age: function(age, **parameters), lower, upper, what="the star-formation history"
         )
     except ValueError as error:
         raise ValueError(

@@ -60,7 +60,7 @@ class LineSpectrum(NamedTuple):
 
 
 def Z2q(
-    Zgas: ArrayLike = 0.02, q0: float = 2.8e7, g0: float = -1.3, Z0: float = 0.012
+    Zgas: ArrayLike = 0.02, *, q0: float = 2.8e7, g0: float = -1.3, Z0: float = 0.012
 ) -> np.ndarray | np.float64:
     """Ionisation parameter (cm/s) of gas of metal mass fraction `Zgas`: q0 (Zgas/Z0)^g0.
 
@@ -154,6 +154,7 @@ def _scaling(
 
 def line_luminosities(
     Ha_lum: float | None = None,
+    *,
     Hb_lum: float | None = None,
     Hlines_lum: float | None = None,
     All_lum: float | None = None,
@@ -215,6 +216,7 @@ def halpha_luminosity(wave_aa: np.ndarray, lum: np.ndarray) -> float:
 
 def emission_lines(
     Ha_lum: float | None = None,
+    *,
     Hb_lum: float | None = None,
     Hlines_lum: float | None = None,
     All_lum: float | None = None,
@@ -275,10 +277,21 @@ def emission_lines(
     -----
     ProSpect 1.11.0, ``emissionLines``: a line is zero from 5 sigma on, exactly; its grid reaches that edge.
     """
-    centres, lum = line_luminosities(Ha_lum, Hb_lum, Hlines_lum, All_lum, SFR, Z, q, lumscale, log, LKL10)
-    sigma = line_sigmas(centres, veldisp, LSF, z_LSF, compat)
-    wave = line_grid(centres, _doppler(veldisp, centres) if compat else sigma, range, res)
-    return LineSpectrum(wave, line_profiles(wave, centres, sigma, lum))
+    centres, lum = line_luminosities(
+        Ha_lum,
+        Hb_lum=Hb_lum,
+        Hlines_lum=Hlines_lum,
+        All_lum=All_lum,
+        SFR=SFR,
+        Z=Z,
+        q=q,
+        lumscale=lumscale,
+        log=log,
+        LKL10=LKL10,
+    )
+    sigma = line_sigmas(centres, veldisp, LSF, z_LSF=z_LSF, compat=compat)
+    wave = line_grid(centres, _doppler(veldisp, centres) if compat else sigma, range=range, res=res)
+    return LineSpectrum(wave, line_profiles(wave, centres, sigma, lum=lum))
 
 
 def _doppler(veldisp: ArrayLike, centres: np.ndarray) -> np.ndarray:
@@ -286,7 +299,7 @@ def _doppler(veldisp: ArrayLike, centres: np.ndarray) -> np.ndarray:
 
 
 def line_sigmas(
-    centres: np.ndarray, veldisp: float, LSF: LSFLike, z_LSF: float, compat: bool = False
+    centres: np.ndarray, veldisp: float, LSF: LSFLike, *, z_LSF: float, compat: bool = False
 ) -> np.ndarray:
     """Gaussian sigmas in Angstrom of lines at rest wavelengths `centres`; arguments of `emission_lines`."""
     if not veldisp >= 0:
@@ -297,14 +310,14 @@ def line_sigmas(
     return sigma
 
 
-def line_grid(centres: np.ndarray, sigma_aa: np.ndarray, range: float = 5, res: float = 0.5) -> np.ndarray:
+def line_grid(centres: np.ndarray, sigma_aa: np.ndarray, *, range: float = 5, res: float = 0.5) -> np.ndarray:
     """Union of the grids centre + sigma g, g = -range ... range by `res`."""
     steps = np.arange(int(2 * range / res + 1e-10) + 1) * res - range
     return np.unique(np.multiply.outer(sigma_aa, steps) + centres[:, None])
 
 
 def line_profiles(
-    wave: np.ndarray, centres: np.ndarray, sigma_aa: np.ndarray, lum: np.ndarray, conserve: bool = False
+    wave: np.ndarray, centres: np.ndarray, sigma_aa: np.ndarray, *, lum: np.ndarray, conserve: bool = False
 ) -> np.ndarray:
     """Sum of Gaussian lines on a grid, each zero from 5 sigma on.
 

@@ -61,7 +61,7 @@ def halpha_emissivity(te_k: float) -> float:
 
 
 def nebular_continuum(
-    wave_aa: np.ndarray, te_k: float = 8000.0, helium: float = 0.085, density_cm3: float = 30.0
+    wave_aa: np.ndarray, te_k: float = 8000.0, *, helium: float = 0.085, density_cm3: float = 30.0
 ) -> np.ndarray:
     """Compute the emissivity of the nebular continuum.
 
@@ -113,13 +113,13 @@ def nebular_continuum(
 
 
 def nebular_continuum_per_halpha(
-    wave_aa: np.ndarray, te_k: float = 8000.0, helium: float = 0.085, density_cm3: float = 30.0
+    wave_aa: np.ndarray, te_k: float = 8000.0, *, helium: float = 0.085, density_cm3: float = 30.0
 ) -> np.ndarray:
     """Compute the nebular continuum per Halpha luminosity, in 1/Angstrom; arguments of `nebular_continuum`.
 
     Times the Halpha luminosity in Lsol it is the continuum in Lsol / Angstrom.
     """
-    return nebular_continuum(wave_aa, te_k, helium, density_cm3) / halpha_emissivity(te_k)
+    return nebular_continuum(wave_aa, te_k, helium=helium, density_cm3=density_cm3) / halpha_emissivity(te_k)
 
 
 def electron_temperature(z: float) -> float:
@@ -160,7 +160,7 @@ def _continuum_nodes(te_k: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def continuum_outside(
-    model: Callable[[np.ndarray, float], np.ndarray], wave_min_aa: float, wave_max_aa: float, z: float
+    model: Callable[[np.ndarray, float], np.ndarray], wave_min_aa: float, wave_max_aa: float, *, z: float
 ) -> float:
     """Integrate a nebular continuum from the Lyman limit to 1 cm outside a range of wavelengths, per Halpha."""
     power = 0.0

@@ -67,6 +67,7 @@ class LumSpectrum(NamedTuple):
 def lum2flux_factor(
     z: float = 0.1,
     lum_dist_mpc: float | None = None,
+    *,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
@@ -96,7 +97,7 @@ def lum2flux_factor(
     if lum_dist_mpc is None:
         if z <= 0:
             return LSOL_TO_ABSOLUTE
-        lum_dist_mpc = float(_lum_dist_mpc(z, H0, OmegaM, OmegaL, ref=ref))
+        lum_dist_mpc = float(_lum_dist_mpc(z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, ref=ref))
     distance = float(lum_dist_mpc)
     if not np.isfinite(distance) or distance <= 0:
         raise ValueError(f"lum_dist_mpc={distance} must be a positive number of Mpc; 10 pc is 1e-5")
@@ -107,12 +108,12 @@ def lum2flux(
     wave: ArrayLike,
     lum: ArrayLike | None = None,
     z: float = 0.1,
+    *,
     lum_dist_mpc: float | None = None,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
     ref: str | None = None,
-    *,
     LumDist_Mpc: float | None = None,
 ) -> FluxSpectrum:
     """Rest-frame luminosity density to observed flux density.
@@ -142,7 +143,7 @@ def lum2flux(
     """
     w, values = _pair(wave, lum, "lum")
     distance = lum_dist_mpc if lum_dist_mpc is not None else LumDist_Mpc
-    factor = lum2flux_factor(z, distance, H0, OmegaM, OmegaL, ref)
+    factor = lum2flux_factor(z, distance, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, ref=ref)
     return FluxSpectrum(w * (1.0 + max(float(z), 0.0)), values * factor)
 
 
@@ -150,12 +151,12 @@ def flux2lum(
     wave: ArrayLike,
     flux: ArrayLike | None = None,
     z: float = 0.1,
+    *,
     lum_dist_mpc: float | None = None,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
     ref: str | None = None,
-    *,
     LumDist_Mpc: float | None = None,
 ) -> LumSpectrum:
     """Observed flux density [erg/s/cm2/Angstrom] to luminosity density [Lsol/Angstrom] at rest.
@@ -164,7 +165,7 @@ def flux2lum(
     """
     w, values = _pair(wave, flux, "flux")
     distance = lum_dist_mpc if lum_dist_mpc is not None else LumDist_Mpc
-    factor = lum2flux_factor(z, distance, H0, OmegaM, OmegaL, ref)
+    factor = lum2flux_factor(z, distance, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, ref=ref)
     return LumSpectrum(w / (1.0 + max(float(z), 0.0)), values / factor)
 
 
@@ -172,6 +173,7 @@ def bandpass(
     wave: ArrayLike,
     flux: ArrayLike | None = None,
     filters: Any = None,
+    *,
     flux_in: str = "freq",
     flux_out: str = "freq",
     detect_type: str = "photon",
@@ -253,7 +255,7 @@ def _uncovered(w: NDArray, f: NDArray, bands: list, detect_type: str, outside: s
             lost = max(lost, float(np.sum(weight[~finite]) / np.sum(weight)))
         missing.append(lost)
     span = w[finite] if finite.any() else w
-    _filters.report_missing(bands, missing, span, outside)
+    _filters.report_missing(bands, missing, span, outside=outside)
     return np.array(missing) > _filters.MISSING_TOLERANCE
 
 
@@ -275,7 +277,7 @@ def _pixel_sum(w: NDArray, f: NDArray, bands: list, flux_out: str, detect_type: 
 
 def _union(w: NDArray, f: NDArray, bands: list, flux_out: str, detect_type: str, outside: str) -> NDArray:
     blank = _uncovered(w, f, bands, detect_type, outside)
-    matrix = _filters.band_matrix(w, bands, flux_out, detect_type, outside="compat")
+    matrix = _filters.band_matrix(w, bands, flux_out=flux_out, detect_type=detect_type, outside="compat")
     out = np.nan_to_num(f, nan=0.0) @ matrix.T
     out[..., blank] = np.nan
     return out
@@ -330,13 +332,13 @@ def photom_lum(
     lum: ArrayLike | None = None,
     outtype: str = "mag",
     filters: Any = "all",
+    *,
     z: float = 0.1,
     lum_dist_mpc: float | None = None,
     H0: float = 67.8,
     OmegaM: float = 0.308,
     OmegaL: float | None = None,
     ref: str | None = None,
-    *,
     LumDist_Mpc: float | None = None,
     outside: str = "error",
     quadrature: str = "sed",
@@ -350,7 +352,17 @@ def photom_lum(
     ValueError
         As `lum2flux` and `photom_flux`.
     """
-    w, f = lum2flux(wave, lum, z, lum_dist_mpc, H0, OmegaM, OmegaL, ref, LumDist_Mpc=LumDist_Mpc)
+    w, f = lum2flux(
+        wave,
+        lum,
+        z,
+        lum_dist_mpc=lum_dist_mpc,
+        H0=H0,
+        OmegaM=OmegaM,
+        OmegaL=OmegaL,
+        ref=ref,
+        LumDist_Mpc=LumDist_Mpc,
+    )
     return photom_flux(w, f, outtype, filters, outside=outside, quadrature=quadrature)
 
 

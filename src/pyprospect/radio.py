@@ -23,6 +23,7 @@ _NOTHING = 1e-200
 def radio_emission(
     freq: ArrayLike,
     FIR: float,
+    *,
     Te: float = 1e4,
     ff_frac: float = 0.1,
     ff_power: float = -0.1,
@@ -66,6 +67,7 @@ def radiocont(
     wave: ArrayLike,
     flux: ArrayLike,
     z: float = 0.0,
+    *,
     Te: float = 1e4,
     ff_frac: float = 0.1,
     ff_power: float = -0.1,
@@ -137,7 +139,9 @@ def radiocont(
     out[out <= 0] = _NOTHING
     if not subtractonly:
         samp = 10.0 ** (np.arange(60, 95) / 10.0 if wavesamp is None else np.asarray(wavesamp, dtype=float))
-        added = radio_emission(C_MPS / (samp / 1e10), fir, Te, ff_frac, ff_power, sy_power)
+        added = radio_emission(
+            C_MPS / (samp / 1e10), fir, Te=Te, ff_frac=ff_frac, ff_power=ff_power, sy_power=sy_power
+        )
         w, out = addspec(w, out, samp, added, extrap=0)
     if compat:
         w, out = w * (1.0 + z), out / (1.0 + z)

@@ -51,6 +51,7 @@ def addspec(
     flux1: ArrayLike,
     wave2: ArrayLike,
     flux2: ArrayLike,
+    *,
     extrap: str | float = "constant",
     waveout: ArrayLike | None = None,
 ) -> Spectrum:
@@ -210,6 +211,7 @@ def spec_rebin(
     wave: ArrayLike,
     flux: ArrayLike,
     wavegrid: ArrayLike | None = None,
+    *,
     bin: float | None = None,
     binfunc: Callable[[np.ndarray], float] = np.median,
     interp: str = "approx",

@@ -108,6 +108,7 @@ class ProSpectSED(ByName):
 def prospect_sed(
     SFH: Callable[..., Any] | str | None = sfh_func,
     z: float = 0.1,
+    *,
     tau_birth: float = 1.0,
     tau_screen: float = 0.3,
     tau_AGN: float = 1.0,
@@ -328,7 +329,9 @@ def prospect_sed(
             clip("alpha_SF_AGN", alpha_SF_AGN if alpha_SF_AGN != 0 else ALPHA_LIMITS[0], ALPHA_LIMITS),
             Radio(bool(addradio_AGN), Te_AGN, ff_frac_AGN, ff_power_AGN, sy_power_AGN, radio_end),
         )
-        agn, lum_torus, mass_torus, lum_screen, mass_screen = nucleus_light(nucleus, screen, dust, inner_grid)
+        agn, lum_torus, mass_torus, lum_screen, mass_screen = nucleus_light(
+            nucleus, screen, dust, grid=inner_grid
+        )
         if dust.m2l is not None:
             lum |= {"AGN": lum_torus, "screen": lum["screen"] + lum_screen}
             mass |= {"AGN": mass_torus, "screen": mass["screen"] + mass_screen}
@@ -341,13 +344,13 @@ def prospect_sed(
         everything = filtout is None and isinstance(filters, str) and filters.lower() == "all"
         outside = "compat" if compat else "nan" if everything else "error"
     options = {"outside": outside, "quadrature": "sed" if compat else "union"}
-    flux, photom = observe(final, z, distance, IGMabsorb, bands, options)
+    flux, photom = observe(final, z, distance=distance, IGMabsorb=IGMabsorb, bands=bands, options=options)
     if photom is not None and stars is not None:
-        photom[bands_without_stars(bands, stars.wave_lum, z, outside)] = np.nan
+        photom[bands_without_stars(bands, stars.wave_lum, z, outside=outside)] = np.nan
     if not compat and dust.on and grid is not None:
         final = sampled(final, grid)
         agn = None if agn is None else sampled(agn, grid)
-        flux, _ = observe(final, z, distance, IGMabsorb, [], options)
+        flux, _ = observe(final, z, distance=distance, IGMabsorb=IGMabsorb, bands=[], options=options)
     shown: FluxSpectrum | None = flux if bands or z > 0 else None
     result = photom if bands else shown
     if not returnall:

@@ -128,7 +128,7 @@ def with_radio(spectrum: LumSpectrum, radio: Radio) -> LumSpectrum:
 
 
 def nucleus_light(
-    nucleus: Nucleus, screen: Screen, dust: Dust, grid: NDArray[np.float64] | None
+    nucleus: Nucleus, screen: Screen, dust: Dust, *, grid: NDArray[np.float64] | None
 ) -> tuple[LumSpectrum, float, float, float, float]:
     """A nucleus behind its torus and the screen, with the dust it heats.
 
@@ -190,7 +190,7 @@ def sampled(spectrum: LumSpectrum, grid: NDArray[np.float64]) -> LumSpectrum:
     return LumSpectrum(*addspec(*spectrum, spectrum.wave, nothing, extrap=0, waveout=grid))
 
 
-def bands_without_stars(bands: list, wave_stars: NDArray, z: float, outside: str) -> NDArray[np.bool_]:
+def bands_without_stars(bands: list, wave_stars: NDArray, z: float, *, outside: str) -> NDArray[np.bool_]:
     """Which bands the stellar library does not cover, although dust or a nucleus may.
 
     Raises
@@ -206,13 +206,14 @@ def bands_without_stars(bands: list, wave_stars: NDArray, z: float, outside: str
     for band in bands:
         of_dust = band.func is None and band.support_aa[0] >= limit
         missing.append(0.0 if of_dust else _filters.missing_fraction(band, observed))
-    _filters.report_missing(bands, missing, observed, outside)
+    _filters.report_missing(bands, missing, observed, outside=outside)
     return np.array(missing) > _filters.MISSING_TOLERANCE
 
 
 def observe(
     final: LumSpectrum,
     z: float,
+    *,
     distance: dict[str, Any],
     IGMabsorb: float | str,
     bands: list,

@@ -57,6 +57,7 @@ def sfh_func(
     massfunc: str | Callable[..., Any] = "b5",
     forcemass: float | bool | None = False,
     agescale: float = 1,
+    *,
     stellpop: str = "BC03lr",
     speclib: SSPLibrary | str | os.PathLike | None = None,
     tau_birth: float = 1.0,
@@ -90,7 +91,6 @@ def sfh_func(
     L0: float = 2175.8,
     LFWHM: float = 470,
     SMstar: bool = False,
-    *,
     lumscale: float = HALPHA_LSOL_PER_SFR,
     nebular_continuum: bool | Callable[[np.ndarray, float], np.ndarray] = False,
     outside: str | None = None,
@@ -224,7 +224,7 @@ def sfh_func(
         library,
         massfunc,
         Z,
-        extra,
+        extra=extra,
         forcemass=forcemass,
         agescale=agescale,
         intSFR=bool(intSFR),
@@ -241,11 +241,20 @@ def sfh_func(
     def sfr_10myr() -> float:
         return history.formed_msun(0.0, LINE_WINDOW_YR) / LINE_WINDOW_YR
 
-    light = shine(wave, young, old, recipe, sfr_10myr, history.z[0])
+    light = shine(wave, young, old, recipe=recipe, sfr_10myr=sfr_10myr, gas_z=history.z[0])
     kept = history.kept
     return make_result(
         light,
-        photometry(light, filters, outtype, z, cosmology, LumDist_Mpc, outside, compat),
+        photometry(
+            light,
+            filters,
+            outtype,
+            z=z,
+            cosmology=cosmology,
+            LumDist_Mpc=LumDist_Mpc,
+            outside=outside,
+            compat=compat,
+        ),
         agevec=history.age_yr[kept],
         SFR=(history.mass_msun / library.age_weights_yr)[kept],
         massvec=history.mass_msun[kept],

@@ -157,6 +157,7 @@ def photometry(
     light: Light,
     filters: Any,
     outtype: str | None,
+    *,
     z: float,
     cosmology: CosmologyArguments,
     LumDist_Mpc: float | None,

@@ -52,6 +52,7 @@ class SMstar(NamedTuple):
 def surviving_mass(
     library: SSPLibrary,
     history: History,
+    *,
     windows_yr: dict[str, tuple[float, float]] | None = None,
     compat: bool = False,
 ) -> SMstar:
@@ -90,6 +91,7 @@ def smstar_func(
     massfunc: str | Callable[..., Any] = "b5",
     forcemass: float | bool | None = False,
     agescale: float = 1,
+    *,
     burstage: tuple[float, float] = _WINDOWS_YR["burstage"],
     youngage: tuple[float, float] = _WINDOWS_YR["youngage"],
     midage: tuple[float, float] = _WINDOWS_YR["midage"],
@@ -106,7 +108,6 @@ def smstar_func(
     unimax: float | bool | None = 13.8e9,
     agemax: float | None = None,
     intSFR: bool = False,
-    *,
     compat: bool = False,
     **extra: Any,
 ) -> SMstar:
@@ -141,7 +142,7 @@ def smstar_func(
         library,
         massfunc,
         Z,
-        {name: value for name, value in extra.items() if name not in _LIGHT_ONLY},
+        extra={name: value for name, value in extra.items() if name not in _LIGHT_ONLY},
         forcemass=forcemass,
         agescale=agescale,
         intSFR=bool(intSFR),
@@ -156,4 +157,6 @@ def smstar_func(
         compat=bool(compat),
     )
     windows = (burstage, youngage, midage, oldage, ancientage)
-    return surviving_mass(library, history, dict(zip(_WINDOWS_YR, windows, strict=True)), bool(compat))
+    return surviving_mass(
+        library, history, windows_yr=dict(zip(_WINDOWS_YR, windows, strict=True)), compat=bool(compat)
+    )

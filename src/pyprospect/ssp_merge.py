@@ -24,6 +24,7 @@ def merge(
     young: SSPLibrary,
     old: SSPLibrary,
     seam_age_yr: float,
+    *,
     young_edges_yr: Sequence[float] | None = None,
     window_aa: tuple[float, float] = SEAM_WINDOW_AA,
 ) -> SSPLibrary:

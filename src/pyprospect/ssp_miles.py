@@ -73,6 +73,7 @@ def has_miles_files(folder: Path) -> bool:
 
 def read_miles_folder(
     folder: Path,
+    *,
     imf: str | None = None,
     slope: float | None = None,
     isochrones: str | None = None,
@@ -155,7 +156,9 @@ def read_miles_folder(
     table = Path(mass_table) if mass_table else _find_mass_table(folder, group)
     evolution = np.full((len(metals), age_yr.size, 5), np.nan)
     if table is not None:
-        evolution = read_mass_table(table, group.imf, float(group.slope), metals, ages_gyr)
+        evolution = read_mass_table(
+            table, imf=group.imf, slope=float(group.slope), metals=metals, ages_gyr=ages_gyr
+        )
     return SSPLibrary(
         z=np.array([_metal_fraction(mh, group.isochrones, folder) for mh in metals]),
         age_yr=age_yr,
@@ -195,7 +198,7 @@ def read_miles_spectrum(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_mass_table(
-    path: Path, imf: str, slope: float, metals: Sequence[float], ages_gyr: Sequence[float]
+    path: Path, *, imf: str, slope: float, metals: Sequence[float], ages_gyr: Sequence[float]
 ) -> np.ndarray:
     """Read living, remnant and gas mass per Msol formed from a table of Vazdekis et al. (2012).
 

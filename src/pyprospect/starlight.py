@@ -188,6 +188,7 @@ def shine(
     wave: np.ndarray,
     young: np.ndarray,
     old: np.ndarray,
+    *,
     recipe: Recipe,
     sfr_10myr: Callable[[], float],
     gas_z: float,
@@ -223,7 +224,14 @@ def shine(
 
 def _broaden(wave: np.ndarray, lum: np.ndarray, recipe: Recipe) -> np.ndarray:
     return broaden(
-        wave, lum, recipe.veldisp, recipe.LSF, recipe.z, recipe.range, recipe.res, compat=recipe.compat
+        wave,
+        lum,
+        recipe.veldisp,
+        LSF=recipe.LSF,
+        z=recipe.z,
+        range=recipe.range,
+        res=recipe.res,
+        compat=recipe.compat,
     )
 
 
@@ -259,8 +267,10 @@ def _shine_compat(
         if recipe.emission:
             # Absorbed ionising light is exactly zero, which makes NaN of its neighbours; where lines are added
             # NaN becomes 0. (Without lines R stops or returns NaN, and here the neighbours are kept.)
-            kernel = (recipe.veldisp, recipe.LSF, recipe.z, recipe.range, recipe.res)
-            lum = np.nan_to_num(disp_stars_with_nan(wave, lum, *kernel))
+            dispersed = disp_stars_with_nan(
+                wave, lum, recipe.veldisp, LSF=recipe.LSF, z=recipe.z, range=recipe.range, res=recipe.res
+            )
+            lum = np.nan_to_num(dispersed)
         else:
             lum = _broaden(wave, lum, recipe)
     used, power = None, 0.0
@@ -363,7 +373,7 @@ def _gas(
         model = continuum_at if recipe.nebular_continuum is True else recipe.nebular_continuum
         halpha = halpha_luminosity(lines.centres, line_lum)
         continuum = halpha * model(grid, gas_z)
-        beyond = halpha * continuum_outside(model, grid[0], grid[-1], gas_z)
+        beyond = halpha * continuum_outside(model, grid[0], grid[-1], z=gas_z)
         if "All_lum" in scaling:
             in_lines, rest = line_lum.sum(), total(grid, continuum) + beyond
             share = in_lines / (in_lines + rest) if in_lines > 0 else 1.0
@@ -371,7 +381,7 @@ def _gas(
             used["All_lum"] = float(line_lum.sum())
     inside = lines.inside
     spectrum = line_profiles(
-        grid, lines.centres[inside], lines.sigma[inside], line_lum[inside], conserve=True
+        grid, lines.centres[inside], lines.sigma[inside], lum=line_lum[inside], conserve=True
     )
     outside = float(line_lum[~inside].sum()) + beyond
     return _Gas(spectrum + continuum, float(line_lum.sum()), total(grid, continuum) + beyond, outside, used)
@@ -391,10 +401,12 @@ def _shine(
         centres, _ = line_luminosities(
             **_UNIT_ALL if recipe.emission_scale == "FUV" else _UNIT_HALPHA, Z=gas_z, LKL10=recipe.LKL10
         )
-        sigma = line_sigmas(centres, recipe.veldisp, recipe.LSF, recipe.z)
+        sigma = line_sigmas(centres, recipe.veldisp, recipe.LSF, z_LSF=recipe.z)
         inside = (centres - LINE_REACH * sigma > wave[0]) & (centres + LINE_REACH * sigma < wave[-1])
         lines = _Lines(centres, sigma, inside)
-        grid = _with_line_pixels(wave, line_grid(centres[inside], sigma[inside], recipe.range, recipe.res))
+        grid = _with_line_pixels(
+            wave, line_grid(centres[inside], sigma[inside], range=recipe.range, res=recipe.res)
+        )
     unatten = _refine(grid, wave, young + old)
     lumtot_unatten = total(grid, unatten)
     behind = young * recipe.birth(wave) + old

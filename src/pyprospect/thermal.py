@@ -30,7 +30,7 @@ _TEMPERATURE_K = (60.0, 59.0, 55.0, 40.0, 25.0, 20.0, 18.0)
 
 
 def greybody(
-    wave: ArrayLike, Temp: float = 50.0, beta: float = 1.5, k850: float = 0.077
+    wave: ArrayLike, Temp: float = 50.0, beta: float = 1.5, *, k850: float = 0.077
 ) -> NDArray[np.float64]:
     """Modified black body per mass of optically thin dust: 4 pi kappa(l) B_l(T).
 
@@ -65,14 +65,16 @@ def greybody(
 
 def blackbody(wave: ArrayLike, Temp: float = 50.0, k850: float = 0.077) -> NDArray[np.float64]:
     """Black body per mass of dust of constant opacity `k850`: `greybody` with beta = 0."""
-    return greybody(wave, Temp, 0.0, k850)
+    return greybody(wave, Temp, 0.0, k850=k850)
 
 
 def _total(Temp: float, beta: float, compat: bool) -> float:
     """Integral of `greybody` over wavelength [Lsol/Msol]."""
     if compat:
         peak_aa = _HC_K_AA / (4.965 * Temp)
-        return r_integrate(lambda w: greybody(w, Temp, beta), peak_aa * 1e-3, peak_aa * 1e3, "the grey body")
+        return r_integrate(
+            lambda w: greybody(w, Temp, beta), peak_aa * 1e-3, peak_aa * 1e3, what="the grey body"
+        )
     # int l^-(5+b) / (exp(a/l) - 1) dl = a^-(4+b) Gamma(4+b) zeta(4+b)
     a = _HC_K_AA / Temp
     order = 4.0 + beta
@@ -84,6 +86,7 @@ def greybody_norm(
     wave: ArrayLike,
     Temp: ArrayLike = 50.0,
     beta: ArrayLike = 1.5,
+    *,
     z: float = 0.0,
     norm: ArrayLike = 1.0,
     compat: bool = False,
@@ -131,10 +134,10 @@ def greybody_norm(
 
 
 def blackbody_norm(
-    wave: ArrayLike, Temp: ArrayLike = 50.0, z: float = 0.0, norm: ArrayLike = 1.0, compat: bool = False
+    wave: ArrayLike, Temp: ArrayLike = 50.0, z: float = 0.0, *, norm: ArrayLike = 1.0, compat: bool = False
 ) -> NDArray[np.float64]:
     """Sum of black bodies of given luminosities: `greybody_norm` with beta = 0."""
-    return greybody_norm(wave, Temp, 0.0, z, norm, compat)
+    return greybody_norm(wave, Temp, 0.0, z=z, norm=norm, compat=compat)
 
 
 @lru_cache(maxsize=1)

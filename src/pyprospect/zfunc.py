@@ -26,6 +26,7 @@ def p2(
     age: ArrayLike,
     Z1: float = 0.02,
     Z2: float | None = None,
+    *,
     Z1age: float = 0,
     Z2age: float | None = None,
     Zagemax: float = 13.8,
@@ -99,6 +100,7 @@ def massmap_lin(
     age: ArrayLike,
     Zstart: float = 1e-4,
     Zfinal: float = 0.02,
+    *,
     Zagemax: float | None = None,
     massfunc: str | massfuncs.MassFunction | None = None,
     **parameters: Any,
@@ -145,6 +147,7 @@ def massmap_box(
     age: ArrayLike,
     Zstart: float = 1e-4,
     Zfinal: float = 0.02,
+    *,
     yield_: float = 0.03,
     Zagemax: float | None = None,
     massfunc: str | massfuncs.MassFunction | None = None,
@@ -217,4 +220,4 @@ def resolve(zfunc: str | ZFunction) -> ZFunction:
     ValueError
         A name that no function has.
     """
-    return massfuncs.by_name(zfunc, FUNCTIONS, "Zfunc_", "metallicity history")
+    return massfuncs.by_name(zfunc, FUNCTIONS, prefix="Zfunc_", what="metallicity history")

@@ -58,7 +58,9 @@ def test_atten_emit(case, grid, dale, parity):
     stored = dale[f"atten_emit_waveout_{case}"]
     wave, flux = stored["wave"][()], stored["flux"][()]
     # the stored case: recovered from its own spectra
-    out = D.atten_emit(wave, flux, 0.7, -0.9, 1.8, Dale_M2L_func=D.dale_m2l_func(), waveout=grid, Eb=1.2)
+    out = D.atten_emit(
+        wave, flux, 0.7, -0.9, alpha_SF=1.8, Dale_M2L_func=D.dale_m2l_func(), waveout=grid, Eb=1.2
+    )
     parity.check("unit/Dale atten_emit", out.total_atten, stored.attrs["total_atten"], 1e-12)
     parity.check("unit/Dale atten_emit", out.dustmass, stored.attrs["dustmass"], 1e-12)
     parity.check("unit/Dale atten_emit", out.final.wave, stored["final_wave"][()], 1e-13)
@@ -104,7 +106,7 @@ def test_dustmass_agrees_with_the_mass_to_light_ratio():
     wave = np.linspace(1000.0, 10000.0, 500)
     bare, behind = np.ones(500), np.full(500, 0.4)
     template = D.dale_interp(2.0, type="Msol")
-    out = D.dustmass(wave, bare, behind, *template)
+    out = D.dustmass(wave, bare, behind, wave_dust=template.Wave, lum_dust=template.Aspec)
     assert out["DustLum"] == pytest.approx(0.6 * 9000.0)
     assert out["DustMass"] == pytest.approx(out["DustLum"] / D.dale_m2l_func()(2.0), rel=1e-10)
 
@@ -163,8 +165,8 @@ def test_radio_emission_slopes():
         (lambda: D.dale_interp(np.nan), "must be a number"),
         (lambda: D.dale_scale(1.0, -0.1), "between 0 and 1"),
         (lambda: D.dale_m2l_variable_dth(1.0, qPAH_VSG=0.0), "between 0 and 1"),
-        (lambda: D.dustmass([1, 2], [1, 2], [1, 2, 3], [1, 2], [1, 2]), "shapes differ"),
-        (lambda: D.dustmass([1, 2], [1, 2], [0, 0], [1, 2], [0, 0]), "must be positive"),
+        (lambda: D.dustmass([1, 2], [1, 2], [1, 2, 3], wave_dust=[1, 2], lum_dust=[1, 2]), "shapes differ"),
+        (lambda: D.dustmass([1, 2], [1, 2], [0, 0], wave_dust=[1, 2], lum_dust=[0, 0]), "must be positive"),
         (lambda: radiocont([1e6, 1e7], [1.0, 1.0], ff_frac=0.0), "ff_frac"),
         (lambda: radiocont([1e6, 1e7], [1.0, 1.0], Te=0.0), "Te="),
         (lambda: radiocont([1e6, 1e7], [1.0], flux_in="wave"), "equal vectors"),

@@ -194,7 +194,7 @@ def test_operator_keeps_flat_spectra_flat(detect_type, rng):
 def test_operator_equals_union_photometry(rng):
     wave = np.linspace(3900, 6100, 500)
     flux = rng.uniform(1, 2, (3, 500))
-    direct = bandpass(wave, flux, [(WAVE, RESPONSE)], "wave", "wave", quadrature="union")
+    direct = bandpass(wave, flux, [(WAVE, RESPONSE)], flux_in="wave", flux_out="wave", quadrature="union")
     np.testing.assert_allclose(flux @ F.band_matrix(wave, [(WAVE, RESPONSE)]).T, direct, rtol=1e-14)
 
 

@@ -44,7 +44,7 @@ def test_dispersion_conserves_flux():
     wave = np.arange(4000.0, 7000.0, 0.5)
     lum = 1.0 + 50 * np.exp(-(((wave - 5500) / 3) ** 2) / 2) - 0.8 * np.exp(-(((wave - 5000) / 4) ** 2) / 2)
     for kernel in (None, "muse", 80.0):
-        broad = lsf.disp_stars(wave, lum, 150, kernel)
+        broad = lsf.disp_stars(wave, lum, 150, LSF=kernel)
         assert _total(wave, broad) == pytest.approx(_total(wave, lum), rel=1e-6)
     # ProSpect's interpolation of the logarithm loses light where the spectrum is sharp.
     lost = 1 - _total(wave, lsf.disp_stars(wave, lum, 150, compat=True)) / _total(wave, lum)

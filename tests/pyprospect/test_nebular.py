@@ -83,7 +83,7 @@ def test_profiles_conserve_power_on_any_grid():
         np.array([2.0, 3.0, 1.5]),
         np.array([1.0, 5.0, 2.0]),
     )
-    profile = nebular.line_profiles(wave, centres, sigma, lum, conserve=True)
+    profile = nebular.line_profiles(wave, centres, sigma, lum=lum, conserve=True)
     assert np.sum(np.diff(wave) * profile[1:]) == pytest.approx(8.0, rel=1e-12)
 
 

@@ -155,12 +155,12 @@ def test_gas_does_not_emit_more_than_it_absorbs(bc03, upstream):
         np.trapezoid(halpha * nebular_continuum_per_halpha(wave_aa, electron_temperature(0.02)), wave_aa)
     )
     lines = float(halpha * grid.ratios(0.02, 3e7).sum())
-    balance = energy_balance(bc03.wave_aa, stars, lines, continuum)
+    balance = energy_balance(bc03.wave_aa, stars, lines_lsol=lines, continuum_lsol=continuum)
     assert balance.ionizing == pytest.approx(
         balance.escaped + balance.lines + balance.continuum + balance.left
     )
     assert 0.6 < (balance.lines + balance.continuum) / balance.ionizing < 1.0
-    assert energy_balance(bc03.wave_aa, stars, 0.0, escape_frac=0.25).escaped == pytest.approx(
+    assert energy_balance(bc03.wave_aa, stars, lines_lsol=0.0, escape_frac=0.25).escaped == pytest.approx(
         0.25 * balance.ionizing
     )
 
@@ -175,4 +175,4 @@ def test_bad_rates_are_refused():
     with pytest.raises(ValueError, match="negative"):
         halpha_from_ionizing_photons(-1e50)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        energy_balance(np.array([800.0, 1000.0]), np.ones(2), 0.0, escape_frac=-0.1)
+        energy_balance(np.array([800.0, 1000.0]), np.ones(2), lines_lsol=0.0, escape_frac=-0.1)

@@ -82,7 +82,9 @@ def test_fast_path_matches_dust_before_broadening(ssp_library, hst_bands, lines,
         birth = CF(wave, p["tau_birth"][i], p["pow_birth"][i])
         screen = CF_screen(wave, p["tau_screen"][i], p["pow_screen"][i], Eb=p["bump"][i])
         light = (parts[0] * birth + parts[1]) * screen
-        exact = pixel_means(fine, disp_stars(fine, np.interp(fine, wave, light), VELDISP_KMS, lsf), wave_aa)
+        exact = pixel_means(
+            fine, disp_stars(fine, np.interp(fine, wave, light), VELDISP_KMS, LSF=lsf), wave_aa
+        )
         pixel.append(np.abs(result.flux[i].numpy() / exact - 1))
         for j, band in enumerate(hst_bands.values()):
             points = np.union1d(wave, band.wave_aa)

@@ -175,7 +175,7 @@ def make_templates(
     every_aa = np.exp(log_wave)
     base_kms = BASE_SHARE * veldisp_kms
     box = step_aa**2 / 12  # the spectra were averaged over pixels of the training grid before
-    sigma = sigma_to_add_aa(every_aa, base_kms, muse_udf10_fwhm_aa, library.fwhm_aa(every_aa))
+    sigma = sigma_to_add_aa(every_aa, base_kms, muse_udf10_fwhm_aa, own_fwhm_aa=library.fwhm_aa(every_aa))
     matrix = broadening_matrix(library.wave_aa, every_aa, np.sqrt(sigma**2 + box))
     n_z, n_age = library.z.size, library.age_yr.size
     native = library.spectra.reshape(n_z * n_age, -1).astype(float)
@@ -228,7 +228,9 @@ def _photometry(
     native = library.spectra.reshape(n_z * n_age, -1).astype(float)
     flux, wave = [], []
     for name, band in bands.items():
-        points, weight = band_quadrature(library.wave_aa, band.wave_aa, band.response, name, redshift)
+        points, weight = band_quadrature(
+            library.wave_aa, band.wave_aa, band.response, name=name, redshift=redshift
+        )
         at = np.array([np.interp(points, library.wave_aa, row) for row in native])
         mean = (at @ weight).reshape(n_z, n_age).T
         effective = ((at * points) @ weight).reshape(n_z, n_age).T / mean
