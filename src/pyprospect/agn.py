@@ -62,7 +62,7 @@ class AGNGrid:
 
 
 def agn_template() -> AGNTemplate:
-    """ProSpect's unobscured nucleus ``AGN_UnOb_Sparse`` (650 wavelengths, 100 Angstrom to 1 cm).
+    """Return ProSpect's unobscured nucleus ``AGN_UnOb_Sparse`` (650 wavelengths, 100 Angstrom to 1 cm).
 
     Raises
     ------
@@ -75,7 +75,7 @@ def agn_template() -> AGNTemplate:
 
 
 def agn_grid_interp(grid: AGNGrid, lum: float = 1e44, **parameters: float) -> AGNTemplate:
-    """Multilinear interpolation in a torus grid (ProSpect's ``Fritz_interp`` and ``SKIRTOR_interp``).
+    """Interpolate linearly in a torus grid (ProSpect's ``Fritz_interp`` and ``SKIRTOR_interp``).
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def agn_grid_interp(grid: AGNGrid, lum: float = 1e44, **parameters: float) -> AG
 
 
 def as_agn(AGN: Any) -> AGNTemplate | AGNGrid | None:
-    """Template or grid from what a caller gives.
+    """Return the template or grid that a caller means.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ def sfh_burst(
     outside: str | None = None,
     compat: bool = False,
 ) -> SFHResult:
-    """Spectrum and photometry of one simple stellar population.
+    """Return spectrum and photometry of one simple stellar population (ProSpect's ``SFHburst``).
 
     Parameters
     ----------

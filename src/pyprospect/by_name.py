@@ -19,5 +19,5 @@ class ByName:
         return iter(self.keys())
 
     def keys(self) -> list[str]:
-        """Names of the results."""
+        """Return the names of the results."""
         return [field.name for field in fields(self)]

@@ -87,7 +87,7 @@ class Cosmology:
         return CELESTIAL_MPC_KM / (self.H0 * CELESTIAL_YEAR_S)
 
     def efunc(self, z: float) -> float:
-        """H(z)/H0."""
+        """Return H(z)/H0."""
         x = 1.0 + z
         square = (self.OmegaR * x + self.OmegaM) * x**3 + self.OmegaK * x**2 + self.OmegaL
         if square <= 0:
@@ -114,7 +114,7 @@ def cosmology(
     OmegaR: float = 0.0,
     ref: str | None = None,
 ) -> Cosmology:
-    """Cosmology from ProSpect's arguments.
+    """Return the cosmology of ProSpect's arguments.
 
     Parameters
     ----------
@@ -123,6 +123,10 @@ def cosmology(
     ref : str, optional
         Name of a reference cosmology of celestial ('737', 'Planck15', ...; case does not matter). When
         given, it wins over the numbers.
+
+    Returns
+    -------
+    Cosmology
 
     Raises
     ------
@@ -184,7 +188,20 @@ def co_dist_mpc(
     OmegaR: float = 0.0,
     ref: str | None = None,
 ) -> Values:
-    """Line-of-sight comoving distance [Mpc] at redshift `z` (any shape); arguments of `cosmology`."""
+    """Return the line-of-sight comoving distance [Mpc] at redshift `z`.
+
+    Parameters
+    ----------
+    z : array_like
+        Redshift, any shape.
+    H0, OmegaM, OmegaL, OmegaR, ref
+        See `cosmology`.
+
+    Returns
+    -------
+    ndarray or float
+        Mpc, of the shape of `z`.
+    """
     cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
     return _apply(lambda v: cosmo.hubble_distance_mpc * _los_integral(cosmo, v), z)
 
@@ -198,7 +215,7 @@ def lum_dist_mpc(
     OmegaR: float = 0.0,
     ref: str | None = None,
 ) -> Values:
-    """Luminosity distance.
+    """Return the luminosity distance.
 
     Parameters
     ----------
@@ -230,7 +247,20 @@ def ang_dist_mpc(
     OmegaR: float = 0.0,
     ref: str | None = None,
 ) -> Values:
-    """Angular diameter distance [Mpc] at redshift `z` (any shape); arguments of `cosmology`."""
+    """Return the angular diameter distance [Mpc] at redshift `z`.
+
+    Parameters
+    ----------
+    z : array_like
+        Redshift, any shape.
+    H0, OmegaM, OmegaL, OmegaR, ref
+        See `cosmology`.
+
+    Returns
+    -------
+    ndarray or float
+        Mpc, of the shape of `z`.
+    """
     cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
     return _apply(lambda v: cosmo.hubble_distance_mpc * _transverse(cosmo, v) / (1.0 + v), z)
 
@@ -244,7 +274,20 @@ def dist_mod(
     OmegaR: float = 0.0,
     ref: str | None = None,
 ) -> Values:
-    """Distance modulus 5 log10(D_L/Mpc) + 25 [mag]; NaN below z = 0 and -inf at z = 0."""
+    """Return the distance modulus 5 log10(D_L/Mpc) + 25 [mag]; NaN below z = 0 and -inf at z = 0.
+
+    Parameters
+    ----------
+    z : array_like
+        Redshift, any shape.
+    H0, OmegaM, OmegaL, OmegaR, ref
+        See `cosmology`.
+
+    Returns
+    -------
+    ndarray or float
+        Magnitudes, of the shape of `z`.
+    """
     distance = np.asarray(lum_dist_mpc(z, H0=H0, OmegaM=OmegaM, OmegaL=OmegaL, OmegaR=OmegaR, ref=ref))
     with np.errstate(divide="ignore", invalid="ignore"):
         out = 5.0 * np.log10(distance) + 25.0
@@ -260,7 +303,19 @@ def travel_time_yr(
     OmegaR: float = 0.0,
     ref: str | None = None,
 ) -> Values:
-    """Light travel time [yr] from redshift `z` (any shape), in tropical years as ProSpect has it.
+    """Return the light travel time [yr] from redshift `z`, in tropical years as ProSpect has it.
+
+    Parameters
+    ----------
+    z : array_like
+        Redshift, any shape.
+    H0, OmegaM, OmegaL, OmegaR, ref
+        See `cosmology`.
+
+    Returns
+    -------
+    ndarray or float
+        Tropical years, of the shape of `z`.
 
     Raises
     ------
@@ -280,7 +335,20 @@ def universe_age_yr(
     OmegaR: float = 0.0,
     ref: str | None = None,
 ) -> Values:
-    """Age of the universe [yr] at redshift `z` (any shape); arguments of `cosmology`."""
+    """Return the age of the universe [yr] at redshift `z`.
+
+    Parameters
+    ----------
+    z : array_like
+        Redshift, any shape.
+    H0, OmegaM, OmegaL, OmegaR, ref
+        See `cosmology`.
+
+    Returns
+    -------
+    ndarray or float
+        Tropical years, of the shape of `z`.
+    """
     cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
 
     def age(v: float) -> float:
@@ -302,7 +370,22 @@ def co_vol_gpc3(
     ref: str | None = None,
     area_deg2: float | None = None,
 ) -> Values:
-    """Comoving volume [Gpc^3] out to redshift `z`, of the whole sky or of `area_deg2` (Hogg 1999, eq. 29)."""
+    """Return the comoving volume [Gpc^3] out to `z`, of the whole sky or of `area_deg2` (Hogg 1999, eq. 29).
+
+    Parameters
+    ----------
+    z : array_like
+        Redshift, any shape.
+    H0, OmegaM, OmegaL, OmegaR, ref
+        See `cosmology`.
+    area_deg2 : float, optional
+        Part of the sky, square degrees.
+
+    Returns
+    -------
+    ndarray or float
+        Gpc^3, of the shape of `z`.
+    """
     cosmo = cosmology(H0, OmegaM, OmegaL, OmegaR=OmegaR, ref=ref)
     k = cosmo.OmegaK
     full_sky_deg2 = 4.0 * np.pi * (180.0 / np.pi) ** 2

@@ -69,7 +69,7 @@ class DenseBasis:
         return np.where(inside, np.maximum(rate, 0.0), 0.0)
 
     def integral(self, lower_yr: float, upper_yr: float) -> float:
-        """Return the mass in Msol formed between two look-back ages in yr, exact (`massfunc.integrate` takes it).
+        """Return the mass in Msol formed between two look-back ages, exact; `massfunc.integrate` takes it.
 
         Parameters
         ----------

@@ -42,7 +42,7 @@ def _wave(wave: ArrayLike) -> np.ndarray:
 
 
 def CF(wave: ArrayLike, tau: float = 0.3, pow: float = -0.7, *, pivot: float = DUST_PIVOT_AA) -> np.ndarray:
-    """Power-law transmission exp(-tau (wave/pivot)^pow).
+    """Return the power-law transmission exp(-tau (wave/pivot)^pow).
 
     Parameters
     ----------
@@ -72,12 +72,27 @@ def CF(wave: ArrayLike, tau: float = 0.3, pow: float = -0.7, *, pivot: float = D
 def CF_birth(
     wave: ArrayLike, tau: float = 1.0, pow: float = -0.7, *, pivot: float = DUST_PIVOT_AA
 ) -> np.ndarray:
-    """`CF` with ProSpect's defaults for birth clouds."""
+    """Return `CF` with ProSpect's defaults for birth clouds.
+
+    Parameters
+    ----------
+    wave : array_like
+        Rest wavelengths, Angstrom.
+    tau, pow : float
+        Optical depth at the pivot, and slope.
+    pivot : float
+        Angstrom.
+
+    Returns
+    -------
+    ndarray
+        Transmitted fraction, of the shape of `wave`.
+    """
     return CF(wave, tau, pow, pivot=pivot)
 
 
 def drude(wave: ArrayLike, Eb: float = 3.3, *, L0: float = 2175.8, LFWHM: float = 470) -> np.ndarray:
-    """Bump Eb (LFWHM w)^2 / ((w^2-L0^2)^2 + (LFWHM w)^2), in units of the optical depth at the pivot.
+    """Return the bump Eb (LFWHM w)^2 / ((w^2-L0^2)^2 + (LFWHM w)^2), relative to the optical depth at the pivot.
 
     Parameters
     ----------
@@ -108,7 +123,24 @@ def CF_screen(
     L0: float = 2175.8,
     LFWHM: float = 470,
 ) -> np.ndarray:
-    """`CF` of the interstellar screen: exp(-tau [(wave/pivot)^pow + drude]); the bump only if Eb > 0."""
+    """Return `CF` of the interstellar screen: exp(-tau [(wave/pivot)^pow + drude]); the bump only if Eb > 0.
+
+    Parameters
+    ----------
+    wave : array_like
+        Rest wavelengths, Angstrom.
+    tau, pow : float
+        Optical depth at the pivot, and slope.
+    pivot : float
+        Angstrom.
+    Eb, L0, LFWHM : float
+        Bump, see `drude`.
+
+    Returns
+    -------
+    ndarray
+        Transmitted fraction, of the shape of `wave`.
+    """
     if not Eb > 0:
         return CF(wave, tau, pow, pivot=pivot)
     return np.exp(-tau * ((_wave(wave) / pivot) ** pow + drude(wave, Eb, L0=L0, LFWHM=LFWHM)))
@@ -127,12 +159,38 @@ def _behind(wave: ArrayLike, flux: ArrayLike, transmission: np.ndarray) -> Atten
 
 
 def CF_atten(wave: ArrayLike, flux: ArrayLike, tau: float = 0.3, pow: float = -0.7) -> Attenuated:
-    """Spectrum behind `CF`, and the power absorbed (same shapes; ValueError otherwise)."""
+    """Return the spectrum behind `CF`, and the power absorbed (same shapes; ValueError otherwise).
+
+    Parameters
+    ----------
+    wave, flux : (n,) array_like
+        Rest wavelengths, Angstrom, and flux density, per Angstrom.
+    tau, pow : float
+        Optical depth at the pivot, and slope.
+
+    Returns
+    -------
+    Attenuated
+        Spectrum (n,) behind the dust, and the power absorbed, in the unit of `flux` times Angstrom.
+    """
     return _behind(wave, flux, CF(wave, tau, pow))
 
 
 def CF_birth_atten(wave: ArrayLike, flux: ArrayLike, tau: float = 1.0, pow: float = -0.7) -> Attenuated:
-    """Spectrum behind `CF_birth`, and the power absorbed (same shapes; ValueError otherwise)."""
+    """Return the spectrum behind `CF_birth`, and the power absorbed (same shapes; ValueError otherwise).
+
+    Parameters
+    ----------
+    wave, flux : (n,) array_like
+        Rest wavelengths, Angstrom, and flux density, per Angstrom.
+    tau, pow : float
+        Optical depth at the pivot, and slope.
+
+    Returns
+    -------
+    Attenuated
+        Spectrum (n,) behind the dust, and the power absorbed, in the unit of `flux` times Angstrom.
+    """
     return _behind(wave, flux, CF_birth(wave, tau, pow))
 
 
@@ -146,5 +204,20 @@ def CF_screen_atten(
     L0: float = 2175.8,
     LFWHM: float = 470,
 ) -> Attenuated:
-    """Spectrum behind `CF_screen`, and the power absorbed (same shapes; ValueError otherwise)."""
+    """Return the spectrum behind `CF_screen`, and the power absorbed (same shapes; ValueError otherwise).
+
+    Parameters
+    ----------
+    wave, flux : (n,) array_like
+        Rest wavelengths, Angstrom, and flux density, per Angstrom.
+    tau, pow : float
+        Optical depth at the pivot, and slope.
+    Eb, L0, LFWHM : float
+        Bump, see `drude`.
+
+    Returns
+    -------
+    Attenuated
+        Spectrum (n,) behind the dust, and the power absorbed, in the unit of `flux` times Angstrom.
+    """
     return _behind(wave, flux, CF_screen(wave, tau, pow, Eb=Eb, L0=L0, LFWHM=LFWHM))

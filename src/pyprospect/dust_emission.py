@@ -96,7 +96,7 @@ def _qdiff(w: NDArray) -> NDArray:
 
 @lru_cache(maxsize=3)
 def dale_templates(kind: str = "NormTot") -> DaleTemplates:
-    """The templates in one of ProSpect's normalisations, from its table ``Dale_Orig``.
+    """Return the templates in one of ProSpect's normalisations, from its table ``Dale_Orig``.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def dale_interp(
     Dale: DaleTemplates | None = None,
     refine: bool = False,
 ) -> DaleSpectrum:
-    """Template for a slope and AGN fraction, bilinear between the nodes.
+    """Return the template for a slope and AGN fraction, bilinear between nodes (ProSpect's ``Dale_interp``).
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def _fine_wave(wave: NDArray) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=2)
 def dale_m2l_func(refine: bool = False) -> FmmSpline:
-    """ProSpect's ``Dale_M2L_func``: dust luminosity per dust mass [Lsol/Msol] as a function of alpha_SF.
+    """Return ProSpect's ``Dale_M2L_func``: dust luminosity per dust mass [Lsol/Msol] of an alpha_SF.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def dale_m2l_func(refine: bool = False) -> FmmSpline:
 def dale_m2l_variable_dth(
     alpha_SF: ArrayLike, qPAH_VSG: float = 0.14, *, pivwave: float = 10**5.4, step_speed: float = 9.0
 ) -> NDArray[np.float64] | float:
-    """Dust luminosity per mass [Lsol/Msol] if small grains and PAH emit the short wavelengths.
+    """Return the dust luminosity per mass [Lsol/Msol] if small grains and PAH emit the short wavelengths.
 
     ProSpect's ``Dale_M2L_variableDTH_func``: the dust to hydrogen ratio runs from `qPAH_VSG` of the total
     below `pivwave` to the rest above it.
@@ -229,6 +229,11 @@ def dale_m2l_variable_dth(
         Wavelength of the step [Angstrom].
     step_speed : float
         Steepness of the step per dex.
+
+    Returns
+    -------
+    ndarray or float
+        Lsol/Msol, of the shape of `alpha_SF`.
 
     Raises
     ------
@@ -248,7 +253,7 @@ def dale_m2l_variable_dth(
 def dale_scale(
     alpha_SF: float = 1.5, AGNfrac: float = 0.5, *, Dale_in: DaleSpectrum | None = None, compat: bool = False
 ) -> dict[str, float]:
-    """Bolometric dust and AGN fractions from the AGN fraction of the 5-20 um emission.
+    """Return the bolometric dust and AGN fractions from that of the 5-20 um emission (ProSpect's ``Dale_scale``).
 
     Parameters
     ----------
@@ -293,7 +298,7 @@ def dustmass(
     wave_dust: ArrayLike,
     lum_dust: ArrayLike,
 ) -> dict[str, float]:
-    """Dust mass from absorbed starlight and an emission template per mass of dust.
+    """Return the dust mass from absorbed starlight and an emission template per mass of dust.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class Filter:
         )
 
     def __call__(self, wave_aa: ArrayLike) -> NDArray[np.float64]:
-        """Response at `wave_aa` [Angstrom]: linear between the points, 0 outside, sign dropped."""
+        """Return the response at `wave_aa` [Angstrom]: linear between the points, 0 outside, sign dropped."""
         w = np.asarray(wave_aa, dtype=float)
         if self.func is None:
             return np.abs(np.interp(w, self.wave_aa, self.response, left=0.0, right=0.0))
@@ -90,7 +90,7 @@ def _table(name: str, wave: ArrayLike, response: ArrayLike) -> tuple[NDArray, ND
 
 
 def moment(w: NDArray[np.float64], r: NDArray[np.float64], power: int) -> float:
-    """Integral of R(l) l^power dl for a piecewise linear R(l); power 1, 0, -1 or -2, all exact.
+    """Return the integral of R(l) l^power dl for a piecewise linear R(l); power 1, 0, -1 or -2, all exact.
 
     Parameters
     ----------
@@ -98,6 +98,11 @@ def moment(w: NDArray[np.float64], r: NDArray[np.float64], power: int) -> float:
         Wavelengths [Angstrom], ascending, and responses.
     power : int
         Power of the wavelength in the integrand.
+
+    Returns
+    -------
+    float
+        In the unit of R times Angstrom^(power + 1).
     """
     w0, w1, r0, r1 = w[:-1], w[1:], r[:-1], r[1:]
     use = w1 > w0
@@ -127,6 +132,10 @@ def read_curve(path: str | os.PathLike, record: int | str | None = None, name: s
         Which record of a collection: its 1-based number or a part of its description that fits one.
     name : str, optional
         Name of the band; default is the file's stem or the record's description.
+
+    Returns
+    -------
+    Filter
 
     Raises
     ------

@@ -37,7 +37,7 @@ BAND_SETS: dict[str, tuple[str, ...]] = {
 
 
 def cenwave(curve: Any) -> float:
-    """ProSpect's `cenwavefunc`: sum(R w) / sum(R) over the rows of the table [Angstrom].
+    """Return ProSpect's `cenwavefunc`: sum(R w) / sum(R) over the rows of the table [Angstrom].
 
     A plain sum, not an integral, so it depends on how the curve is sampled. NaN for a function.
     """
@@ -46,7 +46,7 @@ def cenwave(curve: Any) -> float:
 
 
 def pivwave(curve: Any) -> float:
-    """ProSpect's `pivwavefunc`: sqrt(sum(R w) / sum(R / w)) over the rows of the table [Angstrom].
+    """Return ProSpect's `pivwavefunc`: sqrt(sum(R w) / sum(R / w)) over the rows of the table [Angstrom].
 
     A plain sum, not an integral (`Filter.pivot_aa` is the integral). NaN for a function.
     """

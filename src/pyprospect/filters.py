@@ -45,7 +45,7 @@ def band_matrix(
     detect_type: str = "photon",
     outside: str = "error",
 ) -> NDArray[np.float64]:
-    """Linear operator from a spectrum on a fixed grid to mean flux densities in bands.
+    """Return the linear operator from a spectrum on a fixed grid to mean flux densities in bands.
 
     The spectrum (f_lambda) is taken as linear between grid points and the curve as linear between its
     own points; the product is integrated exactly on the union of both sets of points, so the result
@@ -144,10 +144,24 @@ def _covered(f: Filter, w: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def missing_fraction(f: Filter, wave_aa: NDArray, detect_type: str = "photon") -> float:
-    """Fraction of the curve's throughput integral that lies outside the wavelengths of a spectrum.
+    """Return the fraction of the curve's throughput integral that lies outside the wavelengths of a spectrum.
 
     1 if the curve does not touch the spectrum; for a function, which has no known end, 1 if it responds
     nowhere on the grid and 0 unless it still responds at either end (then NaN-safe 1).
+
+    Parameters
+    ----------
+    f : Filter
+        The band.
+    wave_aa : (n,) array_like
+        Wavelengths of the spectrum, Angstrom, ascending.
+    detect_type : {'photon', 'energy'}
+        Weight of the curve, see `band_matrix`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
     """
     w = np.asarray(wave_aa, dtype=float)
     if f.func:
@@ -163,6 +177,17 @@ def missing_fraction(f: Filter, wave_aa: NDArray, detect_type: str = "photon") -
 
 def report_missing(bands: list[Filter], missing: list[float], wave_aa: NDArray, *, outside: str) -> None:
     """Raise for bands that miss more than `MISSING_TOLERANCE` of their throughput, if ``outside='error'``.
+
+    Parameters
+    ----------
+    bands : list of Filter
+        The bands.
+    missing : list of float
+        What `missing_fraction` gives for each.
+    wave_aa : ndarray
+        Wavelengths of the spectrum, Angstrom.
+    outside : {'error', 'nan', 'compat'}
+        Only the first raises.
 
     Raises
     ------
@@ -185,7 +210,20 @@ def report_missing(bands: list[Filter], missing: list[float], wave_aa: NDArray, 
 
 
 def check_grid(wave_aa: ArrayLike, strict: bool = True) -> NDArray[np.float64]:
-    """Wavelength grid as a float array; ValueError unless 1-D, finite, positive, ascending (strictly)."""
+    """Return the wavelength grid as a float array; ValueError unless finite, positive and ascending.
+
+    Parameters
+    ----------
+    wave_aa : array_like
+        Wavelengths, Angstrom.
+    strict : bool
+        Refuse equal neighbours.
+
+    Returns
+    -------
+    (n,) ndarray
+        Angstrom.
+    """
     w = np.asarray(wave_aa, dtype=float)
     if w.ndim != 1 or w.size < 2:
         raise ValueError(f"wave has shape {w.shape}; need a 1-D array of at least two wavelengths [Angstrom]")
@@ -196,7 +234,13 @@ def check_grid(wave_aa: ArrayLike, strict: bool = True) -> NDArray[np.float64]:
 
 
 def check_options(flux_out: str, detect_type: str, outside: str) -> None:
-    """ValueError for an unknown `flux_out`, `detect_type` or `outside`."""
+    """Raise ValueError for an unknown `flux_out`, `detect_type` or `outside`.
+
+    Parameters
+    ----------
+    flux_out, detect_type, outside : str
+        Options of `band_matrix`.
+    """
     for name, value, known in (
         ("flux_out", flux_out, ("freq", "wave")),
         ("detect_type", detect_type, ("photon", "energy")),

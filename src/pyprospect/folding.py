@@ -30,7 +30,7 @@ def sigma_to_add_aa(
     own_fwhm_aa: Array | None = None,
     lsf_scale: float = 1.0,
 ) -> Array:
-    """Gaussian width that brings a spectrum of known resolution to an instrument and a velocity dispersion.
+    """Return the Gaussian width that brings a spectrum of known resolution to an instrument and a dispersion.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def sigma_to_add_aa(
 
 
 def broadening_matrix(native_aa: Array, wave_aa: Array, sigma_aa: Array) -> sparse.csr_array:
-    """Matrix that broadens native spectra and averages them over the pixels of another grid.
+    """Return the matrix that broadens native spectra and averages them over the pixels of another grid.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def broadening_matrix(native_aa: Array, wave_aa: Array, sigma_aa: Array) -> spar
 
 
 def line_profiles(line_aa: Array, wave_aa: Array, sigma_aa: Array) -> Array:
-    """Pixel-averaged Gaussian profiles of unit flux.
+    """Return the pixel-averaged Gaussian profiles of unit flux.
 
     Parameters
     ----------
@@ -120,13 +120,26 @@ def line_profiles(line_aa: Array, wave_aa: Array, sigma_aa: Array) -> Array:
 
 
 def chebyshev_nodes(low_aa: float, high_aa: float, n_node: int) -> Array:
-    """Chebyshev nodes of the first kind in log wavelength, ascending, in Angstrom."""
+    """Return the Chebyshev nodes of the first kind in log wavelength, ascending, in Angstrom.
+
+    Parameters
+    ----------
+    low_aa, high_aa : float
+        Ends of the range, Angstrom.
+    n_node : int
+        Number of nodes.
+
+    Returns
+    -------
+    ndarray, shape (n_node,)
+        Angstrom.
+    """
     x = np.cos(np.pi * (np.arange(n_node)[::-1] + 0.5) / n_node)
     return np.exp(0.5 * (np.log(high_aa) + np.log(low_aa)) + 0.5 * (np.log(high_aa) - np.log(low_aa)) * x)
 
 
 def lagrange_matrix(nodes: Array, points: Array) -> Array:
-    """Polynomial interpolation from Chebyshev nodes of the first kind (barycentric form).
+    """Return the polynomial interpolation from Chebyshev nodes of the first kind (barycentric form).
 
     Parameters
     ----------
@@ -196,7 +209,7 @@ class DustNodes:
         self.wave_aa = np.concatenate([chebyshev_nodes(a, b, n) for a, b, n in self.stretches])
 
     def interpolation(self, points_aa: Array) -> Array:
-        """Matrix (n_node, n_points); points beyond the outermost stretch take its end value."""
+        """Return the matrix (n_node, n_points); points beyond the outermost stretch take its end value."""
         points = np.clip(points_aa, self.stretches[0][0], self.stretches[-1][1])
         matrix = np.zeros((self.wave_aa.size, points.size))
         start = 0
@@ -213,7 +226,7 @@ class DustNodes:
 def band_quadrature(
     native_aa: Array, band_wave_aa: Array, response: Array, *, name: str = "band", redshift: float = 0.0
 ) -> tuple[Array, Array]:
-    """Points and weights of a photon-weighted band mean of rest-frame spectra.
+    """Return the points and weights of a photon-weighted band mean of rest-frame spectra.
 
     Parameters
     ----------
@@ -296,7 +309,7 @@ def line_band_moments(
     nodes: DustNodes,
     redshift: float = 0.0,
 ) -> Array:
-    """Band mean of emission lines of unit flux, split over the dust nodes of the band.
+    """Return the band mean of emission lines of unit flux, split over the dust nodes of the band.
 
     Parameters
     ----------
@@ -323,7 +336,7 @@ def line_band_moments(
 
 
 def compress(spectra: Array, tolerance: float) -> tuple[Array, Array, float]:
-    """Low-rank form of positive spectra with a bound that holds for every mixture of them.
+    """Return the low-rank form of positive spectra with a bound that holds for every mixture of them.
 
     For weights that are not negative, the relative error of a mixture at a pixel is at most the largest
     relative error of any of the spectra there; that maximum is what the rank is chosen by.

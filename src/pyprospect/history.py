@@ -70,7 +70,18 @@ class History:
 
 
 def as_library(speclib: SSPLibrary | str | os.PathLike | None, stellpop: str = "BC03lr") -> SSPLibrary:
-    """The library itself, or the one read from a path (and kept).
+    """Return the library itself, or the one read from a path (and kept).
+
+    Parameters
+    ----------
+    speclib : SSPLibrary, path or None
+        The library, or where it lies.
+    stellpop : str
+        R's name of a library, for the message when there is none.
+
+    Returns
+    -------
+    SSPLibrary
 
     Raises
     ------
@@ -117,7 +128,7 @@ def split_arguments(
     own_names: tuple[str, ...] = (),
     compat: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give extra keyword arguments to the history functions that have a parameter of their name.
+    """Split extra keyword arguments between the history functions that have a parameter of their name.
 
     Parameters
     ----------
@@ -272,7 +283,24 @@ def age_limit(
     OmegaL: float | None,
     ref: str | None,
 ) -> float | None:
-    """Age limit in yr: `agemax`, or `unimax` less the light travel time from `z`, or None."""
+    """Return the age limit in yr: `agemax`, or `unimax` less the light travel time from `z`, or None.
+
+    Parameters
+    ----------
+    agemax : float, optional
+        Age limit, yr.
+    unimax : float or False, optional
+        Age of the universe today, yr; counts without `agemax`.
+    z : float
+        Redshift.
+    H0, OmegaM, OmegaL, ref
+        See `pyprospect.cosmology.cosmology`.
+
+    Returns
+    -------
+    float or None
+        Age limit, yr; None without one.
+    """
     if agemax is not None:
         return _in_yr("agemax", agemax)
     if unimax is None or unimax is False or unimax == 0:
@@ -331,7 +359,25 @@ def form_stars(
     own_names: tuple[str, ...] = (),
     compat: bool = False,
 ) -> History:
-    """Mass and metallicity of every age bin; arguments are those of `pyprospect.sfh_func`.
+    """Return mass and metallicity of every age bin.
+
+    Parameters
+    ----------
+    library : SSPLibrary
+        Its age bins are filled.
+    massfunc, Z
+        Star-formation history and metallicity.
+    extra : mapping, optional
+        Arguments of the two histories by name.
+    forcemass, agescale, intSFR, z, H0, OmegaM, OmegaL, ref, unimax, agemax, compat
+        As `pyprospect.sfh_func`.
+    own_names : tuple of str
+        Names of the caller's parameters, for the hint at a misspelt one.
+
+    Returns
+    -------
+    History
+        Vectors (n_age,) in the order of the library.
 
     Raises
     ------

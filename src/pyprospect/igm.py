@@ -22,7 +22,7 @@ __all__ = [
 
 
 def flat_igm(wave_obs: ArrayLike, z: float, absorb: float) -> NDArray[np.float64]:
-    """Transmission that is ``1 - absorb`` between the Lyman limit and Lyman alpha and 0 below the limit.
+    """Return a transmission of ``1 - absorb`` between the Lyman limit and Lyman alpha, and 0 below the limit.
 
     Parameters
     ----------
@@ -32,6 +32,11 @@ def flat_igm(wave_obs: ArrayLike, z: float, absorb: float) -> NDArray[np.float64
         Redshift of the source.
     absorb : float
         Absorbed fraction, 0 to 1; 0 means no absorption at all, also below the limit.
+
+    Returns
+    -------
+    (n,) ndarray
+        Transmission, 0 to 1.
 
     Raises
     ------
@@ -51,7 +56,7 @@ def flat_igm(wave_obs: ArrayLike, z: float, absorb: float) -> NDArray[np.float64
 def inoue14_igm(
     wave_obs: ArrayLike, z: float, *, Inoue14_LAFcoef: Any = None, Inoue14_DLAcoef: Any = None
 ) -> NDArray[np.float64]:
-    """Mean transmission of the intergalactic medium of Inoue et al. (2014, MNRAS 442, 1805).
+    """Return the mean transmission of Inoue et al. (2014, MNRAS 442, 1805), ProSpect's ``Inoue14_IGM``.
 
     Parameters
     ----------
@@ -75,7 +80,22 @@ def inoue14_igm(
 def tau_igm_total(
     wave_obs: ArrayLike, z: float, *, Inoue14_LAFcoef: Any = None, Inoue14_DLAcoef: Any = None
 ) -> NDArray[np.float64]:
-    """Optical depth of Lyman series and continuum, forest and damped systems together (their eq. 15)."""
+    """Return the optical depth of Lyman series and continuum, forest and damped systems (their eq. 15).
+
+    Parameters
+    ----------
+    wave_obs : (n,) array_like
+        Observed wavelengths, Angstrom.
+    z : float
+        Redshift of the source.
+    Inoue14_LAFcoef, Inoue14_DLAcoef : optional
+        Coefficients of the lines; default ProSpect's tables.
+
+    Returns
+    -------
+    (n,) ndarray
+        Optical depth.
+    """
     return (
         tau_igm_lslaf(wave_obs, z, Inoue14_LAFcoef)
         + tau_igm_lsdla(wave_obs, z, Inoue14_DLAcoef)
@@ -101,17 +121,60 @@ def _series(wave_obs: ArrayLike, z: float, coef: Any, name: str, ends: tuple, po
 
 
 def tau_igm_lslaf(wave_obs: ArrayLike, z: float, Inoue14_LAFcoef: Any = None) -> NDArray[np.float64]:
-    """Lyman series optical depth of the Lyman alpha forest (Inoue et al. 2014, eq. 21)."""
+    """Return the Lyman series optical depth of the Lyman alpha forest (Inoue et al. 2014, eq. 21).
+
+    Parameters
+    ----------
+    wave_obs : (n,) array_like
+        Observed wavelengths, Angstrom.
+    z : float
+        Redshift of the source.
+    Inoue14_LAFcoef : optional
+        Coefficients of the lines; default ProSpect's table.
+
+    Returns
+    -------
+    (n,) ndarray
+        Optical depth.
+    """
     return _series(wave_obs, z, Inoue14_LAFcoef, "Inoue14_LAFcoef", (2.2, 5.7), (1.2, 3.7, 5.5))
 
 
 def tau_igm_lsdla(wave_obs: ArrayLike, z: float, Inoue14_DLAcoef: Any = None) -> NDArray[np.float64]:
-    """Lyman series optical depth of damped systems (Inoue et al. 2014, eq. 22)."""
+    """Return the Lyman series optical depth of damped systems (Inoue et al. 2014, eq. 22).
+
+    Parameters
+    ----------
+    wave_obs : (n,) array_like
+        Observed wavelengths, Angstrom.
+    z : float
+        Redshift of the source.
+    Inoue14_DLAcoef : optional
+        Coefficients of the lines; default ProSpect's table.
+
+    Returns
+    -------
+    (n,) ndarray
+        Optical depth.
+    """
     return _series(wave_obs, z, Inoue14_DLAcoef, "Inoue14_DLAcoef", (3.0,), (2.0, 3.0))
 
 
 def tau_igm_lclaf(wave_obs: ArrayLike, z: float) -> NDArray[np.float64]:
-    """Lyman continuum optical depth of the Lyman alpha forest (Inoue et al. 2014, eqs. 25-27)."""
+    """Return the Lyman continuum optical depth of the Lyman alpha forest (Inoue et al. 2014, eqs. 25-27).
+
+    Parameters
+    ----------
+    wave_obs : (n,) array_like
+        Observed wavelengths, Angstrom.
+    z : float
+        Redshift of the source.
+
+    Returns
+    -------
+    (n,) ndarray
+        Optical depth.
+    """
     w = np.asarray(wave_obs, dtype=float)
     s = 1.0 + z
     on = (w > LYMAN_LIMIT_AA) & (w < LYMAN_LIMIT_AA * s)
@@ -133,7 +196,20 @@ def tau_igm_lclaf(wave_obs: ArrayLike, z: float) -> NDArray[np.float64]:
 
 
 def tau_igm_lcdla(wave_obs: ArrayLike, z: float) -> NDArray[np.float64]:
-    """Lyman continuum optical depth of damped systems (Inoue et al. 2014, eqs. 28-29)."""
+    """Return the Lyman continuum optical depth of damped systems (Inoue et al. 2014, eqs. 28-29).
+
+    Parameters
+    ----------
+    wave_obs : (n,) array_like
+        Observed wavelengths, Angstrom.
+    z : float
+        Redshift of the source.
+
+    Returns
+    -------
+    (n,) ndarray
+        Optical depth.
+    """
     w = np.asarray(wave_obs, dtype=float)
     s = 1.0 + z
     on = (w > LYMAN_LIMIT_AA) & (w < LYMAN_LIMIT_AA * s)

@@ -1,4 +1,4 @@
-"""Stellar initial mass functions, normalised to the mass formed."""
+"""Stellar initial mass functions, normalised to the mass formed: ProSpect's ``IMF_Chabrier`` and its kin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def imf_chabrier(
     massmult: bool = False,
     compat: bool = False,
 ) -> NDArray[np.float64]:
-    """Chabrier (2003) IMF: log-normal below 1 Msol, power law above.
+    """Return the Chabrier (2003) IMF: log-normal below 1 Msol, power law above.
 
     Parameters
     ----------
@@ -79,9 +79,23 @@ def imf_kroupa(
     massmult: bool = False,
     compat: bool = False,
 ) -> NDArray[np.float64]:
-    """Kroupa (2001) IMF: slopes `alpha1` to `alpha3` with breaks at `mass1` and `mass2` [Msol].
+    """Return the Kroupa (2001) IMF: slopes `alpha1` to `alpha3` with breaks at `mass1` and `mass2` [Msol].
 
     Other arguments, result and errors as in `imf_chabrier`.
+
+    Parameters
+    ----------
+    alpha1, alpha2, alpha3 : float
+        Slopes below `mass1`, between, and above `mass2`.
+    masslow, mass1, mass2, massmax : float
+        Ends and breaks, Msol.
+    mass, massform, massmult, compat
+        As `imf_chabrier`.
+
+    Returns
+    -------
+    ndarray
+        As `imf_chabrier`.
     """
     k2 = mass1 ** (alpha2 - alpha1)
     k3 = k2 * mass2 ** (alpha3 - alpha2)
@@ -102,7 +116,20 @@ def imf_salpeter(
     massmult: bool = False,
     compat: bool = False,
 ) -> NDArray[np.float64]:
-    """Salpeter (1955) IMF, one power law; other arguments, result and errors as in `imf_chabrier`."""
+    """Return the Salpeter (1955) IMF, one power law.
+
+    Parameters
+    ----------
+    alpha : float
+        Slope.
+    mass, masslow, massmax, massform, massmult, compat
+        As `imf_chabrier`.
+
+    Returns
+    -------
+    ndarray
+        As `imf_chabrier`.
+    """
     return _evaluate(mass, lambda m: m**-alpha, (), masslow, massmax, massform, massmult, compat)
 
 

@@ -56,7 +56,7 @@ def _nodes(params: ArrayLike) -> np.ndarray:
 
 
 def interp_param(x: ArrayLike, params: ArrayLike, log: bool = False) -> InterpParam:
-    """Lower and upper node of each value and the linear weights between them.
+    """Return the lower and upper node of each value and the linear weights between them.
 
     Parameters
     ----------
@@ -102,9 +102,22 @@ def interp_param(x: ArrayLike, params: ArrayLike, log: bool = False) -> InterpPa
 
 
 def interp_quick(x: float, params: ArrayLike, log: bool = False) -> InterpQuick:
-    """`interp_param` for one value: (id_lo, id_hi, wt_lo, wt_hi), indices 0-based.
+    """Return `interp_param` of one value: (id_lo, id_hi, wt_lo, wt_hi), indices 0-based.
 
     Below the nodes (0, 0, 1, 0), above them (n-1, n-1, 0, 1).
+
+    Parameters
+    ----------
+    x : float
+        The value.
+    params : (n,) array_like
+        Nodes, ascending.
+    log : bool
+        Interpolate in log10.
+
+    Returns
+    -------
+    InterpQuick
 
     Raises
     ------
@@ -164,7 +177,7 @@ class MonotoneSpline:
         self.slope = slope
 
     def __call__(self, u: ArrayLike) -> np.ndarray:
-        """Values at `u` (any shape)."""
+        """Return the values at `u` (any shape)."""
         u = np.asarray(u, dtype=float)
         x, y, m = self.x, self.y, self.slope
         k = np.clip(np.searchsorted(x, u, side="right") - 1, 0, x.size - 2)
@@ -227,7 +240,7 @@ class FmmSpline:
         self.d = np.append(d, d[-1])
 
     def __call__(self, u: ArrayLike) -> np.ndarray:
-        """Values at `u` (any shape)."""
+        """Return the values at `u` (any shape)."""
         u = np.asarray(u, dtype=float)
         k = np.clip(np.searchsorted(self.x, u, side="right") - 1, 0, self.x.size - 1)
         t = u - self.x[k]
@@ -251,7 +264,7 @@ class NaturalSpline:
         self._ends = self._inside(self.x[[0, -1]], 1)
 
     def __call__(self, u: ArrayLike) -> np.ndarray | float:
-        """Values at `u` (any shape)."""
+        """Return the values at `u` (any shape)."""
         u = np.asarray(u, dtype=float)
         x, y = self.x, self.y
         out = np.where(

@@ -54,7 +54,7 @@ class EnergyBalance:
 
 
 def ionizing_photons_from_sfr(sfr_msun_yr: float, imf: str = "salpeter") -> float:
-    """Give the ionising photons per second of a constant star-formation rate (Kennicutt 1998, eq. 2).
+    """Return the ionising photons per second of a constant star-formation rate (Kennicutt 1998, eq. 2).
 
     Parameters
     ----------
@@ -115,13 +115,24 @@ def ionizing_photons(
 def ionizing_luminosity(
     wave_aa: np.ndarray, lum_lsol_aa: np.ndarray, limit_aa: float = LYMAN_LIMIT_AA
 ) -> np.ndarray:
-    """Integrate the light below the Lyman limit, in Lsol; arguments of `ionizing_photons`."""
+    """Integrate the light below the Lyman limit, in Lsol.
+
+    Parameters
+    ----------
+    wave_aa, lum_lsol_aa, limit_aa
+        As `ionizing_photons`.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Lsol.
+    """
     wave, lum = _below_limit(wave_aa, lum_lsol_aa, limit_aa)
     return np.trapezoid(lum, wave, axis=-1)
 
 
 def library_ionizing_photons(library: SSPLibrary) -> np.ndarray:
-    """Give the ionising photons per second per Msol formed of each SSP, shape (n_z, n_age).
+    """Return the ionising photons per second per Msol formed of each SSP, shape (n_z, n_age).
 
     Raises
     ------
@@ -132,9 +143,21 @@ def library_ionizing_photons(library: SSPLibrary) -> np.ndarray:
 
 
 def halpha_from_ionizing_photons(photons_s: float, escape_frac: float = 0.0) -> float:
-    """Give the Halpha luminosity in Lsol of ionising photons per second that gas absorbs.
+    """Return the Halpha luminosity in Lsol of ionising photons per second that gas absorbs.
 
     1.37e-12 erg a photon: case B at 1e4 K, 0.45 Halpha photons per recombination (Kennicutt 1998).
+
+    Parameters
+    ----------
+    photons_s : ndarray or float
+        Ionising photons per second.
+    escape_frac : float
+        Share of them that leaves the gas.
+
+    Returns
+    -------
+    ndarray or float
+        Lsol, of the shape of `photons_s`.
 
     Raises
     ------

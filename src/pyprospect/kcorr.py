@@ -44,7 +44,7 @@ def kcorr(
     outside: str = "error",
     quadrature: str = "sed",
 ) -> KCorrection:
-    """k-correction: (m_observed - distance modulus) - M at rest, in the same bands [mag].
+    """Return the k-correction (m_observed - distance modulus) - M at rest, per band [mag] (ProSpect's ``KCorr``).
 
     Parameters
     ----------
@@ -58,6 +58,11 @@ def kcorr(
         Distance modulus [mag]; default from the cosmology.
     filters, H0, OmegaM, OmegaL, outside, quadrature
         As in `photom_lum`.
+
+    Returns
+    -------
+    ndarray, shape (..., n_band)
+        Magnitudes.
 
     Notes
     -----
@@ -87,7 +92,22 @@ def dcorr(
     outside: str = "error",
     quadrature: str = "sed",
 ) -> DustCorrection:
-    """Attenuation per band [mag]: absolute magnitude with dust minus without (ProSpect's `Dcorr`)."""
+    """Return the attenuation per band [mag]: absolute magnitude with dust minus without (ProSpect's `Dcorr`).
+
+    Parameters
+    ----------
+    wave : (n,) array_like
+        Rest wavelengths, Angstrom.
+    lum_atten, lum_unatten : (..., n) array_like
+        Lsol/Angstrom with dust and without.
+    filters, outside, quadrature
+        See `pyprospect.photometry.bandpass`.
+
+    Returns
+    -------
+    ndarray, shape (..., n_band)
+        Magnitudes.
+    """
     options = {"filters": filters, "outside": outside, "quadrature": quadrature}
     with_dust = photom_lum(wave, lum_atten, z=0.0, **options)
     without = photom_lum(wave, lum_unatten, z=0.0, **options)

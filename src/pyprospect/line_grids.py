@@ -119,7 +119,7 @@ class LineGrid:
         return np.array([HYDROGEN.fullmatch(line) is not None for line in self.line_names])
 
     def __call__(self, norm: str = "Halpha") -> LineTable:
-        """Give the grid as the line table that `pyprospect.nebular` works with.
+        """Return the grid as the line table that `pyprospect.nebular` works with.
 
         Parameters
         ----------
@@ -185,6 +185,15 @@ class LineGrid:
 
     def select(self, wave_min_aa: float, wave_max_aa: float) -> LineGrid:
         """Keep only the lines inside a range of wavelengths, in Angstrom.
+
+        Parameters
+        ----------
+        wave_min_aa, wave_max_aa : float
+            Ends of the range, Angstrom.
+
+        Returns
+        -------
+        LineGrid
 
         Raises
         ------
@@ -258,6 +267,10 @@ class LineGrid:
             Add the lines the grid leaves out but atomic physics fixes: [OIII]4959, [NII]6548 and the higher
             Balmer and Paschen lines (see ``MAPPINGS_COMPANIONS``).
 
+        Returns
+        -------
+        LineGrid
+
         Raises
         ------
         ValueError
@@ -313,6 +326,10 @@ class LineGrid:
         age_max_yr : float
             Length in yr of the constant star formation that makes the ionising light.
 
+        Returns
+        -------
+        LineGrid
+
         Raises
         ------
         ValueError
@@ -354,7 +371,7 @@ _CLOUDY_NAME = re.compile(r"ZMET_([\d.]+)_LOGU_(-?[\d.]+)")
 
 
 def constant_sfr_weights(age_yr: np.ndarray, age_max_yr: float) -> np.ndarray:
-    """Give the time in yr that each age stands for, for constant star formation over the last ``age_max_yr``.
+    """Return the time in yr that each age stands for in constant star formation over the last ``age_max_yr``.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ MUSE_RANGE_AA = (4750.0, 9350.0)
 
 
 def muse_udf10_fwhm_aa(wave_aa: ArrayLike, extrapolate: bool = False) -> np.ndarray:
-    """FWHM of MUSE's LSF in Angstrom: 5.866e-8 w^2 - 9.187e-4 w + 6.040.
+    """Return the FWHM of MUSE's LSF in Angstrom: 5.866e-8 w^2 - 9.187e-4 w + 6.040.
 
     Parameters
     ----------
@@ -56,7 +56,18 @@ def muse_udf10_fwhm_aa(wave_aa: ArrayLike, extrapolate: bool = False) -> np.ndar
 
 
 def muse_udf10_sigma_kms(wave_aa: ArrayLike, extrapolate: bool = False) -> np.ndarray:
-    """Sigma of MUSE's LSF in km/s at observed wavelengths; see `muse_udf10_fwhm_aa`."""
+    """Return the sigma of MUSE's LSF in km/s at observed wavelengths; see `muse_udf10_fwhm_aa`.
+
+    Parameters
+    ----------
+    wave_aa, extrapolate
+        As `muse_udf10_fwhm_aa`.
+
+    Returns
+    -------
+    ndarray
+        km/s, of the shape of `wave_aa`.
+    """
     wave = np.asarray(wave_aa, dtype=float)
     return muse_udf10_fwhm_aa(wave, extrapolate) / FWHM_PER_SIGMA / wave * C_KMS
 
@@ -144,7 +155,7 @@ def lsf_sigma_kms(LSF: LSFLike, wave_observed_aa: ArrayLike, compat: bool = Fals
 def effective_lsf(
     LSF: LSFLike, library_fwhm_aa: float | Callable[[np.ndarray], np.ndarray], z: float = 0.0
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """LSF that brings a library of its own finite resolution to the instrument's.
+    """Return the LSF that brings a library of its own finite resolution to the instrument's.
 
     sigma^2 = sigma_LSF^2 - sigma_library^2, zero where the library is the coarser one (nothing can be done
     there but to accept the library's resolution).
@@ -192,7 +203,7 @@ def disp_stars(
     res: float = 0.5,
     compat: bool = False,
 ) -> np.ndarray:
-    """Spectrum broadened by sqrt(veldisp^2 + LSF^2), a Gaussian whose width may change with wavelength.
+    """Return a spectrum broadened by sqrt(veldisp^2 + LSF^2), a Gaussian that may change with wavelength.
 
     Parameters
     ----------
@@ -282,10 +293,15 @@ def disp_stars_with_nan(
     range: float = 5,
     res: float = 0.5,
 ) -> np.ndarray:
-    """ProSpect's dispersed spectrum beside pixels of exactly zero: NaN, or without the shifts that meet one.
+    """Return ProSpect's dispersed spectrum beside pixels of exactly zero: NaN, or less the shifts that meet one.
 
     Arguments are those of `disp_stars`. The logarithm of zero is -Inf: at the blue node of an interval it makes
     NaN of every pixel that is interpolated there, at the red node it makes zero.
+
+    Parameters
+    ----------
+    wave, lum, veldisp, LSF, z, range, res
+        As `disp_stars`.
 
     Returns
     -------

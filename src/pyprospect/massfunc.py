@@ -45,7 +45,7 @@ _YOUNGEST_YR = 1e5
 
 
 def check_ages(age: ArrayLike) -> np.ndarray:
-    """Ages as floats; ValueError for NaN."""
+    """Return ages as floats; ValueError for NaN."""
     age = np.asarray(age, dtype=float)
     if np.isnan(age).any():
         raise ValueError(f"{np.isnan(age).sum()} of {age.size} ages are NaN; give look-back ages in yr")
@@ -92,7 +92,7 @@ def _truncation(age: np.ndarray, mpeak: float, mtrunc: float, magemax: float) ->
 
 
 def const(age: ArrayLike, mSFR: float = 1, magemax: float = 13.8) -> np.ndarray:
-    """Constant rate `mSFR` at ages strictly below `magemax`; a negative rate is not clipped.
+    """Return the constant rate `mSFR` at ages strictly below `magemax`; a negative rate is not clipped.
 
     Parameters
     ----------
@@ -126,9 +126,25 @@ def p2(
     m2age: float | None = None,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """Straight line from rate `m1` at age `m1age` to `m2` (default `m1`) at `m2age` (default `magemax`).
+    """Return a line from rate `m1` at age `m1age` to `m2` (default `m1`) at `m2age` (default `magemax`).
 
     Rates in Msol/yr, ages of the nodes in Gyr; zero outside the two nodes.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    m1, m2 : float
+        Rates at the nodes, Msol/yr.
+    m1age, m2age : float
+        Ages of the nodes, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
     """
     m2 = m1 if m2 is None else m2
     m2age = magemax if m2age is None else m2age
@@ -150,9 +166,25 @@ def p3(
     m3age: float = 13,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """Monotone cubic in age through three rates; each rate defaults to the one before it.
+    """Return the monotone cubic in age through three rates; each rate defaults to the one before it.
 
     Rates in Msol/yr, ages of the nodes in Gyr; straight lines beyond the end nodes.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    m1, m2, m3 : float
+        Rates at the nodes, Msol/yr.
+    m1age, m2age, m3age : float
+        Ages of the nodes, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
     """
     m2 = m1 if m2 is None else m2
     m3 = m2 if m3 is None else m3
@@ -173,7 +205,24 @@ def p3_burst(
     mburstage: float = 0.1,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """`p3` plus a burst of rate `mburst` at ages strictly below `mburstage` (Gyr)."""
+    """Return `p3` plus a burst of rate `mburst` at ages strictly below `mburstage` (Gyr).
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    m1, m2, m3, m1age, m2age, m3age : float
+        As `p3`.
+    mburst, mburstage : float
+        Rate of the burst, Msol/yr, and its oldest age, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
+    """
     smooth = p3(age, m1, m2, m3, m1age=m1age, m2age=m2age, m3age=m3age, magemax=magemax)
     age = _ages(age)
     return _cut(_burst(smooth, age, mburst, mburstage), age, magemax)
@@ -192,7 +241,24 @@ def p4(
     m4age: float = 13,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """Monotone cubic in log10 age through four rates; each rate defaults to the one before it."""
+    """Return the monotone cubic in log10 age through four rates; each rate defaults to the one before it.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    m1, m2, m3, m4 : float
+        Rates at the nodes, Msol/yr.
+    m1age, m2age, m3age, m4age : float
+        Ages of the nodes, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
+    """
     m2 = m1 if m2 is None else m2
     m3 = m2 if m3 is None else m3
     m4 = m3 if m4 is None else m4
@@ -217,7 +283,24 @@ def p6(
     m6age: float = 13,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """Monotone cubic in log10 age through six rates; each rate defaults to the one before it."""
+    """Return the monotone cubic in log10 age through six rates; each rate defaults to the one before it.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    m1, m2, m3, m4, m5, m6 : float
+        Rates at the nodes, Msol/yr.
+    m1age, m2age, m3age, m4age, m5age, m6age : float
+        Ages of the nodes, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
+    """
     m2 = m1 if m2 is None else m2
     m3 = m2 if m3 is None else m3
     m4 = m3 if m4 is None else m4
@@ -244,9 +327,25 @@ def b5(
     m6age: float = 13,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """Five steps between six edges (Gyr); each rate defaults to the one before it.
+    """Return five steps between six edges (Gyr); each rate defaults to the one before it.
 
     Bins hold their lower edge; the last holds its upper edge too. Zero outside.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    m1, m2, m3, m4, m5 : float
+        Rates of the steps, Msol/yr.
+    m1age, m2age, m3age, m4age, m5age, m6age : float
+        Edges, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
     """
     m2 = m1 if m2 is None else m2
     m3 = m2 if m3 is None else m3
@@ -264,9 +363,25 @@ def b5(
 def exp(
     age: ArrayLike, mSFR: float = 10, mtau: float = 1, *, mpivot: float | None = None, magemax: float = 13.8
 ) -> np.ndarray:
-    """Exponential with rate `mSFR` at age `mpivot` (Gyr, default `magemax`): mSFR exp(-mtau (1-age/mpivot)).
+    """Return an exponential with rate `mSFR` at age `mpivot`, mSFR exp(-mtau (1-age/mpivot)).
 
     `mtau` is a number of e-foldings; positive means a rate that was higher in the past.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    mSFR, mpivot : float
+        Rate, Msol/yr, and the age that has it, Gyr; default `magemax`.
+    mtau : float
+        Number of e-foldings between the pivot and today.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
     """
     mpivot = magemax if mpivot is None else mpivot
     age = _ages(age)
@@ -284,7 +399,24 @@ def exp_burst(
     mburstage: float = 0.1,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """`exp` plus a burst of rate `mburst` at ages strictly below `mburstage` (Gyr)."""
+    """Return `exp` plus a burst of rate `mburst` at ages strictly below `mburstage` (Gyr).
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    mSFR, mtau, mpivot : float
+        As `exp`.
+    mburst, mburstage : float
+        Rate of the burst, Msol/yr, and its oldest age, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
+    """
     smooth = exp(age, mSFR, mtau, mpivot=mpivot, magemax=magemax)
     age = _ages(age)
     return _cut(_burst(smooth, age, mburst, mburstage), age, magemax)
@@ -299,7 +431,7 @@ def snorm(
     *,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """Skewed normal in age: mSFR exp(-Y^2/2), Y = X exp(mskew)^asinh(X), X = (age-mpeak)/mperiod.
+    """Return the skewed normal in age: mSFR exp(-Y^2/2), Y = X exp(mskew)^asinh(X), X = (age-mpeak)/mperiod.
 
     Parameters
     ----------
@@ -334,7 +466,28 @@ def snorm_burst(
     mburstage: float = 0.1,
     magemax: float = 13.8,
 ) -> np.ndarray:
-    """`snorm` plus a burst of rate `mburst` at ages strictly below `mburstage` (Gyr)."""
+    """Return `snorm` plus a burst of rate `mburst` at ages strictly below `mburstage` (Gyr).
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    mSFR : float
+        Rate at the peak, Msol/yr.
+    mpeak, mperiod : float
+        Age of the peak and width, Gyr.
+    mskew : float
+        Skewness, see `snorm`.
+    mburst, mburstage : float
+        Rate of the burst, Msol/yr, and its oldest age, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
+    """
     age = _ages(age)
     sfr = _burst(_skewed_normal(age, mSFR, mpeak, mperiod, mskew), age, mburst, mburstage)
     return _cut(sfr, age, magemax)
@@ -350,9 +503,29 @@ def snorm_trunc(
     magemax: float = 13.8,
     mtrunc: float = 2,
 ) -> np.ndarray:
-    """`snorm` times 1-Phi((age-mu)/s), which brings it to zero at `magemax`.
+    """Return `snorm` times 1-Phi((age-mu)/s), which brings it to zero at `magemax`.
 
     mu = mpeak + D/mtrunc and s = D/(2 mtrunc) with D = |magemax - mpeak|.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    mSFR : float
+        Rate at the peak, Msol/yr.
+    mpeak, mperiod : float
+        Age of the peak and width, Gyr.
+    mskew : float
+        Skewness, see `snorm`.
+    magemax : float
+        Oldest age, Gyr.
+    mtrunc : float
+        Sharpness of the truncation.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
     """
     age = _ages(age)
     sfr = _skewed_normal(age, mSFR, mpeak, mperiod, mskew) * _truncation(age, mpeak, mtrunc, magemax)
@@ -371,7 +544,30 @@ def snorm_burst_trunc(
     magemax: float = 13.8,
     mtrunc: float = 2,
 ) -> np.ndarray:
-    """`snorm_burst` times the truncation of `snorm_trunc`: the burst is truncated too."""
+    """Return `snorm_burst` times the truncation of `snorm_trunc`: the burst is truncated too.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    mSFR : float
+        Rate at the peak, Msol/yr.
+    mpeak, mperiod : float
+        Age of the peak and width, Gyr.
+    mskew : float
+        Skewness, see `snorm`.
+    mburst, mburstage : float
+        Rate of the burst, Msol/yr, and its oldest age, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+    mtrunc : float
+        Sharpness of the truncation.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
+    """
     age = _ages(age)
     sfr = _burst(_skewed_normal(age, mSFR, mpeak, mperiod, mskew), age, mburst, mburstage)
     return _cut(sfr * _truncation(age, mpeak, mtrunc, magemax), age, magemax)
@@ -380,10 +576,26 @@ def snorm_burst_trunc(
 def dtau(
     age: ArrayLike, mSFR: float = 10, mpeak: float = 10, mtau: float = 2, *, magemax: float = 13.8
 ) -> np.ndarray:
-    """Delayed tau model: mSFR e x exp(-x), peaking with `mSFR` at age `mpeak` (Gyr).
+    """Return the delayed tau model: mSFR e x exp(-x), peaking with `mSFR` at age `mpeak` (Gyr).
 
     x = 1 + (mpeak-age)/mtau after the peak and 1 + (mpeak-age)/(magemax-mpeak) before it, so that star
     formation starts at `magemax`.
+
+    Parameters
+    ----------
+    age : array_like
+        Look-back ages, yr.
+    mSFR, mpeak : float
+        Rate at the peak, Msol/yr, and its age, Gyr.
+    mtau : float
+        Time scale after the peak, Gyr.
+    magemax : float
+        Oldest age, Gyr.
+
+    Returns
+    -------
+    ndarray
+        Rate in Msol/yr, of the shape of `age`.
     """
     age = _ages(age)
     peak, tau = mpeak * GYR_YR, np.float64(mtau * GYR_YR)
@@ -414,7 +626,7 @@ def _custom_table(age_yr: ArrayLike, sfr: ArrayLike) -> tuple[np.ndarray, np.nda
 def custom(
     age: ArrayLike, age_yr: ArrayLike = (), sfr: ArrayLike = (), *, magemax: float | None = None
 ) -> np.ndarray:
-    """Tabulated history.
+    """Return the tabulated history.
 
     Parameters
     ----------
@@ -487,7 +699,7 @@ FUNCTIONS: dict[str, MassFunction] = {
 
 
 def resolve(massfunc: str | MassFunction) -> MassFunction:
-    """The function of a name (with or without ProSpect's prefix ``massfunc_``), or the callable itself.
+    """Return the function of a name, with or without ProSpect's prefix ``massfunc_``, or the callable.
 
     Raises
     ------
@@ -500,7 +712,23 @@ def resolve(massfunc: str | MassFunction) -> MassFunction:
 def by_name(
     function: str | Callable[..., Any], known: dict[str, Callable[..., Any]], *, prefix: str, what: str
 ) -> Callable[..., Any]:
-    """The callable itself, or the one of a name with or without ProSpect's prefix; ValueError if none has it."""
+    """Return the callable itself, or the one of a name with or without ProSpect's prefix; ValueError if none.
+
+    Parameters
+    ----------
+    function : callable or str
+        The function, or its name.
+    known : dict
+        Functions by name.
+    prefix : str
+        What ProSpect puts before each name.
+    what : str
+        What the functions are, for the message.
+
+    Returns
+    -------
+    callable
+    """
     if callable(function):
         return function
     name = str(function).removeprefix(prefix)
@@ -510,7 +738,7 @@ def by_name(
 
 
 def integrate(massfunc: str | MassFunction, lower: float, upper: float, **parameters: Any) -> float:
-    """Mass formed (Msol) between two look-back ages (yr), integrated as R's ``integrate`` does.
+    """Return the mass formed (Msol) between two look-back ages (yr), integrated as R's ``integrate`` does.
 
     Parameters
     ----------

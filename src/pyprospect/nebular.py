@@ -62,7 +62,23 @@ class LineSpectrum(NamedTuple):
 def Z2q(
     Zgas: ArrayLike = 0.02, *, q0: float = 2.8e7, g0: float = -1.3, Z0: float = 0.012
 ) -> np.ndarray | np.float64:
-    """Ionisation parameter (cm/s) of gas of metal mass fraction `Zgas`: q0 (Zgas/Z0)^g0.
+    """Return the ionisation parameter (cm/s) of gas of metal mass fraction `Zgas`: q0 (Zgas/Z0)^g0.
+
+    Parameters
+    ----------
+    Zgas : array_like
+        Metal mass fraction of the gas.
+    q0 : float
+        cm/s at `Z0`.
+    g0 : float
+        Slope.
+    Z0 : float
+        Metal mass fraction.
+
+    Returns
+    -------
+    ndarray or float
+        cm/s, of the shape of `Zgas`.
 
     Notes
     -----
@@ -72,7 +88,19 @@ def Z2q(
 
 
 def sfr2lum(SFR: ArrayLike = 1.0, lumscale: float = HALPHA_LSOL_PER_SFR) -> np.ndarray | np.float64:
-    """Halpha luminosity (Lsol) of a star-formation rate (Msol/yr); ProSpect's ``SFR2Lum``.
+    """Return the Halpha luminosity (Lsol) of a star-formation rate (Msol/yr); ProSpect's ``SFR2Lum``.
+
+    Parameters
+    ----------
+    SFR : array_like
+        Msol/yr.
+    lumscale : float
+        Lsol of Halpha per Msol/yr.
+
+    Returns
+    -------
+    ndarray or float
+        Lsol, of the shape of `SFR`.
 
     Notes
     -----
@@ -84,7 +112,7 @@ def sfr2lum(SFR: ArrayLike = 1.0, lumscale: float = HALPHA_LSOL_PER_SFR) -> np.n
 
 @lru_cache(maxsize=8)
 def lkl10(norm: str = "Halpha") -> LineTable:
-    """The lines of Levesque, Kewley & Larson (2010), 47 from Lyman alpha to [C II] 157.7 micron.
+    """Return the lines of Levesque, Kewley & Larson (2010), 47 from Lyman alpha to [C II] 157.7 micron.
 
     Parameters
     ----------
@@ -165,7 +193,17 @@ def line_luminosities(
     log: bool = True,
     LKL10: LineTable | dict[str, Any] | Callable[[str], LineTable] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wavelengths (Angstrom) and luminosities (Lsol) of all lines; arguments of `emission_lines`.
+    """Return the wavelengths (Angstrom) and luminosities (Lsol) of all lines.
+
+    Parameters
+    ----------
+    Ha_lum, Hb_lum, Hlines_lum, All_lum, SFR, Z, q, lumscale, log, LKL10
+        As `emission_lines`.
+
+    Returns
+    -------
+    wave_aa, lum
+        (n_line,) ndarray: Angstrom and Lsol.
 
     Raises
     ------
@@ -204,7 +242,18 @@ def line_luminosities(
 
 
 def halpha_luminosity(wave_aa: np.ndarray, lum: np.ndarray) -> float:
-    """Luminosity of Halpha among lines (Angstrom, any unit); ValueError if it is not one of them."""
+    """Return the luminosity of Halpha among lines (Angstrom, any unit); ValueError if it is not one of them.
+
+    Parameters
+    ----------
+    wave_aa, lum : (n_line,) ndarray
+        Lines: Angstrom, any unit.
+
+    Returns
+    -------
+    float
+        In the unit of `lum`.
+    """
     nearest = int(np.argmin(np.abs(wave_aa - HALPHA_AA)))
     if abs(wave_aa[nearest] - HALPHA_AA) > 3:
         raise ValueError(
@@ -233,7 +282,7 @@ def emission_lines(
     LKL10: LineTable | dict[str, Any] | Callable[[str], LineTable] | None = None,
     compat: bool = False,
 ) -> LineSpectrum:
-    """Spectrum of the emission lines, each a Gaussian.
+    """Return the spectrum of the emission lines, each a Gaussian.
 
     Parameters
     ----------
@@ -301,7 +350,20 @@ def _doppler(veldisp: ArrayLike, centres: np.ndarray) -> np.ndarray:
 def line_sigmas(
     centres: np.ndarray, veldisp: float, LSF: LSFLike, *, z_LSF: float, compat: bool = False
 ) -> np.ndarray:
-    """Gaussian sigmas in Angstrom of lines at rest wavelengths `centres`; arguments of `emission_lines`."""
+    """Return the Gaussian sigmas in Angstrom of lines at rest.
+
+    Parameters
+    ----------
+    centres : (n_line,) ndarray
+        Rest wavelengths, Angstrom.
+    veldisp, LSF, z_LSF, compat
+        As `emission_lines`.
+
+    Returns
+    -------
+    (n_line,) ndarray
+        Angstrom.
+    """
     if not veldisp >= 0:
         raise ValueError(f"veldisp={veldisp} km/s must be >= 0")
     sigma = _doppler(np.hypot(veldisp, lsf_sigma_kms(LSF, centres * (1.0 + z_LSF), compat)), centres)
@@ -311,7 +373,20 @@ def line_sigmas(
 
 
 def line_grid(centres: np.ndarray, sigma_aa: np.ndarray, *, range: float = 5, res: float = 0.5) -> np.ndarray:
-    """Union of the grids centre + sigma g, g = -range ... range by `res`."""
+    """Return the union of the grids centre + sigma g, g = -range ... range by `res`.
+
+    Parameters
+    ----------
+    centres, sigma_aa : (n_line,) ndarray
+        Lines: Angstrom.
+    range, res : float
+        Extent and step, in sigma.
+
+    Returns
+    -------
+    (n,) ndarray
+        Angstrom, ascending.
+    """
     steps = np.arange(int(2 * range / res + 1e-10) + 1) * res - range
     return np.unique(np.multiply.outer(sigma_aa, steps) + centres[:, None])
 
@@ -319,7 +394,7 @@ def line_grid(centres: np.ndarray, sigma_aa: np.ndarray, *, range: float = 5, re
 def line_profiles(
     wave: np.ndarray, centres: np.ndarray, sigma_aa: np.ndarray, *, lum: np.ndarray, conserve: bool = False
 ) -> np.ndarray:
-    """Sum of Gaussian lines on a grid, each zero from 5 sigma on.
+    """Return the sum of Gaussian lines on a grid, each zero from 5 sigma on.
 
     Parameters
     ----------

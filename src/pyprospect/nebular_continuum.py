@@ -51,7 +51,7 @@ TEMPERATURE_K = np.array([18400.0, 14300.0, 11700.0, 8600.0, 5700.0])
 
 
 def halpha_emissivity(te_k: float) -> float:
-    """Give the Halpha emissivity 4 pi j / (n_e n_p), case B, in erg cm3 / s.
+    """Return the Halpha emissivity 4 pi j / (n_e n_p), case B, in erg cm3 / s.
 
     Draine (2011), eq. 14.8: alpha = 1.17e-13 T4^(-0.942 - 0.031 ln T4) cm3/s.
     """
@@ -115,15 +115,25 @@ def nebular_continuum(
 def nebular_continuum_per_halpha(
     wave_aa: np.ndarray, te_k: float = 8000.0, *, helium: float = 0.085, density_cm3: float = 30.0
 ) -> np.ndarray:
-    """Compute the nebular continuum per Halpha luminosity, in 1/Angstrom; arguments of `nebular_continuum`.
+    """Compute the nebular continuum per Halpha luminosity, in 1/Angstrom.
 
     Times the Halpha luminosity in Lsol it is the continuum in Lsol / Angstrom.
+
+    Parameters
+    ----------
+    wave_aa, te_k, helium, density_cm3
+        As `nebular_continuum`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1/Angstrom.
     """
     return nebular_continuum(wave_aa, te_k, helium=helium, density_cm3=density_cm3) / halpha_emissivity(te_k)
 
 
 def electron_temperature(z: float) -> float:
-    """Give the electron temperature in K of gas of metal mass fraction ``z``.
+    """Return the electron temperature in K of gas of metal mass fraction ``z``.
 
     ASSUME: linear in log10 Z between the temperatures at which `nebular_continuum` has the Balmer jumps of the
     Cloudy models of bagpipes (log U = -3, constant star formation): 18,400 K at Z = 0.0004 to 5700 K at 0.05, the
@@ -140,10 +150,22 @@ def electron_temperature(z: float) -> float:
 
 
 def continuum_at(wave_aa: np.ndarray, z: float) -> np.ndarray:
-    """Give the nebular continuum of gas of metal mass fraction ``z`` per Halpha luminosity, in 1/Angstrom.
+    """Return the nebular continuum of gas of metal mass fraction ``z`` per Halpha luminosity, in 1/Angstrom.
 
     `nebular_continuum_per_halpha` at the `electron_temperature`, between wavelengths 0.3 % apart and on both sides
     of every edge, straight lines in log-log (good to 1e-3); 0 below 300 Angstrom.
+
+    Parameters
+    ----------
+    wave_aa : ndarray, shape (n,)
+        Rest wavelengths, Angstrom.
+    z : float
+        Metal mass fraction of the gas.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1/Angstrom.
     """
     nodes, values = _continuum_nodes(electron_temperature(z))
     return np.exp(np.interp(np.log(wave_aa), nodes, values, left=-np.inf))
@@ -162,7 +184,22 @@ def _continuum_nodes(te_k: float) -> tuple[np.ndarray, np.ndarray]:
 def continuum_outside(
     model: Callable[[np.ndarray, float], np.ndarray], wave_min_aa: float, wave_max_aa: float, *, z: float
 ) -> float:
-    """Integrate a nebular continuum from the Lyman limit to 1 cm outside a range of wavelengths, per Halpha."""
+    """Integrate a nebular continuum from the Lyman limit to 1 cm outside a range of wavelengths, per Halpha.
+
+    Parameters
+    ----------
+    model : callable
+        ``model(wave_aa, z)`` in 1/Angstrom, as `continuum_at`.
+    wave_min_aa, wave_max_aa : float
+        Ends of the range, Angstrom.
+    z : float
+        Metal mass fraction of the gas.
+
+    Returns
+    -------
+    float
+        Luminosity outside the range over that of Halpha.
+    """
     power = 0.0
     for low, high in ((LYMAN_LIMIT_AA, wave_min_aa), (wave_max_aa, 1e8)):
         if low < high:
@@ -193,7 +230,7 @@ class CloudyContinuum:
     per_halpha: np.ndarray
 
     def __call__(self, wave_aa: np.ndarray, z: float, log_u: float = -3.0) -> np.ndarray:
-        """Give the continuum per Halpha luminosity in 1/Angstrom, shape of ``wave_aa``.
+        """Return the continuum per Halpha luminosity in 1/Angstrom, shape of ``wave_aa``.
 
         Linear in log Z, log U and wavelength; the end values beyond the metallicities and ionisations of the
         grid, 0 outside its wavelengths.
@@ -217,6 +254,10 @@ class CloudyContinuum:
             Folder with ``*nebular_cont_grids*.fits`` and ``*nebular_line_grids*.fits``.
         age_max_yr : float
             Length of the constant star formation that makes the ionising light.
+
+        Returns
+        -------
+        CloudyContinuum
 
         Raises
         ------
@@ -275,6 +316,10 @@ def continuum_for(library: SSPLibrary, wave_aa: np.ndarray | None = None) -> Con
         Library whose metallicities and, by default, wavelengths are used.
     wave_aa : ndarray, optional
         Other wavelengths in Angstrom.
+
+    Returns
+    -------
+    ContinuumPerHalpha
     """
     wave_aa = library.wave_aa if wave_aa is None else np.asarray(wave_aa, dtype=float)
     rows = [nebular_continuum_per_halpha(wave_aa, electron_temperature(z)) for z in library.z]

@@ -73,7 +73,7 @@ def lum2flux_factor(
     OmegaL: float | None = None,
     ref: str | None = None,
 ) -> float:
-    """Flux per luminosity, (erg/s/cm2/Angstrom observed) / (Lsol/Angstrom rest).
+    """Return the flux per luminosity, (erg/s/cm2/Angstrom observed) / (Lsol/Angstrom rest).
 
     ``Lsol / (4 pi D_L^2) / (1+z)``; at z <= 0 without a distance, the flux at 10 pc.
 
@@ -85,6 +85,10 @@ def lum2flux_factor(
         Luminosity distance [Mpc]; without it, the cosmology gives it. For galaxies nearby give it.
     H0, OmegaM, OmegaL, ref
         See `pyprospect.cosmology.cosmology`.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -116,7 +120,7 @@ def lum2flux(
     ref: str | None = None,
     LumDist_Mpc: float | None = None,
 ) -> FluxSpectrum:
-    """Rest-frame luminosity density to observed flux density.
+    """Convert a rest-frame luminosity density to an observed flux density (ProSpect's ``Lum2Flux``).
 
     Parameters
     ----------
@@ -159,9 +163,23 @@ def flux2lum(
     ref: str | None = None,
     LumDist_Mpc: float | None = None,
 ) -> LumSpectrum:
-    """Observed flux density [erg/s/cm2/Angstrom] to luminosity density [Lsol/Angstrom] at rest.
+    """Convert an observed flux density to a luminosity density at rest (ProSpect's ``Flux2Lum``).
 
     Inverse of `lum2flux`, with the same arguments and errors.
+
+    Parameters
+    ----------
+    wave : array_like, shape (n,), or spectrum
+        Observed wavelengths, Angstrom; a pair or (n, 2) array if `flux` is left out.
+    flux : array_like, shape (..., n)
+        erg/s/cm2/Angstrom.
+    z, lum_dist_mpc, LumDist_Mpc, H0, OmegaM, OmegaL, ref
+        As `lum2flux`.
+
+    Returns
+    -------
+    LumSpectrum
+        Rest wavelengths, Angstrom, and Lsol/Angstrom.
     """
     w, values = _pair(wave, flux, "flux")
     distance = lum_dist_mpc if lum_dist_mpc is not None else LumDist_Mpc
@@ -180,7 +198,7 @@ def bandpass(
     outside: str = "error",
     quadrature: str = "sed",
 ) -> NDArray[np.float64] | float:
-    """Mean flux density of a spectrum through filters.
+    """Return the mean flux density of a spectrum through filters.
 
     Parameters
     ----------
@@ -292,7 +310,7 @@ def photom_flux(
     outside: str = "error",
     quadrature: str = "sed",
 ) -> NDArray[np.float64]:
-    """Photometry of an observed spectrum.
+    """Return the photometry of an observed spectrum.
 
     Parameters
     ----------
@@ -343,9 +361,21 @@ def photom_lum(
     outside: str = "error",
     quadrature: str = "sed",
 ) -> NDArray[np.float64]:
-    """Photometry of a rest-frame luminosity density [Lsol/Angstrom] seen at redshift `z`.
+    """Return the photometry of a rest-frame luminosity density [Lsol/Angstrom] seen at redshift `z`.
 
     Absolute magnitudes at z <= 0. Arguments of `lum2flux` and `photom_flux`, shape (..., n_band).
+
+    Parameters
+    ----------
+    wave, lum, z, lum_dist_mpc, LumDist_Mpc, H0, OmegaM, OmegaL, ref
+        As `lum2flux`.
+    outtype, filters, outside, quadrature
+        As `photom_flux`.
+
+    Returns
+    -------
+    ndarray, shape (..., n_band)
+        In the unit that `outtype` names.
 
     Raises
     ------

@@ -13,7 +13,7 @@ _TOLERANCE = 2.0**-13  # fourth root of the rounding of a double, R's default fo
 def r_integrate(
     function: Callable[[np.ndarray], np.ndarray], lower: float, upper: float, *, what: str = "the function"
 ) -> float:
-    """Integral at R's default tolerance: QUADPACK dqags, bit-identical to R.
+    """Return the integral at R's default tolerance: QUADPACK dqags, bit-identical to R.
 
     Parameters
     ----------

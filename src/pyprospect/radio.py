@@ -29,7 +29,7 @@ def radio_emission(
     ff_power: float = -0.1,
     sy_power: float = -0.8,
 ) -> NDArray[np.float64]:
-    """Free-free plus synchrotron emission.
+    """Return free-free plus synchrotron emission.
 
     Parameters
     ----------

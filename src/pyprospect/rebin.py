@@ -55,7 +55,7 @@ def addspec(
     extrap: str | float = "constant",
     waveout: ArrayLike | None = None,
 ) -> Spectrum:
-    """Sum of two spectra on the union of their wavelengths.
+    """Return the sum of two spectra on the union of their wavelengths.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def spec_rebin(
     rough: bool = False,
     compat: bool = False,
 ) -> Rebinned:
-    """Mean flux density in the pixels of another grid.
+    """Return the mean flux density in the pixels of another grid (ProSpect's ``specReBin``).
 
     Parameters
     ----------

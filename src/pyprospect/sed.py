@@ -161,7 +161,7 @@ def prospect_sed(
     outside: str | None = None,
     **kwargs: Any,
 ) -> ProSpectSED | NDArray[np.float64] | FluxSpectrum | None:
-    """Spectral energy distribution of a galaxy, ultraviolet to radio (ProSpect's ``ProSpectSED``).
+    """Return the spectral energy distribution of a galaxy, ultraviolet to radio (ProSpect's ``ProSpectSED``).
 
     Parameters
     ----------

@@ -69,7 +69,21 @@ class Nucleus(NamedTuple):
 
 
 def clip(name: str, value: float, limits: tuple[float, float]) -> float:
-    """`value` within `limits`, with a warning said once if it was not; ValueError for NaN or infinity."""
+    """Return `value` within `limits`, with a warning said once if it was not; ValueError for NaN or infinity.
+
+    Parameters
+    ----------
+    name : str
+        Of the value, for the message.
+    value : float
+        What was given.
+    limits : (float, float)
+        Least and greatest value.
+
+    Returns
+    -------
+    float
+    """
     if not np.isfinite(value):
         raise ValueError(f"{name}={value} must be a number between {limits[0]} and {limits[1]}")
     clipped = float(min(max(value, limits[0]), limits[1]))
@@ -80,7 +94,19 @@ def clip(name: str, value: float, limits: tuple[float, float]) -> float:
 
 
 def dust_recipe(Dale: Any, m2l: Any, refine: bool) -> Dust:
-    """What the arguments `Dale` and `Dale_M2L_func` of `prospect_sed` mean; ValueError for anything else."""
+    """Return what `Dale` and `Dale_M2L_func` of `prospect_sed` mean; ValueError for anything else.
+
+    Parameters
+    ----------
+    Dale, m2l
+        What was given as `Dale` and `Dale_M2L_func`.
+    refine : bool
+        Emit through refined templates.
+
+    Returns
+    -------
+    Dust
+    """
     # R's FALSE may come as 0
     off = Dale is False or (isinstance(Dale, (int, float)) and not isinstance(Dale, bool) and Dale == 0)
     if not off and Dale is not None and Dale is not True and not isinstance(Dale, DaleTemplates):
@@ -94,7 +120,7 @@ def dust_recipe(Dale: Any, m2l: Any, refine: bool) -> Dust:
 
 
 def output_grid(waveout: Any) -> tuple[NDArray[np.float64] | None, float]:
-    """log10 output wavelengths (None: union) and the end of the radio continuum; ValueError if unusable."""
+    """Return log10 wavelengths of the output (None: union) and the end of the radio; ValueError if unusable."""
     if waveout is None:
         return None, _LAST_LOG_WAVE
     try:
@@ -111,7 +137,19 @@ def output_grid(waveout: Any) -> tuple[NDArray[np.float64] | None, float]:
 
 
 def with_radio(spectrum: LumSpectrum, radio: Radio) -> LumSpectrum:
-    """Spectrum with the templates' radio continuum taken off, and another put on if wished."""
+    """Return the spectrum with the templates' radio continuum taken off, and another put on if wished.
+
+    Parameters
+    ----------
+    spectrum : LumSpectrum
+        With the radio continuum of the templates.
+    radio : Radio
+        What is put on.
+
+    Returns
+    -------
+    LumSpectrum
+    """
     steps = int(np.floor((radio.log_end - 6.0) / 0.1 + 1e-10))
     out = radiocont(
         spectrum.wave,
@@ -130,7 +168,14 @@ def with_radio(spectrum: LumSpectrum, radio: Radio) -> LumSpectrum:
 def nucleus_light(
     nucleus: Nucleus, screen: Screen, dust: Dust, *, grid: NDArray[np.float64] | None
 ) -> tuple[LumSpectrum, float, float, float, float]:
-    """A nucleus behind its torus and the screen, with the dust it heats.
+    """Return a nucleus behind its torus and the screen, with the dust it heats.
+
+    Parameters
+    ----------
+    nucleus, screen, dust : Nucleus, Screen, Dust
+        What shines, what lies before it, and how dust emits.
+    grid : (n,) ndarray or None
+        log10 of the output wavelengths in Angstrom; None for the union.
 
     Returns
     -------
@@ -175,7 +220,19 @@ def nucleus_light(
 
 
 def add_nucleus(galaxy: LumSpectrum, agn: LumSpectrum, compat: bool) -> LumSpectrum:
-    """Sum of galaxy and nucleus."""
+    """Return the sum of galaxy and nucleus.
+
+    Parameters
+    ----------
+    galaxy, agn : LumSpectrum
+        The two.
+    compat : bool
+        Compare and continue their grids as ProSpect does.
+
+    Returns
+    -------
+    LumSpectrum
+    """
     same_size = galaxy.wave.size == agn.wave.size
     # ProSpect compares the numbers of pixels only
     if same_size and (compat or np.allclose(galaxy.wave, agn.wave, rtol=1e-12, atol=0)):
@@ -185,13 +242,41 @@ def add_nucleus(galaxy: LumSpectrum, agn: LumSpectrum, compat: bool) -> LumSpect
 
 
 def sampled(spectrum: LumSpectrum, grid: NDArray[np.float64]) -> LumSpectrum:
-    """Spectrum at 10^grid Angstrom, straight lines in log-log; 0 beyond its ends."""
+    """Return the spectrum at 10^grid Angstrom, straight lines in log-log; 0 beyond its ends.
+
+    Parameters
+    ----------
+    spectrum : LumSpectrum
+        Any grid.
+    grid : (n,) ndarray
+        log10 of the wavelengths in Angstrom.
+
+    Returns
+    -------
+    LumSpectrum
+        On n wavelengths.
+    """
     nothing = np.zeros(spectrum.lum.size)
     return LumSpectrum(*addspec(*spectrum, spectrum.wave, nothing, extrap=0, waveout=grid))
 
 
 def bands_without_stars(bands: list, wave_stars: NDArray, z: float, *, outside: str) -> NDArray[np.bool_]:
-    """Which bands the stellar library does not cover, although dust or a nucleus may.
+    """Return which bands the stellar library does not cover, although dust or a nucleus may.
+
+    Parameters
+    ----------
+    bands : list of Filter
+        The bands.
+    wave_stars : ndarray
+        Rest wavelengths of the library, Angstrom.
+    z : float
+        Redshift.
+    outside : {'error', 'nan', 'compat'}
+        See `pyprospect.photometry.bandpass`.
+
+    Returns
+    -------
+    (n_band,) bool ndarray
 
     Raises
     ------
@@ -219,7 +304,28 @@ def observe(
     bands: list,
     options: dict[str, str],
 ) -> tuple[FluxSpectrum, NDArray[np.float64] | None]:
-    """Observed spectrum and photometry of a luminosity density; see `ProSpectSED` for their units."""
+    """Return the observed spectrum and photometry of a luminosity density; see `ProSpectSED` for their units.
+
+    Parameters
+    ----------
+    final : LumSpectrum
+        What shines.
+    z : float
+        Redshift.
+    distance : dict
+        Distance and cosmology for `pyprospect.photometry.lum2flux`.
+    IGMabsorb : float or 'Inoue14'
+        As `pyprospect.prospect_sed`.
+    bands : list of Filter
+        The bands.
+    options : dict
+        For `pyprospect.photometry.bandpass`.
+
+    Returns
+    -------
+    flux, photom
+        FluxSpectrum, and (n_band,) ndarray or None without bands.
+    """
     if z <= 0:
         flux = FluxSpectrum(final.wave, final.lum * LSOL_TO_ABSOLUTE)
         return flux, photom_flux(*flux, outtype="mag", filters=bands, **options) if bands else None

@@ -97,7 +97,7 @@ def sfh_func(
     compat: bool = False,
     **extra: Any,
 ) -> SFHResult:
-    """Spectrum, photometry and masses of a star-formation and metallicity history.
+    """Return spectrum, photometry and masses of a star-formation and metallicity history.
 
     Arguments have ProSpect's names and defaults. Extra keyword arguments reach the two histories by name, as
     R's dots do (``mSFR=3, mpeak=9, Zfinal=0.02, yield_=0.03``).

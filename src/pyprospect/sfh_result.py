@@ -113,6 +113,13 @@ _holes: dict[int, tuple[weakref.ref, np.ndarray]] = {}
 def look_at_holes(library: SSPLibrary, compat: bool) -> None:
     """Refuse a library with spectra of exactly zero redward of the Lyman limit; with `compat`, say so once.
 
+    Parameters
+    ----------
+    library : SSPLibrary
+        Looked at once.
+    compat : bool
+        Warn instead of raising.
+
     Raises
     ------
     ValueError
@@ -143,7 +150,19 @@ def look_at_holes(library: SSPLibrary, compat: bool) -> None:
 
 
 def sparse_step(sparse: int, library: SSPLibrary) -> int:
-    """`sparse` as a whole number that leaves two wavelengths; ValueError otherwise."""
+    """Return `sparse` as a whole number that leaves two wavelengths; ValueError otherwise.
+
+    Parameters
+    ----------
+    sparse : int
+        Every how many of the wavelengths to keep.
+    library : SSPLibrary
+        Whose wavelengths.
+
+    Returns
+    -------
+    int
+    """
     step = int(sparse) if np.isfinite(sparse) else 0
     if step != sparse or not 1 <= step < library.wave_aa.size:
         raise ValueError(
@@ -164,7 +183,22 @@ def photometry(
     outside: str | None,
     compat: bool,
 ) -> Observed:
-    """Flux, photometry, names and mean wavelengths of the bands; arguments of `pyprospect.sfh_func`."""
+    """Return flux, photometry, names and mean wavelengths of the bands.
+
+    Parameters
+    ----------
+    light : Light
+        What the galaxy emits.
+    filters, outtype, z, LumDist_Mpc, outside, compat
+        As `pyprospect.sfh_func`.
+    cosmology : CosmologyArguments
+        Its H0, OmegaM, OmegaL and ref.
+
+    Returns
+    -------
+    flux, out, names, cenwave
+        FluxSpectrum, (n_band,) ndarray, tuple of str and (n_band,) ndarray in Angstrom; None where not asked for.
+    """
     if filters is None or z < 0:
         return None, None, (), None
     if outside is None:
@@ -186,7 +220,21 @@ def _cenwave(band: Filter) -> float:
 
 
 def make_result(light: Light, observed: Observed, **rest: Any) -> SFHResult:
-    """Result of light, `photometry` and what else is known."""
+    """Return the result of light, `photometry` and what else is known.
+
+    Parameters
+    ----------
+    light : Light
+        What the galaxy emits.
+    observed : tuple
+        What `photometry` returns.
+    **rest
+        The other fields of the result.
+
+    Returns
+    -------
+    SFHResult
+    """
     flux, out, names, cenwave = observed
     masstot = rest["masstot"]
     m2l = masstot / light.lumtot_unatten if light.lumtot_unatten else np.nan

@@ -56,7 +56,24 @@ def surviving_mass(
     windows_yr: dict[str, tuple[float, float]] | None = None,
     compat: bool = False,
 ) -> SMstar:
-    """Masses of a history that is formed already; see `smstar_func`."""
+    """Return the masses of a history that is formed already; see `smstar_func`.
+
+    Parameters
+    ----------
+    library : SSPLibrary
+        With its evolution table.
+    history : History
+        What formed.
+    windows_yr : dict, optional
+        Windows of look-back age, yr, by name.
+    compat : bool
+        Fill windows without bins as ProSpect does.
+
+    Returns
+    -------
+    SMstar
+        Msol.
+    """
     fraction = library.evolution[:, :, EVOLUTION_COLUMNS.index("SMstar")].T  # (n_age, n_z)
     if np.isnan(fraction).all():
         raise ValueError(
@@ -111,7 +128,7 @@ def smstar_func(
     compat: bool = False,
     **extra: Any,
 ) -> SMstar:
-    """Stellar masses formed and remaining today.
+    """Return the stellar masses formed and remaining today.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ class SSPLibrary:
         return np.log10(self.z / Z_SUN)
 
     def fwhm_aa(self, wave_aa: np.ndarray) -> np.ndarray | None:
-        """Give the library's own resolution.
+        """Return the library's own resolution.
 
         Parameters
         ----------
@@ -180,6 +180,15 @@ class SSPLibrary:
 
     def trim(self, wave_min_aa: float = 0.0, wave_max_aa: float = np.inf) -> SSPLibrary:
         """Keep only the wavelengths inside ``[wave_min_aa, wave_max_aa]``.
+
+        Parameters
+        ----------
+        wave_min_aa, wave_max_aa : float
+            Ends of the range, Angstrom.
+
+        Returns
+        -------
+        SSPLibrary
 
         Raises
         ------
@@ -245,7 +254,19 @@ class SSPLibrary:
 
     @classmethod
     def merge(cls, young: SSPLibrary, old: SSPLibrary, seam_age_yr: float, **options: Any) -> SSPLibrary:
-        """Join a young and an old library at a seam age; see `pyprospect.ssp_merge.merge`."""
+        """Join a young and an old library at a seam age; see `pyprospect.ssp_merge.merge`.
+
+        Parameters
+        ----------
+        young, old : SSPLibrary
+            Libraries on either side of the seam.
+        seam_age_yr : float
+            Age of the seam, yr.
+
+        Returns
+        -------
+        SSPLibrary
+        """
         from .ssp_merge import merge
 
         return merge(young, old, seam_age_yr, **options)

@@ -67,7 +67,7 @@ class _Group(NamedTuple):
 
 
 def has_miles_files(folder: Path) -> bool:
-    """Tell whether a folder holds FITS files named as on the MILES site."""
+    """Return whether a folder holds FITS files named as on the MILES site."""
     return any(FILE_NAME.fullmatch(item.name) for item in folder.glob("*.fits"))
 
 
@@ -202,6 +202,19 @@ def read_mass_table(
 ) -> np.ndarray:
     """Read living, remnant and gas mass per Msol formed from a table of Vazdekis et al. (2012).
 
+    Parameters
+    ----------
+    path : Path
+        The table.
+    imf : str
+        Code of the initial mass function: un, bi, ku, kb or ch.
+    slope : float
+        IMF slope.
+    metals : (n_z,) sequence of float
+        [M/H] of the library.
+    ages_gyr : (n_age,) sequence of float
+        Its ages, Gyr.
+
     Returns
     -------
     ndarray, shape (n_z, n_age, 5)
@@ -241,7 +254,7 @@ def read_mass_table(
 
 
 def miles_resolution(wave_aa: np.ndarray) -> dict[str, list[float]]:
-    """Give the resolution of (E-)MILES as a table of FWHM over wavelength, in Angstrom.
+    """Return the resolution of (E-)MILES as a table of FWHM over wavelength, in Angstrom.
 
     Vazdekis et al. (2016): 3 A below 3060.8, 5 A to 3541.4, 2.51 A to 8950.4, above that sigma = 60 km/s.
     The files state the two ends of it, 2.51 and 23.57 A.

@@ -92,7 +92,7 @@ class Recipe:
             raise ValueError("nebular_continuum goes with the lines of the same gas; give emission=True too")
 
     def bands(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lyman limits, descending (Angstrom), and the escape fraction below each."""
+        """Return the Lyman limits, descending (Angstrom), and the escape fraction below each."""
         limits = np.atleast_1d(np.asarray(self.Ly_limit, dtype=float))
         default = 0.0 if self.emission else 1.0
         fractions = np.atleast_1d(
@@ -111,7 +111,7 @@ class Recipe:
         return limits, fractions
 
     def escape(self, wave: np.ndarray) -> np.ndarray:
-        """Fraction of the light that leaves the gas at each wavelength."""
+        """Return the fraction of the light that leaves the gas at each wavelength."""
         limits, fractions = self.bands()
         out = np.ones(wave.size)
         if self.burst and self.compat:
@@ -121,11 +121,11 @@ class Recipe:
         return out
 
     def birth(self, wave: np.ndarray) -> np.ndarray:
-        """Transmission of the birth clouds."""
+        """Return the transmission of the birth clouds."""
         return CF_birth(wave, self.tau_birth, self.pow_birth) if self.tau_birth else np.ones(wave.size)
 
     def screen(self, wave: np.ndarray) -> np.ndarray:
-        """Transmission of the screen."""
+        """Return the transmission of the screen."""
         if not self.tau_screen:
             return np.ones(wave.size)
         return CF_screen(wave, self.tau_screen, self.pow_screen, Eb=self.Eb, L0=self.L0, LFWHM=self.LFWHM)
@@ -153,7 +153,20 @@ class Light(NamedTuple):
 
 
 def total(wave: np.ndarray, lum: np.ndarray) -> float:
-    """ProSpect's integral: sum of value times distance to the pixel before."""
+    """Return ProSpect's integral: sum of value times distance to the pixel before.
+
+    Parameters
+    ----------
+    wave : (n,) ndarray
+        Wavelengths, Angstrom, ascending.
+    lum : (n,) ndarray
+        Density per Angstrom.
+
+    Returns
+    -------
+    float
+        In the unit of `lum` times Angstrom.
+    """
     return float(np.sum(np.diff(wave) * lum[1:]))
 
 

@@ -91,7 +91,7 @@ class _Galaxies(NamedTuple):
     redshift: Tensor | None
 
     def part(self, rows: slice) -> _Galaxies:
-        """Some of the galaxies."""
+        """Return some of the galaxies."""
         return _Galaxies._make(value if value is None else value[rows] for value in self)
 
 
@@ -136,7 +136,7 @@ class Synthesizer(FoldedLibrary):
         return total
 
     def weights(self, mass_msun: Tensor, z: Tensor) -> Tensor:
-        """Mass per (metallicity, age) cell.
+        """Return the mass per (metallicity, age) cell.
 
         Parameters
         ----------
@@ -432,7 +432,7 @@ def _single_threaded_torch() -> Iterator[None]:
 
 
 def rebin_matrix(from_edges_yr: ArrayLike, to_edges_yr: ArrayLike) -> Array:
-    """Share of each cell of one age grid that lies in each bin of another (constant SFR within a cell).
+    """Return the share of each cell of one age grid in each bin of another (constant SFR within a cell).
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ _TEMPERATURE_K = (60.0, 59.0, 55.0, 40.0, 25.0, 20.0, 18.0)
 def greybody(
     wave: ArrayLike, Temp: float = 50.0, beta: float = 1.5, *, k850: float = 0.077
 ) -> NDArray[np.float64]:
-    """Modified black body per mass of optically thin dust: 4 pi kappa(l) B_l(T).
+    """Return the modified black body per mass of optically thin dust: 4 pi kappa(l) B_l(T).
 
     Parameters
     ----------
@@ -64,7 +64,18 @@ def greybody(
 
 
 def blackbody(wave: ArrayLike, Temp: float = 50.0, k850: float = 0.077) -> NDArray[np.float64]:
-    """Black body per mass of dust of constant opacity `k850`: `greybody` with beta = 0."""
+    """Return the black body per mass of dust of constant opacity `k850`: `greybody` with beta = 0.
+
+    Parameters
+    ----------
+    wave, Temp, k850
+        As `greybody`.
+
+    Returns
+    -------
+    ndarray
+        As `greybody`.
+    """
     return greybody(wave, Temp, 0.0, k850=k850)
 
 
@@ -91,7 +102,7 @@ def greybody_norm(
     norm: ArrayLike = 1.0,
     compat: bool = False,
 ) -> NDArray[np.float64]:
-    """Sum of modified black bodies of given luminosities, redshifted.
+    """Return the sum of modified black bodies of given luminosities, redshifted.
 
     Parameters
     ----------
@@ -136,7 +147,18 @@ def greybody_norm(
 def blackbody_norm(
     wave: ArrayLike, Temp: ArrayLike = 50.0, z: float = 0.0, *, norm: ArrayLike = 1.0, compat: bool = False
 ) -> NDArray[np.float64]:
-    """Sum of black bodies of given luminosities: `greybody_norm` with beta = 0."""
+    """Return the sum of black bodies of given luminosities: `greybody_norm` with beta = 0.
+
+    Parameters
+    ----------
+    wave, Temp, z, norm, compat
+        As `greybody_norm`.
+
+    Returns
+    -------
+    ndarray
+        As `greybody_norm`.
+    """
     return greybody_norm(wave, Temp, 0.0, z=z, norm=norm, compat=compat)
 
 
@@ -152,10 +174,10 @@ def _temp_to_alpha() -> NaturalSpline:
 
 
 def alpha_sf_to_temp(alpha_SF: ArrayLike) -> float | NDArray[np.float64]:
-    """Dust temperature [K] of a Dale template (ProSpect's ``alpha_SF2Temp_func``); straight beyond the table."""
+    """Return the dust temperature [K] of a Dale template (ProSpect's ``alpha_SF2Temp_func``); straight beyond it."""
     return _alpha_to_temp()(alpha_SF)
 
 
 def temp_to_alpha_sf(Temp: ArrayLike) -> float | NDArray[np.float64]:
-    """alpha_SF of the Dale template of a dust temperature [K] (``Temp2alpha_SF_func``); straight beyond."""
+    """Return alpha_SF of the Dale template of a dust temperature [K] (``Temp2alpha_SF_func``); straight beyond."""
     return _temp_to_alpha()(Temp)

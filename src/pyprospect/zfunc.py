@@ -31,7 +31,7 @@ def p2(
     Z2age: float | None = None,
     Zagemax: float = 13.8,
 ) -> np.ndarray:
-    """Straight line in age from `Z1` at `Z1age` to `Z2` (default `Z1`) at `Z2age` (default `Zagemax`).
+    """Return a line in age from `Z1` at `Z1age` to `Z2` (default `Z1`) at `Z2age` (default `Zagemax`).
 
     Constant outside the nodes, never below 1e-4, and 1e-4 before `Zagemax`.
 
@@ -105,7 +105,7 @@ def massmap_lin(
     massfunc: str | massfuncs.MassFunction | None = None,
     **parameters: Any,
 ) -> np.ndarray:
-    """Metallicity that rises in step with the stellar mass formed, from `Zstart` to `Zfinal`.
+    """Return the metallicity that rises in step with the stellar mass formed, from `Zstart` to `Zfinal`.
 
     Parameters
     ----------
@@ -153,10 +153,22 @@ def massmap_box(
     massfunc: str | massfuncs.MassFunction | None = None,
     **parameters: Any,
 ) -> np.ndarray:
-    """Closed-box enrichment with the given yield: Z = Zstart - yield ln(1-F).
+    """Return the closed-box enrichment with the given yield: Z = Zstart - yield ln(1-F).
 
     F is the fraction of the gas turned into stars, which ends at 1-exp(-(Zfinal-Zstart)/yield). Arguments,
     result and errors are those of `massmap_lin`; `yield_` may also be given as ``**{"yield": 0.03}``.
+
+    Parameters
+    ----------
+    age, Zstart, Zfinal, Zagemax, massfunc, **parameters
+        As `massmap_lin`.
+    yield_ : float
+        Mass of metals made per mass of stars.
+
+    Returns
+    -------
+    ndarray
+        Metal mass fraction, of the shape of `age`.
     """
     yield_ = parameters.pop("yield", yield_)
     if not yield_ > 0:
@@ -172,7 +184,7 @@ def massmap_box(
 
 
 def custom(age: ArrayLike, Zage_yr: ArrayLike = (), Zhist: ArrayLike = ()) -> np.ndarray:
-    """Tabulated metallicity history: straight lines between the ages, constant beyond them.
+    """Return the tabulated metallicity history: straight lines between the ages, constant beyond them.
 
     Parameters
     ----------
@@ -213,7 +225,7 @@ FUNCTIONS: dict[str, ZFunction] = {
 
 
 def resolve(zfunc: str | ZFunction) -> ZFunction:
-    """The function of a name (with or without ProSpect's prefix ``Zfunc_``), or the callable itself.
+    """Return the function of a name (with or without ProSpect's prefix ``Zfunc_``), or the callable itself.
 
     Raises
     ------
