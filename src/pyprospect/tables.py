@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from pyprospect.extras import require
+
 __all__ = ["find_table", "load", "places", "set_data_dir"]
 
 ENVIRONMENT_VARIABLE = "PYPROSPECT_DATA"
@@ -37,7 +39,7 @@ def set_data_dir(folder: str | os.PathLike | None) -> None:
 
 
 def places() -> list[Path]:
-    """The folders searched for tables, in order.
+    """Return the folders searched for tables, in order.
 
     1. the one of `set_data_dir`; 2. the environment variable PYPROSPECT_DATA; 3. ``data/prospect_tables``
     under the working directory, then under the checkout; 4. ``shared/mirror/prospect`` beside the checkout.
@@ -55,7 +57,7 @@ def places() -> list[Path]:
 
 
 def find_table(filename: str) -> Path:
-    """Path of a table.
+    """Return the path of a table.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def find_table(filename: str) -> Path:
 
 
 def load(name: str) -> Any:
-    """The object stored in one of ProSpect's ``.rda`` files.
+    """Return the object stored in one of ProSpect's ``.rda`` files.
 
     Parameters
     ----------
@@ -109,7 +111,8 @@ def load(name: str) -> Any:
 
 @lru_cache(maxsize=32)
 def _read(path: Path, _changed_ns: int) -> Any:
-    import rdata  # with pandas and xarray, slow to import and needed for tables only
+    # With pandas and xarray, slow to import and needed for tables only.
+    rdata = require("rdata", f"ProSpect's table {path.name}")
 
     with warnings.catch_warnings():
         # R classes without a Python counterpart come as plain containers, which is what is wanted.
