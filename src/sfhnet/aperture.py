@@ -13,10 +13,10 @@ from sfhnet.dataset import LABELS, MockBatch, Mocks
 from sfhnet.infer import Model
 from sfhnet.metrics import inside, wasserstein_dex
 from sfhnet.noise import Lines, Nuisance
+from sfhnet.tools.random_streams import stream, torch_stream
 
 __all__ = ["add_up", "aperture_test"]
 
-_STREAM = 41
 
 # Labels that add up in proportion to the mass formed; [M/H] of a bin in proportion to the mass of that bin.
 _ADDITIVE = ("mass_fraction", "mw_log_age", "mw_mh", "sfr10", "sfr100")
@@ -83,17 +83,14 @@ def aperture_test(
         mass-weighted sum of the histories inferred from the parts.
     """
     nuisance = Nuisance(noise, mocks.wave_aa, mocks.band_names, "cpu", off=("band_dropout",))
-    return {
-        str(n_part): _one(model, mocks, nuisance, config, n_part, [seed, _STREAM, n_part])
-        for n_part in config.sums
-    }
+    return {str(n_part): _one(model, mocks, nuisance, config, n_part, seed) for n_part in config.sums}
 
 
 def _one(
-    model: Model, mocks: Mocks, nuisance: Nuisance, config: ValidationConfig, n_part: int, key: list[int]
+    model: Model, mocks: Mocks, nuisance: Nuisance, config: ValidationConfig, n_part: int, seed: int
 ) -> dict[str, float]:
-    rng = np.random.default_rng(key)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    rng = stream("validation.sums", seed, n_part)
+    generator = torch_stream("validation.sums_noise", seed, n_part)
     window = torch.from_numpy((mocks.wave_aa >= WINDOWS_AA[0][0]) & (mocks.wave_aa <= WINDOWS_AA[0][1]))
     found: dict[str, list[np.ndarray]] = {}
     usable = 0

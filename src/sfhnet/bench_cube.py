@@ -15,6 +15,7 @@ from pyprospect.ssp import SSPLibrary
 from .galaxy_model import DEC_DEG, RA_DEG
 from .progress import track
 from .sky import sky_lines_sigma, smooth_sigma
+from .tools.random_streams import stream
 
 _WAVE_START_AA, _WAVE_STEP_AA = 4700.0, 1.25
 _PIXEL_ARCSEC = 0.2
@@ -58,7 +59,7 @@ def write_sparse_cube(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     n_wave, ny, nx = shape
-    rng = np.random.default_rng(seed)
+    rng = stream("speed.cube", seed)
     wave = _WAVE_START_AA + _WAVE_STEP_AA * np.arange(n_wave)
     age = int(np.argmin(np.abs(ssp.age_yr - 1e9)))
     metal = int(np.argmin(np.abs(ssp.log_z_solar)))

@@ -20,6 +20,7 @@ from sfhnet.config import NoiseConfig, ValidationConfig
 from sfhnet.dataset import MockBatch, Mocks
 from sfhnet.metrics import truth_from_labels
 from sfhnet.noise import EFFECTS, Nuisance
+from sfhnet.tools.random_streams import torch_stream
 
 __all__ = [
     "BENCHMARKS",
@@ -207,7 +208,7 @@ def draw(
     mocks: Mocks,
     index: np.ndarray,
     noise: NoiseConfig,
-    seed: list[int],
+    key: tuple[str, *tuple[int, ...]],
     off: tuple[str, ...] = (),
     snr: float | None = None,
     ripple: float = 0.0,
@@ -222,8 +223,8 @@ def draw(
         Which of them.
     noise : NoiseConfig
         Nuisances.
-    seed : list of int
-        Key of the randomness.
+    key : tuple of str and int
+        Name of the stream of random numbers, seed, and what else its key has.
     off : tuple of str
         Effects to leave out.
     snr : float, optional
@@ -237,10 +238,9 @@ def draw(
         With labels; family of each mock.
     """
     nuisance = Nuisance(noise, mocks.wave_aa, mocks.band_names, "cpu", off=off)
-    state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
-    generator = torch.Generator().manual_seed(state)
+    generator = torch_stream(*key)
     # A generator of its own: the noise is the same with and without the ripple.
-    waves = torch.Generator().manual_seed(state ^ 1)
+    waves = torch_stream("benchmark.ripple", *key[1:])
     batches, families = [], []
     for start in range(0, len(index), CHUNK):
         picked = mocks.get(index[start : start + CHUNK])
@@ -294,7 +294,7 @@ def make_benchmark(
         raise ValueError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
     kind = BENCHMARKS[name]
     index = np.arange(min(n, len(mocks)))
-    key = [seed, 11, kind.stream, round(10 * snr)]
+    key = ("benchmark.noise", seed, kind.stream, round(10 * snr))
     batch, family = draw(mocks, index, noise, key, kind.off, snr, ripple if kind.ripple else 0.0)
     digest = hashlib.sha256()
     for value in (batch.flux, batch.sigma, batch.mask, batch.band_flux, batch.band_sigma):

@@ -26,8 +26,6 @@ __all__ = ["calibrate"]
 
 _log = logging.getLogger("sfhnet.calibrate")
 
-_STREAM = 21
-
 
 def calibrate(
     folder: Path,
@@ -138,7 +136,7 @@ def _answers(
     parts, labels, components = [], [], []
     index = np.arange(len(mocks))
     for number in track(range(config.realisations), "calibrating", unit="realisations"):
-        batch, _ = draw(mocks, index, noise, [seed, _STREAM, number])
+        batch, _ = draw(mocks, index, noise, ("calibrate.noise", seed, number))
         label = {name: value.numpy() for name, value in batch.labels.items()}
         # Few mocks lose all their bands: without bands each is answered once more, which costs no new noise.
         for given in (batch, batch.without_bands()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -11,6 +11,7 @@ import numpy as np
 from sfhnet.io import put
 from sfhnet.posterior import SCALARS, Posterior
 from sfhnet.sbc import area_to_curve, pit, sample_ranks, tarp, uniformity
+from sfhnet.tools.random_streams import stream
 
 __all__ = ["TARP_SPACES", "calibration_tests"]
 
@@ -20,11 +21,9 @@ TARP_SPACES: dict[str, str] = {
     "history": "cumulative mass at every age",
 }
 
-_STREAM = 31
-
 
 def calibration_tests(
-    states: Mapping[str, Posterior], truth: Mapping[str, np.ndarray], group: h5py.Group, seed: list[int]
+    states: Mapping[str, Posterior], truth: Mapping[str, np.ndarray], group: h5py.Group, key: Sequence[int]
 ) -> dict[str, Any]:
     """Test each state of the answers; keep ranks and credibilities for the figures.
 
@@ -40,8 +39,8 @@ def calibration_tests(
         From `sfhnet.metrics.truth_from_labels`.
     group : h5py.Group
         Takes ``ranks/{state}`` and ``tarp/{state}/{space}``.
-    seed : list of int
-        Key of the random numbers.
+    key : sequence of int
+        Seed, and the numbers that tell sets apart.
 
     Returns
     -------
@@ -52,7 +51,7 @@ def calibration_tests(
     result: dict[str, Any] = {}
     cum = truth["mass_fraction"].cumsum(axis=1)
     for state, answers in states.items():
-        rng = np.random.default_rng([*seed, _STREAM])
+        rng = stream("validation.ranks", *key)
         ranks = {name: pit(answers.scalars_q[name], truth[name], rng) for name in SCALARS}
         by_age = pit(answers.cum_mass_q[:, :, :-1], cum[:, :-1], rng)
         stored = np.stack(list(ranks.values()), axis=1).astype(np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 from sfhnet.benchmarks import case_name
 from sfhnet.io import open_h5, read_json
 from sfhnet.metrics import AGE_RANGES_MYR, age_ranges, wasserstein_dex
+from sfhnet.tools.random_streams import stream
 from sfhnet.validate import SCHEMA, SCHEMA_VERSION
 
 __all__ = ["Answers", "Claim", "evaluate_claims", "read_answers"]
@@ -208,7 +209,7 @@ def _ratio(errors: np.ndarray, reference: np.ndarray) -> dict[str, float]:
         raise ValueError(
             f"{len(errors)} and {len(reference)} answers cannot be compared galaxy by galaxy: some were unusable"
         )
-    rows = np.random.default_rng(0).integers(len(errors), size=(_RESAMPLES, len(errors)))
+    rows = stream("claims.bootstrap", 0).integers(len(errors), size=(_RESAMPLES, len(errors)))
     ratios = errors[rows].mean(axis=1) / reference[rows].mean(axis=1)
     low, high = np.quantile(ratios, _RANGE)
     return {"ratio": float(errors.mean() / reference.mean()), "low": float(low), "high": float(high)}

@@ -13,6 +13,7 @@ from torch import Tensor
 from sfhnet.library import ShardSet
 from sfhnet.noise import Lines
 from sfhnet.posterior import NUISANCES
+from sfhnet.tools.random_streams import stream
 
 __all__ = ["LABELS", "MockBatch", "Mocks"]
 
@@ -193,7 +194,7 @@ class Mocks:
 
     def order(self, epoch: int, seed: int) -> np.ndarray:
         """Return the order of an epoch: pieces shuffled, then shuffled within pools of pieces, (n,) int."""
-        rng = np.random.default_rng([seed, epoch])
+        rng = stream("train.order", seed, epoch)
         chunks = [np.arange(start, min(start + _CHUNK, self.n)) for start in range(0, self.n, _CHUNK)]
         mixed = [chunks[k] for k in rng.permutation(len(chunks))]
         pools = [np.concatenate(mixed[k : k + _POOL_CHUNKS]) for k in range(0, len(mixed), _POOL_CHUNKS)]

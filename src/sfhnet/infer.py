@@ -25,6 +25,7 @@ from sfhnet.networks import Network
 from sfhnet.ood import Familiarity
 from sfhnet.posterior import Posterior
 from sfhnet.resample import kernel, pixel_edges, resample
+from sfhnet.tools.random_streams import stream
 
 __all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
 
@@ -379,7 +380,7 @@ class Model:
     def _normal(self, seed: int, index: np.ndarray, n_samples: int) -> Tensor:
         # A generator a spectrum: what is drawn for one depends on no other.
         shape = (n_samples, self.network.sample_width)
-        drawn = [np.random.default_rng([seed, i]).standard_normal(shape, dtype=np.float32) for i in index]
+        drawn = [stream("inference.samples", seed, i).standard_normal(shape, dtype=np.float32) for i in index]
         return torch.from_numpy(np.stack(drawn)).to(self.device)
 
 

@@ -19,8 +19,6 @@ from sfhnet.predictive_limits import PREDICTIVE_SCHEMA, Limits
 
 __all__ = ["learn_limits"]
 
-_STREAM = 31
-
 
 def learn_limits(
     model: Model,
@@ -60,7 +58,7 @@ def learn_limits(
     if model.draws_samples:
         n = min(len(mocks), config.predictive_mocks)
         index = np.arange(n)
-        batch, _ = draw(mocks, index, noise, [seed, _STREAM])
+        batch, _ = draw(mocks, index, noise, ("limits.noise", seed))
         posterior = model.infer_batch(batch, n_samples=n_draws, seed=seed)
         expected = noise_shrinkage(_smoothing(n, noise), float(mocks.wave_aa[1] - mocks.wave_aa[0]))
         found = check(forward, noise, batch, posterior.samples, redshift[index], expected)

@@ -9,6 +9,7 @@ from astropy.table import QTable
 
 from sfhnet.bin_table import arcsec_kpc
 from sfhnet.spectra import Spectra
+from sfhnet.tools.random_streams import stream
 
 __all__ = ["gradient", "gradients", "plane", "planes", "profiles"]
 
@@ -209,7 +210,7 @@ def plane(
             0
         ]
 
-    rng = np.random.default_rng(rows.size)
+    rng = stream("relations.bootstrap", 0, rows.size)
     tries = np.array([solve(rng.integers(0, rows.size, rows.size)) for _ in range(_BOOTSTRAPS)])
     best = solve(np.arange(rows.size))
     return {

@@ -28,6 +28,7 @@ from .io import atomic_write
 from .priors.age_grid import mean_log_age
 from .sky import sky_lines_sigma, smooth_sigma
 from .synthesis import gas_log_u
+from .tools.random_streams import stream
 
 # The public PHANGS-MUSE cubes: 3761 channels from 4700 Angstrom (NGC 628: CRVAL3 4699.97...).
 _WAVE_START_AA, _WAVE_STEP_AA, _N_WAVE = 4700.0, 1.25, 3761
@@ -113,13 +114,13 @@ def simulate_galaxy(
         config.pointing_arcsec,
         tuple(bands),
         n_line,
-        np.random.default_rng([seed, 2]),
+        stream("simulation.instrument", seed),
     )
     scatter = errors.line_factors(*sky_offsets(wcs, config.n_spaxels))
     flux = errors.calibrate(
         _observed_spectra(config, ssp, disc, wave_aa, lines, scatter), config.spaxel_arcsec
     )
-    rng = np.random.default_rng([seed, 0])
+    rng = stream("simulation.cube", seed)
     files = SimulatedFiles(
         out_dir / "cube.fits",
         out_dir / "truth.fits",
@@ -128,7 +129,7 @@ def simulate_galaxy(
     _write_cube(files.cube, flux, wave_aa, wcs, config, rng)
     del flux
     _write_truth(files.truth, disc, ssp, age_edges_yr, wcs, config)
-    _write_images(files.images, config, ssp, bands, lines, errors, np.random.default_rng([seed, 1]))
+    _write_images(files.images, config, ssp, bands, lines, errors, stream("simulation.images", seed))
     return files
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from sfhnet.priors.enrichment import HISTORIES, Z_FLOOR
 from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS
 from sfhnet.priors.pieces import constant_between
 from sfhnet.priors.sample import PriorSample, sample
+from sfhnet.tools.random_streams import stream, stream_seed
 
 if TYPE_CHECKING:
     from sfhnet.config import Config
@@ -46,7 +46,7 @@ def draw_stress(kind: str, config: Config) -> PriorSample:
     if kind not in STRESS_MOCKS:
         raise ValueError(f"no stress mocks {kind!r}; there are {', '.join(STRESS_MOCKS)}")
     prior, n = config.prior, config.validation.stress_galaxies
-    seed = int(np.random.SeedSequence([config.seed, zlib.crc32(kind.encode())]).generate_state(1)[0])
+    seed = stream_seed("stress.galaxies", config.seed, list(STRESS_MOCKS).index(kind))
     bins_yr = np.asarray(config.age_bins_myr) * 1e6
     # A flattened prior thins its candidates; these few galaxies are wanted as they come.
     plain = prior.model_copy(update={"flattening": prior.flattening.model_copy(update={"oversample": 1})})
@@ -56,7 +56,7 @@ def draw_stress(kind: str, config: Config) -> PriorSample:
         kept = {name: prior.families[name] for name in prior.held_out_families}
         return sample(plain.model_copy(update={"families": kept}), n, seed, 0, bins_yr, hold_out=False)
     drawn = sample(plain, n, seed, 0, bins_yr, hold_out=False)
-    rng = np.random.default_rng([seed, 1])
+    rng = stream("stress.spiky", config.seed)
     return _spiky(drawn, config.validation.spiky_alpha, bins_yr, rng)
 
 

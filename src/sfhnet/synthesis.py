@@ -21,13 +21,13 @@ from sfhnet.library import GalaxyLibrary
 from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS
 from sfhnet.priors.sample import PriorSample
 from sfhnet.progress import Progress
+from sfhnet.tools.random_streams import stream
 
 if TYPE_CHECKING:
     from sfhnet.config import Config
     from sfhnet.config.distributions import Distribution
 
 BLOCK = 512
-_STREAM_LINES = 11
 
 
 def grid_wave_aa(config: Config) -> np.ndarray:
@@ -103,7 +103,7 @@ def _line_scatter(drawn: PriorSample, lines: LineRatios | None, seed: int, shard
     width = drawn.parameters["line_scatter_dex"]
     if lines is None or not np.any(width > 0):
         return None
-    rng = np.random.default_rng([seed, shard, _STREAM_LINES])
+    rng = stream("synthesis.line_scatter", seed, shard)
     steps = rng.standard_normal((drawn.n, len(lines.names)), dtype=np.float32) * width[:, None]
     # ratios of hydrogen lines are atomic physics and do not scatter with the gas
     steps[:, [HYDROGEN.fullmatch(name) is not None for name in lines.names]] = 0.0

@@ -34,6 +34,7 @@ from sfhnet.networks import Network, Spec, build
 from sfhnet.noise import Nuisance
 from sfhnet.posterior import SCALARS
 from sfhnet.progress import Progress
+from sfhnet.tools.random_streams import seed_torch, stream, torch_stream
 
 __all__ = [
     "Preempted",
@@ -48,9 +49,6 @@ __all__ = [
 _log = logging.getLogger("sfhnet.train")
 
 CHECKPOINT = "checkpoint.safetensors"
-
-# Streams of random numbers, so that no two uses share one.
-_STREAM_STEP, _STREAM_FIT, _STREAM_HELD_OUT = 1, 2, 3
 
 
 class Preempted(RuntimeError):
@@ -115,12 +113,6 @@ def distributed(config: TrainingConfig) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
-
-
-def generator_for(device: torch.device, *key: int) -> torch.Generator:
-    """Return a generator whose state depends on `key` only."""
-    seed = int(np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0] >> 1)
-    return torch.Generator(device=device).manual_seed(seed)
 
 
 @dataclass
@@ -207,7 +199,7 @@ class Trainer:
     def _fit(self) -> None:
         """Set scales and components from mocks; the same on every rank, on the CPU."""
         n = min(self.training.fit_galaxies, len(self.mocks))
-        rng = np.random.default_rng([self.seed, _STREAM_FIT])
+        rng = stream("train.fit_choice", self.seed)
         index = np.sort(rng.choice(len(self.mocks), n, replace=False))
         picked = self.mocks.get(index)
         cpu = torch.device("cpu")
@@ -215,17 +207,17 @@ class Trainer:
         off = {"pixel_dropout", "edges", "band_dropout", "sky_residuals", "error_scatter", "correlation"}
         clean = Nuisance(self.noise, self.mocks.wave_aa, self.mocks.band_names, cpu, off=sorted(off))
         noisy = Nuisance(self.noise, self.mocks.wave_aa, self.mocks.band_names, cpu)
-        noisy_batch = _drawn(noisy, picked, generator_for(cpu, self.seed, _STREAM_FIT, 2))
+        noisy_batch = _drawn(noisy, picked, torch_stream("train.fit_noisy", self.seed))
         with torch.no_grad():
             self.network.fit(
-                _drawn(clean, picked, generator_for(cpu, self.seed, _STREAM_FIT, 1), snr=1e5), noisy_batch
+                _drawn(clean, picked, torch_stream("train.fit_clean", self.seed), snr=1e5), noisy_batch
             )
         self.prior = prior_summary(self.spec, noisy_batch)
         self.label_ranges = label_ranges(picked.labels)
 
     def _draw_held_out(self) -> list[Batch]:
         n = min(self.training.validation_galaxies, len(self.held_out))
-        generator = generator_for(self.device, self.seed, _STREAM_HELD_OUT)
+        generator = torch_stream("train.held_out", self.seed, device=self.device)
         size = 512
         return [
             _drawn(
@@ -324,10 +316,10 @@ class Trainer:
         )
 
     def _step(self, picked: Any) -> dict[str, float]:
-        key = (self.seed, _STREAM_STEP, self.state.step, self.rank)
-        generator = generator_for(self.device, *key)
+        key = (self.seed, self.state.step, self.rank)
+        generator = torch_stream("train.noise", *key, device=self.device)
         # Dropout uses torch's own generator; seeding it by the step makes that resumable too.
-        torch.manual_seed(int(np.random.SeedSequence([*key, 7]).generate_state(1)[0]))
+        seed_torch("train.dropout", *key)
         self.network.train()
         batch = _drawn(self.nuisance, picked.to(self.device), generator)
         mixed = self.training.precision == "bfloat16" and self.device.type == "cuda"

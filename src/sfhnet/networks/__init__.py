@@ -9,6 +9,7 @@ from sfhnet.networks.base import Network, Spec
 from sfhnet.networks.baselines import PcaMlp, PriorMean
 from sfhnet.networks.flow import Flow
 from sfhnet.networks.four_branch import FourBranch
+from sfhnet.tools.random_streams import seed_torch
 
 __all__ = ["KINDS", "Network", "Spec", "build"]
 
@@ -39,5 +40,5 @@ def build(spec: Spec, seed: int = 0) -> Network:
     if spec.kind not in KINDS:
         raise ValueError(f"unknown network kind {spec.kind!r}; known are {', '.join(KINDS)}")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch("network.weights", seed)
         return KINDS[spec.kind](spec)

@@ -18,6 +18,7 @@ from sfhnet.networks.base import Spec, StandardNetwork
 from sfhnet.networks.baselines import Residual, residual_mlp
 from sfhnet.networks.heads import Head
 from sfhnet.networks.projection import Features, Projection
+from sfhnet.tools.random_streams import torch_stream
 
 __all__ = ["Attention", "high_pass", "wavelength_code"]
 
@@ -96,7 +97,7 @@ class Attention(StandardNetwork):
         self.patch_mlp = Residual(width, width)
         self.band_token = nn.Linear(3, width)
         self.band_code = nn.Parameter(
-            0.3 * torch.randn(n_band, width, generator=torch.Generator().manual_seed(0))
+            0.3 * torch.randn(n_band, width, generator=torch_stream("network.band_code", 0))
         )
         self.context_token = nn.Linear(self.features.n_context, width)
         self.kind_code = nn.Parameter(torch.zeros(self.n_spectral + 1, width))

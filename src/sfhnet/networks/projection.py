@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sfhnet.batch import WINDOWS_AA, Batch
+from sfhnet.tools.random_streams import torch_stream
 
 __all__ = ["Features", "Projection"]
 
@@ -52,7 +53,7 @@ class Projection(nn.Module):
         self.shape.copy_((batch.sigma * 10.0 ** batch.log_snr[:, None]).median(0).values)
         x = (batch.flux - self.mean) / self.shape
         # Subspace iteration from a fixed start: the leading components, exact to far below the noise, in seconds.
-        start = torch.Generator().manual_seed(0)
+        start = torch_stream("network.subspace", 0)
         subspace = torch.randn(x.shape[1], self.n_component + 24, generator=start).to(x)
         for _ in range(5):
             subspace = torch.linalg.qr(x.T @ (x @ subspace)).Q

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import qmc
 
+from sfhnet.tools.random_streams import stream
+
 from . import age_grid, flatten
 from .enrichment import HISTORIES, Z_FLOOR
 from .families import FAMILIES
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     from sfhnet.config.prior import FamilyConfig, PriorConfig
 
 Array = NDArray[np.float64]
-
-# Independent streams of one (seed, shard)
-_STREAM_STEPS, _STREAM_PLAIN, _STREAM_FLATTEN = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,9 @@ class PriorSample:
 
 def _uniforms(sampler: str, n: int, dimensions: int, seed: int, shard: int) -> Array:
     if sampler == "random":
-        return np.random.default_rng([seed, shard, _STREAM_PLAIN]).random((n, dimensions))
+        return stream("prior.uniform", seed, shard).random((n, dimensions))
     # One scrambled sequence for all shards: a shard is its own stretch of it, so that shards fill each other's gaps.
-    engine = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng([seed, 0, _STREAM_PLAIN]))
+    engine = qmc.Sobol(dimensions, scramble=True, rng=stream("prior.sobol", seed))
     if shard > 0:
         engine.fast_forward(shard * n)
         return engine.random(n)
@@ -133,7 +132,7 @@ def sample(
     """
     if config.flattening.oversample > 1:
         drawn = _sample(config, n * config.flattening.oversample, seed, shard, age_bins_yr, hold_out)
-        rng = np.random.default_rng([seed, shard, _STREAM_FLATTEN])
+        rng = stream("prior.flatten", seed, shard)
         keep, log_kept = flatten.thin(drawn, n, config.flattening, rng)
         kept = drawn.take(keep)
         kept.log_prior[:] += log_kept
@@ -158,7 +157,7 @@ def _sample(
     mass = np.empty((n, edges.size - 1))
     z = np.empty_like(mass)
     parameters: dict[str, Array] = {}
-    rng = np.random.default_rng([seed, shard, _STREAM_STEPS])
+    rng = stream("prior.steps", seed, shard)
 
     def keep(prefix: str, rows: NDArray[np.intp], values: dict[str, Array]) -> None:
         for name, value in values.items():

@@ -27,7 +27,14 @@ def model(model_dir):
 
 @pytest.fixture(scope="module")
 def spectra(model, test_mocks):
-    batch, _ = draw(test_mocks, np.arange(12), NoiseConfig(), [9], off=("pixel_dropout", "edges"), snr=60.0)
+    batch, _ = draw(
+        test_mocks,
+        np.arange(12),
+        NoiseConfig(),
+        ("benchmark.noise", 9),
+        off=("pixel_dropout", "edges"),
+        snr=60.0,
+    )
     return {"flux": batch.flux.numpy().astype(float), "sigma": batch.sigma.numpy().astype(float)}
 
 

@@ -1,0 +1,1 @@
+"""What every part uses: files, provenance, progress, random streams."""
