@@ -16,10 +16,10 @@ if __name__ == "__main__":
     import numpy as np
 
     from sfhnet.config import load_config
-    from sfhnet.identity import is_test_shard, prior_identity
     from sfhnet.priors.files import write_prior
     from sfhnet.priors.sample import sample
     from sfhnet.provenance import provenance
+    from sfhnet.shard_identity import is_test_shard, prior_identity
 
     config = load_config(args.config)
     identity = prior_identity(config, args.shard)

@@ -21,7 +21,8 @@ if __name__ == "__main__":
     from sfhnet.config import load_config
     from sfhnet.ingredients import load_bands, load_lines
     from sfhnet.library import write_shard
-    from sfhnet.provenance import config_hash, provenance, sha256_file
+    from sfhnet.provenance import provenance
+    from sfhnet.shard_identity import stress_identity
     from sfhnet.stress_mocks import FAMILY_NAMES, draw_stress
     from sfhnet.synthesis import line_range_aa, make_synthesizer, synthesize
 
@@ -35,14 +36,7 @@ if __name__ == "__main__":
     write_shard(
         args.out,
         replace(galaxies, family_names=FAMILY_NAMES),
-        {
-            "shard": args.kind,
-            "seed": config.seed,
-            "galaxies": drawn.n,
-            "prior": config_hash(config.prior),
-            "validation": config_hash(config.validation),
-            "inputs": {name: sha256_file(path) for name, path in inputs.items()},
-        },
+        stress_identity(config, args.kind, inputs, bands),
         provenance=provenance(
             config.validation,
             modules=["sfhnet.stress_mocks", "sfhnet.synthesis", __file__],

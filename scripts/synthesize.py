@@ -21,12 +21,11 @@ if __name__ == "__main__":
 
     from pyprospect.ssp import SSPLibrary
     from sfhnet.config import load_config
-    from sfhnet.identity import prior_identity, shard_identity
     from sfhnet.ingredients import load_bands, load_lines
-    from sfhnet.library import write_shard
+    from sfhnet.library import is_current, write_shard
     from sfhnet.priors.files import read_prior
     from sfhnet.provenance import provenance
-    from sfhnet.resume import is_current, same_identity
+    from sfhnet.shard_identity import prior_identity, same_identity, shard_identity
     from sfhnet.synthesis import line_range_aa, make_synthesizer, synthesize
 
     log = logging.getLogger("sfhnet.synthesize")
@@ -34,11 +33,11 @@ if __name__ == "__main__":
     drawn, made_for = read_prior(args.prior)
     same_identity(args.prior, made_for, prior_identity(config, made_for["shard"]))
     inputs = {"ssp": args.ssp, "mappings": args.mappings}
-    identity = shard_identity(config, made_for["shard"], inputs)
+    bands = load_bands(args.filters, config.bands)
+    identity = shard_identity(config, made_for["shard"], inputs, bands)
     if not args.force and is_current(args.out, identity):
         log.info("%s is whole and fits the configuration; nothing to do (--force makes it again)", args.out)
         raise SystemExit(0)
-    bands = load_bands(args.filters, config.bands)
     synthesizer = make_synthesizer(
         config, SSPLibrary.read(args.ssp), bands, load_lines(args.mappings, *line_range_aa(config, bands))
     )

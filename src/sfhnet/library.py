@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,18 +17,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from sfhnet import io
 from sfhnet.labels import LABELS
+from sfhnet.shard_identity import ShardError, datasets, same_identity, sha256_arrays
 
-__all__ = ["GalaxyLibrary", "ShardError", "ShardSet", "check_shard", "read_shard", "write_shard"]
+__all__ = [
+    "GalaxyLibrary",
+    "ShardError",
+    "ShardSet",
+    "check_shard",
+    "is_current",
+    "read_shard",
+    "write_shard",
+]
+
+_log = logging.getLogger("sfhnet.library")
 
 SCHEMA, VERSION = "sfhnet.library", 1
 FLUX_UNIT = "Lsol/Angstrom per Msol formed"
 # float16 keeps 11 bits from 6e-5 to 65504; spectra are scaled to a median of one
 FLOAT16_MAX_LOSS = 2.0**-11
 _STORE_ROWS = 256
-
-
-class ShardError(ValueError):
-    """A shard that is truncated, damaged, or made for another configuration."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +180,7 @@ def write_shard(
             io.put(file, name, values, unit, axes, **options)
         for name in galaxies.labels:
             file[f"labels/{name}"].attrs["description"] = LABELS[name][2]
-        file.attrs["sha256"] = _digest({name: values for name, (values, _, _) in arrays.items()})
+        file.attrs["sha256"] = sha256_arrays({name: values for name, (values, _, _) in arrays.items()})
     return path
 
 
@@ -240,26 +247,6 @@ def _parameter_unit(name: str) -> str:
     return ""
 
 
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        values = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
-        digest.update(values.data.cast("B") if values.size else b"")
-    return digest.hexdigest()
-
-
-def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    found: dict[str, h5py.Dataset] = {}
-
-    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = item
-
-    file.visititems(visit)
-    return found
-
-
 def check_shard(path: str | Path, identity: Mapping[str, Any] | None = None, content: bool = True) -> None:
     """Prove that a shard is whole and belongs to a configuration.
 
@@ -284,9 +271,9 @@ def check_shard(path: str | Path, identity: Mapping[str, Any] | None = None, con
             if "sha256" not in file.attrs:
                 raise ShardError(f"{path} has no checksum: it was not finished; make it again")
             if identity is not None:
-                _compare(path, json.loads(file.attrs["identity"]), json.loads(json.dumps(dict(identity))))
+                same_identity(path, json.loads(file.attrs["identity"]), identity)
             if content:
-                found = _digest({name: dataset[()] for name, dataset in _datasets(file).items()})
+                found = sha256_arrays({name: dataset[()] for name, dataset in datasets(file).items()})
                 if found != file.attrs["sha256"]:
                     raise ShardError(
                         f"{path} is damaged: its content has SHA-256 {found[:16]}, written was "
@@ -300,13 +287,23 @@ def check_shard(path: str | Path, identity: Mapping[str, Any] | None = None, con
         raise ShardError(str(error)) from error
 
 
-def _compare(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
-    for key in sorted({*found, *expected}):
-        if found.get(key) != expected.get(key):
-            raise ShardError(
-                f"{path} is foreign: its {key} is {str(found.get(key))[:80]}, expected "
-                f"{str(expected.get(key))[:80]}; make it again with this configuration"
-            )
+def is_current(path: str | Path, identity: Mapping[str, Any]) -> bool:
+    """Return whether a shard is there, whole, and made for this identity; logs why not.
+
+    Parameters
+    ----------
+    path : path
+    identity : mapping
+        From `sfhnet.shard_identity.shard_identity`.
+    """
+    try:
+        check_shard(path, identity)
+    except FileNotFoundError:
+        return False
+    except ShardError as error:
+        _log.warning("remaking a shard: %s", error)
+        return False
+    return True
 
 
 def read_shard(path: str | Path) -> GalaxyLibrary:
@@ -350,6 +347,12 @@ class ShardSet:
     paths : sequence of path
         Shards of one configuration, in the order in which galaxies are numbered.
 
+    Attributes
+    ----------
+    identity : dict
+        What tells this set from another: ``made_for``, the identity that all shards share but for their number, and
+        ``shards``, the checksum of the content of each.
+
     Raises
     ------
     ShardError
@@ -360,7 +363,7 @@ class ShardSet:
         if not paths:
             raise ValueError("no shards were given; make some with scripts/synthesize.py")
         self.paths = [Path(path) for path in paths]
-        counts = []
+        counts, content = [], []
         first: dict[str, Any] | None = None
         for path in self.paths:
             check_shard(path, content=False)
@@ -379,9 +382,10 @@ class ShardSet:
                     self.label_names = tuple(file["labels"])
                     self.parameter_names = tuple(file["parameters"])
                 else:
-                    _compare(path, kind, first)
+                    same_identity(path, kind, first)
                 counts.append(int(file.attrs["n_galaxy"]))
-        self.identity = first
+                content.append(str(file.attrs["sha256"]))
+        self.identity = {"made_for": first, "shards": content}
         self._start = np.concatenate([[0], np.cumsum(counts)])
 
     @property

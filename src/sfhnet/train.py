@@ -34,6 +34,7 @@ from sfhnet.networks import Network, Spec, build
 from sfhnet.noise import Nuisance
 from sfhnet.posterior import SCALARS
 from sfhnet.progress import Progress
+from sfhnet.shard_identity import first_difference
 from sfhnet.tools.random_streams import seed_torch, stream, torch_stream
 
 __all__ = [
@@ -446,10 +447,12 @@ class Trainer:
     def _fingerprint(self) -> dict[str, Any]:
         # Device, precision and timers may change between the two halves of a run; these may not.
         keys = ("epochs", "batch", "learning_rate", "warmup_share", "weight_decay", "clip_norm", "ema_decay")
+        keys += ("fit_galaxies", "validation_galaxies")
         return {
             "spec": self.spec.to_json(),
             "seed": self.seed,
-            "n_mocks": len(self.mocks),
+            "mocks": self.mocks.shards.identity,
+            "held_out": self.held_out.shards.identity,
             "n_rank": self.n_rank,
             "training": {key: getattr(self.training, key) for key in keys},
             "noise": self.noise.model_dump(mode="json"),
@@ -458,8 +461,9 @@ class Trainer:
     def _load_checkpoint(self) -> None:
         path = self.folder / CHECKPOINT
         tensors, meta = load_tensors(path)
-        if meta["fingerprint"] != self._fingerprint():
-            _log.warning("%s belongs to another configuration or other mocks: starting anew", path)
+        different = first_difference(meta["fingerprint"], self._fingerprint())
+        if different:
+            _log.warning("%s is of another run: its %s is %s, here it is %s; starting anew", path, *different)
             return
 
         def part(prefix: str) -> dict[str, Tensor]:

@@ -14,11 +14,10 @@ import torch
 from pyprospect.constants import Z_SUN
 from pyprospect.synthesis import LineRatios, Synthesizer, rebin_matrix
 from sfhnet.config.root import Config
-from sfhnet.identity import prior_identity, shard_identity
 from sfhnet.labels import LABELS, QUANTILES
-from sfhnet.library import ShardError, ShardSet, check_shard, read_shard, write_shard
+from sfhnet.library import ShardError, ShardSet, check_shard, is_current, read_shard, write_shard
 from sfhnet.priors.sample import sample
-from sfhnet.resume import is_current, same_identity
+from sfhnet.shard_identity import prior_identity
 from sfhnet.synthesis import make_synthesizer, synthesize
 
 N = 150
@@ -202,8 +201,6 @@ def test_foreign_shard_is_named(shard, galaxies, tmp_path):
     other = write_shard(tmp_path / "0001.h5", galaxies, identity | {"shard": 1, "grid": "y"})
     with pytest.raises(ShardError, match=r"0001\.h5 is foreign: its grid"):
         ShardSet([path, other])
-    with pytest.raises(ValueError, match="drawn with seed = 1"):
-        same_identity(path, identity, identity | {"seed": 2})
     assert is_current(path, identity)
     assert not is_current(tmp_path / "0002.h5", identity)
 
@@ -273,25 +270,6 @@ def test_impossible_input_is_refused(toy_ssp, synthesizer, config, bands):
         make_synthesizer(config, toy_ssp, {"F336W": bands["F336W"]}, None)
     with pytest.raises(ValueError, match="Shorten the grid"):
         Synthesizer(toy_ssp, np.arange(1800.0, 2500.0))
-
-
-def test_identity_names_what_the_numbers_depend_on(config, tmp_path):
-    library = tmp_path / "ssp.h5"
-    library.write_bytes(b"one")
-    first = shard_identity(config, 0, {"ssp": library})
-    assert first == shard_identity(config.model_copy(update={"models": {}}), 0, {"ssp": library})
-    library.write_bytes(b"two")
-    assert first != shard_identity(config, 0, {"ssp": library})
-    assert (
-        first["prior"]
-        != shard_identity(
-            config.model_copy(update={"prior": config.prior.model_copy(update={"sampler": "random"})}),
-            0,
-            {"ssp": library},
-        )["prior"]
-    )
-    with pytest.raises(ValueError, match="counts from 0"):
-        prior_identity(config, 6)
 
 
 def test_gradients_reach_every_continuous_parameter(toy_ssp, bands, lines):

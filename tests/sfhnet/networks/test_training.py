@@ -1,5 +1,6 @@
 """Training: stops and resumes bit for bit, reads shards in pieces as from memory, refuses what is damaged."""
 
+import logging
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from small_networks import small_trainer
 
 from sfhnet.checkpoint import load_network, load_tensors
 from sfhnet.dataset import Mocks
+from sfhnet.library import read_shard, write_shard
 from sfhnet.train import CHECKPOINT, Preempted
 
 
@@ -64,6 +66,48 @@ def test_a_checkpoint_of_another_configuration_is_left_alone(mocks, held_out, tm
     other.run()
     assert other.state.step == 12
     assert len(other.history) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("prior", "its mocks.made_for.prior is old, here it is new"),
+        ("galaxies", r"its mocks.shards\[1\] is [0-9a-f]{64}, here it is [0-9a-f]{64}"),
+        ("held_out", r"its held_out.shards\[0\] is"),
+    ],
+)
+def test_a_checkpoint_of_other_mocks_is_not_resumed(change, words, shard_paths, tmp_path, caplog):
+    """As many mocks, but another prior or other galaxies: the weights would be of neither."""
+
+    def copy(path, folder, **identity):
+        galaxies = read_shard(path)
+        made_for = {"shard": int(path.stem), **identity}
+        return write_shard(tmp_path / folder / path.name, galaxies, made_for)
+
+    first = [copy(path, "first", prior="old") for path in shard_paths[:3]]
+    # Made again, the same galaxies are the same mocks, wherever they lie.
+    again = [copy(path, "again", prior="old") for path in shard_paths[:3]]
+    last = shard_paths[3]
+    other = {
+        "prior": [copy(path, "other", prior="new") for path in shard_paths[:2]] + first[2:],
+        "galaxies": [first[0], copy(last, "other", prior="old"), first[2]],
+        "held_out": [*first[:2], copy(last, "other", prior="old")],
+    }[change]
+
+    def trainer(paths):
+        return small_trainer("pca_mlp", Mocks(paths[:2]), Mocks(paths[2:]), tmp_path / "model")
+
+    with caplog.at_level(logging.INFO, "sfhnet.train"):
+        with pytest.raises(Preempted):
+            trainer(first).run(stop_after_steps=4)
+        with pytest.raises(Preempted, match="step 6 of 12"):
+            trainer(again).run(stop_after_steps=2)
+        assert "resumed from step 4" in caplog.text
+        caplog.clear()
+        with pytest.raises(Preempted, match="step 3 of 12"):
+            trainer(other).run(stop_after_steps=3)
+    assert "resumed" not in caplog.text
+    assert re.search(rf"checkpoint.safetensors is of another run: {words}.*; starting anew", caplog.text)
 
 
 def test_a_damaged_checkpoint_is_an_error_that_names_it(mocks, held_out, tmp_path):
