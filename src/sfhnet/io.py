@@ -22,7 +22,6 @@ __all__ = [
     "put",
     "read_dataset",
     "read_json",
-    "read_provenance",
     "write_bytes",
     "write_json",
     "write_text",
@@ -147,9 +146,3 @@ def read_dataset(
         if expected is not None and found != expected:
             raise ValueError(f"{group.file.filename}: {name!r} has {key} {found!r}, expected {expected!r}")
     return dataset[()]
-
-
-def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
-    """Read the provenance of an HDF5 product; empty if it has none."""
-    with h5py.File(path, "r") as file:
-        return json.loads(file.attrs.get("provenance", "{}"))
