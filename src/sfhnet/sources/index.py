@@ -19,9 +19,10 @@ import requests
 from packaging.utils import canonicalize_name
 from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, ProjectPage, PyPISimple
 
+from sfhnet.archives.download import redacted
 from sfhnet.sources.registry import Archive
 
-__all__ = ["IndexSettings", "find_archive", "pip_settings", "redacted"]
+__all__ = ["IndexSettings", "find_archive", "pip_settings"]
 
 _KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "cert", "proxy")
 
@@ -111,14 +112,6 @@ def find_archive(archive: Archive, settings: IndexSettings, timeout_s: float = 3
         problems.append(f"{redacted(url)}: does not have it")
     looked = "; ".join(problems) or "pip is set to use no index"
     raise ConnectionError(f"{archive.file} was not found ({looked})")
-
-
-def redacted(url: str) -> str:
-    """Give an address without user name and password, for messages."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
 
 
 def _links(
