@@ -9,14 +9,14 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from pyprospect.constants import LSOL_ERG_S, MPC_CM
+from sfhnet.core.geometry import arcsec_kpc, deprojected_radius, luminosity_per_flux
 from sfhnet.flags import describe, quality
 from sfhnet.information import information
 from sfhnet.posterior import LEVELS, Posterior
 from sfhnet.predictive import BLOCK_NAMES, Predictive
 from sfhnet.spectra import Spectra
 
-__all__ = ["QUANTITIES", "arcsec_kpc", "bin_columns", "deprojected_radius", "luminosity_per_flux"]
+__all__ = ["QUANTITIES", "bin_columns"]
 
 # Scalar of the posterior -> what the maps call it; point estimate and the ends of the 68 % interval are given.
 QUANTITIES: dict[str, str] = {
@@ -65,31 +65,6 @@ _DESCRIPTIONS = {
     "quality": "worst flag: 0 nothing found wrong, 1 take note, 2 doubtful, 3 not to be used",
     "flags": "sum of bits, see the column flag_words and the extension FLAG_BITS of the maps",
 }
-
-
-def luminosity_per_flux(spectra: Spectra) -> float:
-    """Give the luminosity density in Lsol/Angstrom of one unit of the spectra's rest-frame flux."""
-    distance_cm = spectra.distance_mpc * MPC_CM
-    return 4 * np.pi * distance_cm**2 * spectra.flux_unit_cgs / LSOL_ERG_S
-
-
-def arcsec_kpc(spectra: Spectra) -> float:
-    """Give kpc per arcsec at the galaxy, from the luminosity distance and the systemic redshift."""
-    redshift = float(np.median(spectra.redshift))
-    angular_mpc = spectra.distance_mpc / (1 + redshift) ** 2
-    return angular_mpc * 1e3 * np.deg2rad(1 / 3600)
-
-
-def deprojected_radius(spectra: Spectra) -> np.ndarray:
-    """Give each bin's distance from the centre in the plane of the disc, in arcsec.
-
-    Orientation comes from the galaxy table; a galaxy without one is taken to be seen face on.
-    """
-    angle = np.deg2rad(spectra.meta.get("position_angle_deg") or 0.0)
-    cosine = np.cos(np.deg2rad(spectra.meta.get("inclination_deg") or 0.0))
-    major = spectra.y_arcsec * np.cos(angle) + spectra.x_arcsec * np.sin(angle)
-    minor = -spectra.y_arcsec * np.sin(angle) + spectra.x_arcsec * np.cos(angle)
-    return np.hypot(major, minor / cosine)
 
 
 def bin_columns(
@@ -184,7 +159,8 @@ def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
     def put(name: str, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
         table[name], table[f"{name}_p16"], table[f"{name}_p84"] = value, low, high
 
-    log_mass = posterior.log_mass + np.log10(luminosity_per_flux(spectra))
+    unit = luminosity_per_flux(spectra.distance_mpc, spectra.flux_unit_cgs)
+    log_mass = posterior.log_mass + np.log10(unit)
     kpc2 = spectra.area_arcsec2 * arcsec_kpc(spectra) ** 2
     # Seen from above, an inclined disc is larger by 1 / cos(i).
     log_kpc2 = np.log10(kpc2 / np.cos(np.deg2rad(spectra.meta.get("inclination_deg") or 0.0)))

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from .cube import open_fits
+from .fits_files import open_fits
 
 UNBINNED = -1
 

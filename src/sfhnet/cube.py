@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 
-FLUX_UNIT = u.erg / u.s / u.cm**2 / u.AA
+from .fits_files import open_fits
+from .wavelengths_and_units import parse_flux_unit, vacuum_to_air
+
 _BYTES_PER_VALUE = 16  # DATA, STAT as float32, DQ, and the working copies made of them
 
 
@@ -152,69 +152,6 @@ def _clean(rows: slice, flux: np.ndarray, variance: np.ndarray, dq: np.ndarray |
     return Block(rows, flux, variance, good)
 
 
-def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
-    """Open a FITS file for reading; errors name galaxy, file and remedy.
-
-    Parameters
-    ----------
-    path : path
-        File to open.
-    galaxy : str
-        Name for messages.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no FITS file, or cut short.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file"
-        )
-    with warnings.catch_warnings():
-        # Astropy only warns of a file that is cut short; here that is an error, with the remedy.
-        warnings.simplefilter("ignore", AstropyUserWarning)
-        try:
-            # Mapped files would count as memory; sections are read as they are asked for.
-            hdus = fits.open(path, memmap=False, lazy_load_hdus=True)
-        except OSError as error:
-            raise ValueError(f"{galaxy}: {path} cannot be read as FITS ({error}); is it whole?") from error
-        try:
-            if path.suffix != ".gz":
-                _check_size(hdus, path, galaxy)
-        except BaseException:
-            hdus.close()
-            raise
-    return hdus
-
-
-def _check_size(hdus: fits.HDUList, path: Path, galaxy: str) -> None:
-    size = path.stat().st_size
-    end = 0
-    for index, hdu in enumerate(hdus):
-        info = hdu.fileinfo()
-        if info is None:
-            continue
-        needed = info["datLoc"] + hdu.size
-        if needed > size:
-            raise ValueError(
-                f"{galaxy}: {path} is truncated: extension {index} [{hdu.name or 'PRIMARY'}] ends at byte {needed}, the "
-                f"file has {size}; fetch it again"
-            )
-        end = info["datLoc"] + info["datSpan"]
-    # A header that is cut short is no extension to astropy, and would be missed in silence.
-    with path.open("rb") as handle:
-        handle.seek(end)
-        if handle.read(8) == b"XTENSION":
-            raise ValueError(
-                f"{galaxy}: {path} is truncated: the header of extension {len(hdus)} begins at byte {end} and has no end, "
-                f"the file has {size} bytes; fetch it again"
-            )
-
-
 def open_cube(path: str | os.PathLike, galaxy: str) -> Cube:
     """Read the headers of a MUSE cube and check that it is one.
 
@@ -270,52 +207,6 @@ def open_cube(path: str | os.PathLike, galaxy: str) -> Cube:
         return Cube(path, galaxy, wave_aa, shape, flux_unit_cgs, wcs, area, "DQ" in names)
 
 
-def parse_flux_unit(text: str | None, where: str) -> float:
-    """Read a unit of flux density as written in MUSE and SDSS headers.
-
-    Parameters
-    ----------
-    text : str or None
-        E.g. ``10**(-20)*erg/s/cm**2/Angstrom``, ``1E-17 erg/cm^2/s/Ang``.
-    where : str
-        Galaxy, file and extension for the error message.
-
-    Returns
-    -------
-    float
-        erg/s/cm2/Angstrom per unit.
-
-    Raises
-    ------
-    ValueError
-        If the text is missing or no flux density per wavelength.
-    """
-    if not text:
-        raise ValueError(
-            f"{where} has no BUNIT; expected a flux density such as '10**(-20)*erg/s/cm**2/Angstrom'"
-        )
-    plain = str(text).strip()
-    scale = 1.0
-    power = re.match(r"^10\s*(?:\*\*|\^)\s*\(?\s*([-+]?\d+)\s*\)?\s*\*?\s*(.*)$", plain)
-    number = re.match(r"^([-+]?\d*\.?\d+[eE][-+]?\d+)\s*\*?\s*(.*)$", plain)
-    if power:
-        scale, plain = 10.0 ** int(power.group(1)), power.group(2)
-    elif number:
-        scale, plain = float(number.group(1)), number.group(2)
-    plain = re.sub(r"\b(A|Ang|angstroms?|Angstroms)\b", "Angstrom", plain).replace("^", "**")
-    try:
-        # A unit with several slashes is read left to right: erg/s/cm**2/Angstrom.
-        head, *below = [u.Unit(part.strip("()* ")) for part in plain.split("/")]
-        for part in below:
-            head = head / part
-        return scale * float(head.to(FLUX_UNIT))
-    except (ValueError, TypeError, u.UnitConversionError) as error:
-        raise ValueError(
-            f"{where} has BUNIT {text!r}, which is no flux density per wavelength; expected for example "
-            "'10**(-20)*erg/s/cm**2/Angstrom'. Correct the header or convert the cube"
-        ) from error
-
-
 def _check_variance_unit(text: str, flux_unit_cgs: float, where: str) -> None:
     inner = re.match(r"^\((.*)\)\s*\*\*\s*2$", text.strip())
     if inner is None:
@@ -364,22 +255,3 @@ def wavelength_axis(header: fits.Header, n_wave: int, where: str) -> np.ndarray:
             f"{where} has wavelengths {wave_aa[0]:.1f} .. {wave_aa[-1]:.1f} Angstrom; check CUNIT3, CD3_3"
         )
     return vacuum_to_air(wave_aa) if kind == "WAVE" else wave_aa
-
-
-def vacuum_to_air(wave_aa: np.ndarray) -> np.ndarray:
-    """Convert vacuum to air wavelengths (Morton 2000, ApJS 130, 403, eq. 8; IAU standard air).
-
-    Parameters
-    ----------
-    wave_aa : array_like
-        Vacuum wavelengths in Angstrom, above 2000.
-
-    Returns
-    -------
-    ndarray
-        Air wavelengths in Angstrom.
-    """
-    wave_aa = np.asarray(wave_aa, dtype=float)
-    inverse_square = (1e4 / wave_aa) ** 2
-    index = 1 + 8.34254e-5 + 2.406147e-2 / (130 - inverse_square) + 1.5998e-4 / (38.9 - inverse_square)
-    return wave_aa / index

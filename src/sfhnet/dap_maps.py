@@ -14,7 +14,7 @@ from astropy.wcs import WCS
 from pyprospect.constants import C_KMS
 
 from .binning import number_labels
-from .cube import open_fits
+from .fits_files import open_fits
 
 # What an extension is called: the PHANGS DAP, then other pipelines of its family.
 _NAMES = {

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from sfhnet.bin_table import arcsec_kpc
+from sfhnet.core.geometry import arcsec_kpc
 from sfhnet.figure_style import COLOURS, GREY
 from sfhnet.flags import QUALITY, quality
 from sfhnet.maps import to_map

@@ -9,6 +9,7 @@ import numpy as np
 from pyprospect.constants import Z_SUN
 
 from .config import SimulatedGalaxyConfig
+from .core.geometry import deproject
 
 # Centre of NGC 628 (PHANGS sample table v1.6).
 RA_DEG, DEC_DEG = 24.1739, 15.7836
@@ -67,8 +68,10 @@ class DiscHistory:
         return Z_SUN * 10.0**self.log_z_solar
 
 
-def deproject(east_arcsec: np.ndarray, north_arcsec: np.ndarray, config: SimulatedGalaxyConfig) -> Geometry:
-    """Turn offsets on the sky into places in an inclined thin disc.
+def places_in_disc(
+    east_arcsec: np.ndarray, north_arcsec: np.ndarray, config: SimulatedGalaxyConfig
+) -> Geometry:
+    """Return the places in the simulated disc that offsets on the sky show.
 
     Parameters
     ----------
@@ -77,10 +80,7 @@ def deproject(east_arcsec: np.ndarray, north_arcsec: np.ndarray, config: Simulat
     config : SimulatedGalaxyConfig
         Orientation and effective radius.
     """
-    angle = np.deg2rad(config.position_angle_deg)
-    major = north_arcsec * np.cos(angle) + east_arcsec * np.sin(angle)
-    minor = -north_arcsec * np.sin(angle) + east_arcsec * np.cos(angle)
-    minor = minor / np.cos(np.deg2rad(config.inclination_deg))
+    major, minor = deproject(east_arcsec, north_arcsec, config.position_angle_deg, config.inclination_deg)
     return Geometry(np.hypot(major, minor) / config.effective_radius_arcsec, np.arctan2(minor, major))
 
 

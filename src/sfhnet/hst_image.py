@@ -12,8 +12,9 @@ from astropy.io import fits
 from astropy.stats import sigma_clipped_stats
 from astropy.wcs import WCS
 
-from .cube import open_fits, parse_flux_unit
+from .fits_files import open_fits
 from .sample_sheet import weights_of
+from .wavelengths_and_units import parse_flux_unit
 
 _COUNT_RATES = ("ELECTRONS/S", "ELECTRON/S", "E-/S", "COUNTS/S", "COUNT/S", "E/S")
 _COUNTS = ("ELECTRONS", "ELECTRON", "COUNTS", "COUNT", "E-", "DN")

@@ -18,7 +18,6 @@ from pyprospect.lsf import muse_udf10_fwhm_aa
 from sfhnet.batch import Batch
 from sfhnet.checkpoint import load_network
 from sfhnet.conformal import Conformal
-from sfhnet.cube import vacuum_to_air
 from sfhnet.flags import Flag
 from sfhnet.io import read_json
 from sfhnet.networks import Network
@@ -26,6 +25,7 @@ from sfhnet.ood import Familiarity
 from sfhnet.posterior import Posterior
 from sfhnet.resample import kernel, pixel_edges, resample
 from sfhnet.tools.random_streams import stream
+from sfhnet.wavelengths_and_units import vacuum_to_air
 
 __all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
 

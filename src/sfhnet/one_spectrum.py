@@ -11,7 +11,8 @@ import numpy as np
 from pyprospect.constants import FWHM_PER_SIGMA
 from pyprospect.lsf import muse_udf10_fwhm_aa
 
-from .cube import open_fits, parse_flux_unit
+from .fits_files import open_fits
+from .wavelengths_and_units import parse_flux_unit
 
 
 class OneSpectrum(NamedTuple):

@@ -17,10 +17,11 @@ from pyprospect.ssp import SSPLibrary
 
 from .binning import bin_to_snr, one_bin_per_spaxel, read_labels
 from .config import GalaxiesConfig, GridConfig
-from .cube import Cube, open_cube, open_fits, vacuum_to_air
+from .cube import Cube, open_cube
 from .dap_maps import BinKinematics, DapMaps, in_bins, read_maps
 from .extinction import attenuation_mag, correction, ebv_sf11
 from .extract import Survey, check_memory, sum_bins, survey
+from .fits_files import open_fits
 from .flags import Flag
 from .hst import BandFluxes, image_field, measure_bands
 from .hst_image import read_image
@@ -31,6 +32,7 @@ from .spectra import Spectra, Unbinned
 from .synthetic_bands import disagree, synthetic_bands
 from .target import Target
 from .truth import truth_in_bins
+from .wavelengths_and_units import vacuum_to_air
 
 # Below this share of good channels a spaxel joins no bin.
 _MIN_GOOD_CHANNELS = 0.5

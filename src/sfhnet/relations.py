@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable
 
-from sfhnet.bin_table import arcsec_kpc
+from sfhnet.core.geometry import arcsec_kpc
 from sfhnet.spectra import Spectra
 from sfhnet.tools.random_streams import stream
 

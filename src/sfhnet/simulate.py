@@ -14,15 +14,16 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from scipy.ndimage import convolve, gaussian_filter
 
-from pyprospect.constants import C_KMS, FWHM_PER_SIGMA, LSOL_ERG_S, MPC_CM
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import LineRatios, Synthesis, Synthesizer, rebin_matrix
 
 from .config import NoiseConfig, SimulatedGalaxyConfig
 from .core.bands import find_band
+from .core.geometry import luminosity_per_flux
 from .extinction import attenuation_mag
-from .galaxy_model import DEC_DEG, RA_DEG, DiscHistory, deproject, disc_history
+from .galaxy_model import DEC_DEG, RA_DEG, DiscHistory, disc_history, places_in_disc
 from .instrument_errors import InstrumentErrors, draw_errors
 from .io import atomic_write
 from .priors.age_grid import mean_log_age
@@ -104,7 +105,7 @@ def simulate_galaxy(
     """
     out_dir = Path(out_dir)
     wcs = map_wcs(config.n_spaxels, config.spaxel_arcsec)
-    disc = disc_history(deproject(*sky_offsets(wcs, config.n_spaxels), config), ssp.age_edges_yr, config)
+    disc = disc_history(places_in_disc(*sky_offsets(wcs, config.n_spaxels), config), ssp.age_edges_yr, config)
     wave_aa = _WAVE_START_AA + _WAVE_STEP_AA * np.arange(_N_WAVE)
     side, n_line = config.n_spaxels * config.spaxel_arcsec, 0 if lines is None else len(lines.names)
     errors = draw_errors(
@@ -166,7 +167,7 @@ def sky_offsets(wcs: WCS, n_pixels: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _luminosity_to_flux(distance_mpc: float) -> float:
-    return LSOL_ERG_S / (4 * np.pi * (distance_mpc * MPC_CM) ** 2) / _UNIT_CGS
+    return 1 / luminosity_per_flux(distance_mpc, _UNIT_CGS)
 
 
 def _synthesize(synthesizer: Synthesizer, disc: DiscHistory, line_scatter: np.ndarray) -> Synthesis:
@@ -347,7 +348,7 @@ def _write_images(
     n = max(int(np.ceil(1.42 * side / config.hst_pixel_arcsec)), _MIN_HST_PIXELS)
     wcs = map_wcs(n, config.hst_pixel_arcsec, _HST_ROLL_DEG)
     places = sky_offsets(wcs, n)
-    disc = disc_history(deproject(*places, config), ssp.age_edges_yr, config)
+    disc = disc_history(places_in_disc(*places, config), ssp.age_edges_yr, config)
     # Only the bands are wanted; three wavelengths keep the rest of the synthesizer idle.
     synthesizer = Synthesizer(
         ssp,

@@ -8,8 +8,10 @@ from astropy.io import fits
 from galaxy_files import UNIT, WAVE_AA, cube_header, write_cube
 
 from sfhnet.bench_cube import write_sparse_cube
-from sfhnet.cube import _read_rows, open_cube, open_fits, parse_flux_unit, vacuum_to_air
+from sfhnet.cube import _read_rows, open_cube
 from sfhnet.extract import sum_bins, survey
+from sfhnet.fits_files import open_fits
+from sfhnet.wavelengths_and_units import parse_flux_unit, vacuum_to_air
 
 N = 8
 

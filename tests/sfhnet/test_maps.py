@@ -10,7 +10,8 @@ from astropy.table import QTable
 from astropy.wcs import WCS
 from galaxy_answers import EDGES_MYR, make_answer, make_spectra
 
-from sfhnet.bin_table import arcsec_kpc, bin_columns, deprojected_radius
+from sfhnet.bin_table import bin_columns
+from sfhnet.core.geometry import arcsec_kpc, deprojected_radius
 from sfhnet.flags import Flag
 from sfhnet.galaxy_summary import integrated_history, summarise, verdict
 from sfhnet.maps import to_map, write_maps, write_table

@@ -14,7 +14,7 @@ from pyprospect.synthesis import LineRatios, Synthesizer
 from sfhnet.config import GalaxiesConfig, GridConfig, NoiseConfig, SimulatedGalaxyConfig
 from sfhnet.core.bands import find_band
 from sfhnet.flags import Flag
-from sfhnet.galaxy_model import deproject, disc_history
+from sfhnet.galaxy_model import disc_history, places_in_disc
 from sfhnet.instrument_errors import draw_errors
 from sfhnet.prepare import prepare
 from sfhnet.sample_sheet import Galaxy
@@ -79,7 +79,7 @@ def ideal(library):
     """Noiseless spectra and band fluxes of the spaxels as the training set has them, seen through the PSF."""
     n = SMALL.n_spaxels
     wcs = map_wcs(n, SMALL.spaxel_arcsec)
-    disc = disc_history(deproject(*sky_offsets(wcs, n), SMALL), library.age_edges_yr, SMALL)
+    disc = disc_history(places_in_disc(*sky_offsets(wcs, n), SMALL), library.age_edges_yr, SMALL)
     wave = 4750.0 + 1.25 * np.arange(3681)
     synthesizer = Synthesizer(
         library, wave, lsf_fwhm_aa=muse_udf10_fwhm_aa, veldisp_kms=(150.0,), bands=top_hats(), lines=gas()
@@ -233,7 +233,7 @@ def test_total_mass_of_the_disc():
     # A wide map holds the whole disc.
     n, pixel = 400, 4.0
     wcs = map_wcs(n, pixel)
-    disc = disc_history(deproject(*sky_offsets(wcs, n), SMALL), EDGES_YR, SMALL)
+    disc = disc_history(places_in_disc(*sky_offsets(wcs, n), SMALL), EDGES_YR, SMALL)
     assert np.log10((disc.surface_density * pixel**2).sum()) == pytest.approx(SMALL.log_mass_msun, abs=0.01)
 
 

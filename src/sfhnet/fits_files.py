@@ -1,0 +1,73 @@
+"""Open a galaxy's FITS files, so that one that is missing, foreign or cut short is an error with its remedy."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+
+def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
+    """Open a FITS file for reading; errors name galaxy, file and remedy.
+
+    Parameters
+    ----------
+    path : path
+        File to open.
+    galaxy : str
+        Name for messages.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no FITS file, or cut short.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file"
+        )
+    with warnings.catch_warnings():
+        # Astropy only warns of a file that is cut short; here that is an error, with the remedy.
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        try:
+            # Mapped files would count as memory; sections are read as they are asked for.
+            hdus = fits.open(path, memmap=False, lazy_load_hdus=True)
+        except OSError as error:
+            raise ValueError(f"{galaxy}: {path} cannot be read as FITS ({error}); is it whole?") from error
+        try:
+            if path.suffix != ".gz":
+                _check_size(hdus, path, galaxy)
+        except BaseException:
+            hdus.close()
+            raise
+    return hdus
+
+
+def _check_size(hdus: fits.HDUList, path: Path, galaxy: str) -> None:
+    size = path.stat().st_size
+    end = 0
+    for index, hdu in enumerate(hdus):
+        info = hdu.fileinfo()
+        if info is None:
+            continue
+        needed = info["datLoc"] + hdu.size
+        if needed > size:
+            raise ValueError(
+                f"{galaxy}: {path} is truncated: extension {index} [{hdu.name or 'PRIMARY'}] ends at byte {needed}, the "
+                f"file has {size}; fetch it again"
+            )
+        end = info["datLoc"] + info["datSpan"]
+    # A header that is cut short is no extension to astropy, and would be missed in silence.
+    with path.open("rb") as handle:
+        handle.seek(end)
+        if handle.read(8) == b"XTENSION":
+            raise ValueError(
+                f"{galaxy}: {path} is truncated: the header of extension {len(hdus)} begins at byte {end} and has no end, "
+                f"the file has {size} bytes; fetch it again"
+            )
