@@ -35,7 +35,7 @@ if __name__ == "__main__":
     from sfhnet.dataset import Mocks
     from sfhnet.loss_curve import plot_history
     from sfhnet.provenance import provenance
-    from sfhnet.train import Preempted, Trainer, distributed, make_spec, resolution_of, training_config
+    from sfhnet.train import Preempted, Trainer, distributed, make_spec, training_config
 
     config = load_config(args.config)
     training = training_config(config, args.model)
@@ -59,7 +59,6 @@ if __name__ == "__main__":
                 inputs=[*args.shards, *args.validation],
                 seed=config.seed,
             ),
-            {"resolution": resolution_of(config.grid)},
             on_epoch=lambda history: plot_history(history, args.out_dir / "loss", args.model, config.figures),
         )
         try:

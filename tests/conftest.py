@@ -68,4 +68,7 @@ def rng():
 @pytest.fixture(scope="session")
 def wave_aa():
     """Rest-frame training grid of the default configuration, Angstrom in air."""
-    return 4750.0 + 1.25 * np.arange(3681)
+    from sfhnet.config import GridConfig
+    from sfhnet.core.training_grid import grid_wave_aa
+
+    return grid_wave_aa(GridConfig())

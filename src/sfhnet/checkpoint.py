@@ -15,7 +15,8 @@ from sfhnet.networks import Network, Spec, build
 
 __all__ = ["MODEL_SCHEMA", "load_network", "load_tensors", "read_spec", "save_network", "save_tensors"]
 
-MODEL_SCHEMA = "sfhnet.model/1"
+# 2: holds the resolution of the training spectra as an array.
+MODEL_SCHEMA = "sfhnet.model/2"
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -74,7 +75,10 @@ def read_spec(folder: Path) -> dict[str, Any]:
     data = read_json(path)
     found = data.get("schema_version", "none")
     if found != MODEL_SCHEMA:
-        raise ValueError(f"{path} has schema {found!r}, this code reads {MODEL_SCHEMA!r}; train it again")
+        raise ValueError(
+            f"{path} has schema {found!r}, this code reads {MODEL_SCHEMA!r} (with the resolution of the training spectra at "
+            "each wavelength); train the model again, or take the one that comes with this version"
+        )
     return data
 
 

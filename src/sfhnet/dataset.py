@@ -101,6 +101,7 @@ class Mocks:
             raise ValueError("no shards given; name at least one file of results/synthesis")
         self.shards = ShardSet([Path(path) for path in paths])
         self.wave_aa = np.asarray(self.shards.wave_aa, dtype=np.float64)
+        self.grid = self.shards.grid
         self.band_names = [str(name) for name in self.shards.band_names]
         self.age_edges_myr = np.asarray(self.shards.age_edges_myr, dtype=np.float64)
         self.n = int(self.shards.n)

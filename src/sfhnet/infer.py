@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
-from pyprospect.lsf import muse_udf10_fwhm_aa
 from sfhnet.batch import Batch
 from sfhnet.checkpoint import load_network
+from sfhnet.config import GalaxiesConfig
 from sfhnet.conformal import Conformal
+from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.flags import Flag
 from sfhnet.io import read_json
 from sfhnet.networks import Network
 from sfhnet.ood import Familiarity
 from sfhnet.posterior import Posterior
-from sfhnet.resample import kernel, pixel_edges, resample
+from sfhnet.restframe import Observed, match_training, sky_mask
 from sfhnet.tools.random_streams import stream
 from sfhnet.wavelengths_and_units import vacuum_to_air
 
@@ -96,11 +97,15 @@ class Model:
     name: str = ""
     device: str = "cpu"
 
+    @cached_property
+    def grid(self) -> TrainingGrid:
+        """Wavelengths and resolution of the training spectra."""
+        return TrainingGrid.from_json(self.info)
+
     @property
     def wave_aa(self) -> np.ndarray:
         """Rest-frame air wavelengths of the training grid in AA, (n_wave,)."""
-        grid = self.info["wave_aa"]
-        return grid["start"] + grid["step"] * np.arange(grid["n"])
+        return self.grid.wave_aa
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -111,12 +116,6 @@ class Model:
     def age_edges_myr(self) -> np.ndarray:
         """Edges of the age bins in Myr, (n_age+1,)."""
         return np.asarray(self.network.spec.age_edges_myr)
-
-    def training_sigma_aa(self) -> np.ndarray:
-        """Return the resolution of the training spectra as Gaussian sigma in AA, (n_wave,)."""
-        lsf = self.info["resolution"]
-        instrument = np.maximum(muse_udf10_fwhm_aa(self.wave_aa), lsf["library_fwhm_aa"]) / FWHM_PER_SIGMA
-        return np.hypot(instrument, self.wave_aa * lsf["veldisp_kms"] / C_KMS)
 
     def infer_batch(
         self, batch: Batch, calibrated: bool = True, n_samples: int = 0, seed: int = 0
@@ -140,7 +139,7 @@ class Model:
         ValueError
             If the spectra do not fit the network, there are none, or the network has no joint posterior.
         """
-        n_wave = self.info["wave_aa"]["n"]
+        n_wave = len(self.wave_aa)
         if batch.flux.shape[1] != n_wave or batch.band_flux.shape[1] != len(self.band_names):
             raise ValueError(
                 f"spectra have {batch.flux.shape[1]} pixels and {batch.band_flux.shape[1]} bands, the model wants "
@@ -201,23 +200,29 @@ class Model:
         wave_aa: np.ndarray,
         flux: np.ndarray,
         sigma: np.ndarray,
+        *,
         bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         mask: np.ndarray | None = None,
         redshift: float | np.ndarray = 0.0,
         medium: Literal["air", "vacuum"] = "air",
         fwhm_aa: float | np.ndarray | None = None,
         dispersion_kms: float | np.ndarray | None = None,
+        mask_sky: bool = True,
         n_samples: int = 0,
         seed: int = 0,
     ) -> Posterior:
         """Answer spectra on any wavelength axis that covers most of the training range.
+
+        They go the way of a galaxy's spectra (`sfhnet.restframe`): with the redshift and the dispersion that
+        `sfhnet.prepare` found, the answer is the same.
 
         Parameters
         ----------
         wave_aa : ndarray (n_wave,)
             Observed wavelengths in AA, ascending.
         flux, sigma : ndarray (n, n_wave) or (n_wave,)
-            f_lambda in any unit and its 1-sigma error; pixels that are not finite or have no positive error are masked.
+            f_lambda in any unit, free of Milky-Way extinction, and its 1-sigma error; pixels that are not finite or have
+            no positive error are masked.
         bands : mapping of str to (flux, error), optional
             Mean f_lambda of each band at the observed redshift, same unit as `flux`; a NaN is an absent band.
         mask : ndarray of bool, optional
@@ -231,18 +236,23 @@ class Model:
             Without both they are taken to have it.
         dispersion_kms : float or ndarray (n,), optional
             Stellar velocity dispersion.
+        mask_sky : bool
+            Leave out sky lines and telluric absorption as for galaxies (`sfhnet.restframe.sky_mask`, default settings).
+            False for spectra that were not observed, or were moved to another redshift before.
         n_samples, seed : int
             Joint samples of each spectrum, as in `infer_batch`.
 
         Returns
         -------
         Posterior
-            One row a spectrum; spectra without usable pixels are flagged and hold NaN.
+            One row a spectrum; spectra without usable pixels are flagged and hold NaN. ``log_scale`` is that of the
+            rest-frame flux, the observed one times 1 + z.
 
         Raises
         ------
         ValueError
-            If shapes disagree, wavelengths do not ascend, or the range covers less than half of the training range.
+            If shapes disagree, wavelengths do not ascend, a redshift, width or dispersion is impossible, or the range
+            covers less than half of the training range.
         """
         wave, flux, sigma, good = _checked(wave_aa, flux, sigma, mask)
         n = len(flux)
@@ -252,56 +262,53 @@ class Model:
         if medium not in ("air", "vacuum"):
             raise ValueError(f"medium is {medium!r}; choose air or vacuum")
         wave = vacuum_to_air(wave) if medium == "vacuum" else wave
-        dispersions = (
-            None if dispersion_kms is None else np.broadcast_to(np.asarray(dispersion_kms, float), (n,))
+        self._check_range(wave, redshifts)
+        fwhm = dispersions = None
+        if fwhm_aa is not None:
+            fwhm = np.broadcast_to(np.asarray(fwhm_aa, dtype=float), wave.shape)
+            if not np.all(np.isfinite(fwhm) & (fwhm > 0)):
+                raise ValueError("fwhm_aa must be finite and above zero at every wavelength")
+        if dispersion_kms is not None:
+            dispersions = np.broadcast_to(np.asarray(dispersion_kms, dtype=float), (n,))
+            if not np.all(np.isfinite(dispersions) & (dispersions >= 0)):
+                raise ValueError("dispersion_kms must be finite and not below zero for every spectrum")
+        finite, positive = np.isfinite(flux), np.isfinite(sigma) & (sigma > 0)
+        usable = good & finite & positive
+        unit = _units(sigma, usable)
+        safe = np.where(usable, flux / unit, 0.0)
+        variance = np.where(usable, sigma / unit, 0.0) ** 2
+        if mask_sky:
+            usable &= ~_sky_masks(wave, variance, usable)
+        found = match_training(
+            Observed(wave, fwhm, safe, variance, usable), redshifts, dispersions, self.grid
         )
-        out = [np.zeros((n, len(self.wave_aa))), np.ones((n, len(self.wave_aa)))]
-        out_good = np.zeros((n, len(self.wave_aa)), dtype=bool)
-        matrices: dict[tuple[float, float], Any] = {}
-        for i in range(n):
-            dispersion = -1.0 if dispersions is None else float(dispersions[i])
-            key = (float(redshifts[i]), dispersion)
-            if key not in matrices:
-                matrices[key] = self._kernel(wave / (1 + key[0]), fwhm_aa, dispersion, key[0])
-            rest, matrix = matrices[key]
-            ratio = np.interp(self.wave_aa, rest, np.gradient(rest)) / self.info["wave_aa"]["step"]
-            usable = good[i] & np.isfinite(flux[i]) & np.isfinite(sigma[i]) & (sigma[i] > 0)
-            # Values beyond float's square root would overflow in the variance: work in units of the median error.
-            unit = float(np.median(sigma[i][usable])) if usable.any() else 1.0
-            safe = np.where(usable, flux[i] / unit, 0.0)
-            variance = np.where(usable, (sigma[i] / unit) ** 2, 0.0)
-            value, var, kept = resample(matrix, safe, variance, usable, ratio)
-            out[0][i], out_good[i] = value * unit, kept
-            out[1][i] = np.where(kept, np.sqrt(np.maximum(var, 0.0)) * unit, 1.0)
         band_flux, band_sigma, band_mask = self._bands(bands or {}, n)
-        # The stretch (1+z) of f_lambda is common to spectrum and bands: no colour changes, so it is left out.
-        batch = Batch.from_arrays(self.wave_aa, out[0], out[1], out_good, band_flux, band_sigma, band_mask)
-        flags = batch.flags.clone()
-        bad_sigma = (good & ~(np.isfinite(sigma) & (sigma > 0))).any(axis=1)
-        not_finite = (good & ~np.isfinite(flux)).any(axis=1)
-        flags |= torch.from_numpy(bad_sigma * int(Flag.BAD_SIGMA) | not_finite * int(Flag.NOT_FINITE))
-        return self.infer_batch(replace(batch, flags=flags), n_samples=n_samples, seed=seed)
+        stretch = (1 + redshifts)[:, None]
+        batch = Batch.from_arrays(
+            self.wave_aa,
+            found.flux * unit,
+            found.sigma * unit,
+            found.mask,
+            band_flux * stretch,
+            np.where(band_mask, band_sigma * stretch, 1.0),
+            band_mask,
+        )
+        wrong = (good & ~positive).any(axis=1) * int(Flag.BAD_SIGMA)
+        wrong |= (good & ~finite).any(axis=1) * int(Flag.NOT_FINITE)
+        posterior = self.infer_batch(batch, n_samples=n_samples, seed=seed)
+        return replace(posterior, flags=posterior.flags | found.flags | wrong.astype(np.uint32))
 
-    def _kernel(
-        self, rest: np.ndarray, fwhm_aa: float | np.ndarray | None, dispersion: float, redshift: float
-    ) -> tuple[np.ndarray, Any]:
+    def _check_range(self, wave_aa: np.ndarray, redshift: np.ndarray) -> None:
         low, high = self.wave_aa[0], self.wave_aa[-1]
-        covered = max(0.0, min(rest[-1], high) - max(rest[0], low)) / (high - low)
-        if covered < 0.5:
+        first, last = wave_aa[0] / (1 + redshift), wave_aa[-1] / (1 + redshift)
+        covered = np.clip(np.minimum(last, high) - np.maximum(first, low), 0, None) / (high - low)
+        worst = int(covered.argmin())
+        if covered[worst] < 0.5:
             raise ValueError(
-                f"the spectrum covers {rest[0]:.0f}-{rest[-1]:.0f} AA (rest frame, air), {100 * covered:.0f} % of the "
-                f"training range {low:.0f}-{high:.0f} AA; at least half is needed (check redshift and units)"
+                f"spectrum {worst} covers {first[worst]:.0f}-{last[worst]:.0f} AA (rest frame, air), "
+                f"{100 * covered[worst]:.0f} % of the training range {low:.0f}-{high:.0f} AA; at least half is needed "
+                "(check redshift and units)"
             )
-        broadening = np.zeros(len(self.wave_aa))
-        if fwhm_aa is not None or dispersion >= 0:
-            own = np.zeros(len(self.wave_aa))
-            if fwhm_aa is not None:
-                width = np.broadcast_to(np.asarray(fwhm_aa, dtype=float), rest.shape) / (1 + redshift)
-                own = np.interp(self.wave_aa, rest, width) / FWHM_PER_SIGMA
-            own = np.hypot(own, self.wave_aa * max(dispersion, 0.0) / C_KMS)
-            # Never sharpened: a spectrum broader than the training resolution stays as it is.
-            broadening = np.sqrt(np.maximum(self.training_sigma_aa() ** 2 - own**2, 0.0))
-        return rest, kernel(pixel_edges(rest), pixel_edges(self.wave_aa), broadening)
 
     def _bands(
         self, bands: Mapping[str, tuple[np.ndarray, np.ndarray]], n: int
@@ -409,3 +416,16 @@ def _checked(
             f"flux {flux.shape}, sigma {sigma.shape} and mask {good.shape} must all be (n, {wave.size}) like wave_aa"
         )
     return wave, flux, sigma, good
+
+
+def _units(sigma: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return the power of two next to each spectrum's median error, (n, 1): in it no variance overflows, no digit is lost."""
+    unit = [np.median(row[good]) if good.any() else 1.0 for row, good in zip(sigma, usable, strict=True)]
+    return np.ldexp(1.0, np.frexp(unit)[1])[:, None]
+
+
+def _sky_masks(wave_aa: np.ndarray, variance: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return the channels to leave out of each spectrum, (n, n_wave): one is not judged by another."""
+    config = GalaxiesConfig()
+    pairs = zip(variance, usable, strict=True)
+    return np.array([sky_mask(wave_aa, row[None], good[None], config) for row, good in pairs])

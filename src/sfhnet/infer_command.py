@@ -33,8 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("air", "vacuum"),
         help="of the wavelengths (default: what the file says, else air)",
     )
-    parser.add_argument("--fwhm", type=float, metavar="AA", help="resolution of the instrument in AA (FWHM)")
+    parser.add_argument(
+        "--kind",
+        metavar="KIND",
+        help="sdss, fits, hdf5, csv or text (default: found from the file), or table: wavelength, flux, variance of MUSE",
+    )
+    parser.add_argument(
+        "--fwhm",
+        type=float,
+        metavar="AA",
+        help="resolution of the instrument in AA (FWHM; default: what the file says)",
+    )
     parser.add_argument("--dispersion", type=float, metavar="KM/S", help="stellar velocity dispersion")
+    parser.add_argument(
+        "--keep-sky",
+        action="store_true",
+        help="do not mask sky lines and telluric absorption, e.g. in spectra that were not observed",
+    )
     parser.add_argument(
         "--bands",
         type=Path,
@@ -69,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     if _schema(args.spectra).startswith(f"{SCHEMA}/"):
         posterior = model.infer_spectra(Spectra.read(args.spectra), n_samples=args.samples)
     else:
-        found = read_spectra(args.spectra)
+        found = read_spectra(args.spectra, args.kind)
         posterior = model.infer(
             found.wave_aa,
             found.flux,
@@ -78,8 +93,9 @@ def run(args: argparse.Namespace) -> int:
             mask=found.good,
             redshift=args.redshift,
             medium=args.medium or found.medium or "air",
-            fwhm_aa=args.fwhm,
+            fwhm_aa=found.fwhm_aa if args.fwhm is None else args.fwhm,
             dispersion_kms=args.dispersion,
+            mask_sky=not args.keep_sky,
             n_samples=args.samples,
         )
     posterior.write(args.out, provenance(modules=["sfhnet.infer"], inputs=[args.spectra]))

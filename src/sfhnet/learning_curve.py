@@ -13,7 +13,7 @@ from sfhnet.benchmarks import make_benchmark
 from sfhnet.dataset import Mocks
 from sfhnet.metrics import point_metrics
 from sfhnet.posterior import Posterior
-from sfhnet.train import Trainer, make_spec, resolution_of, training_config
+from sfhnet.train import Trainer, make_spec, training_config
 
 if TYPE_CHECKING:
     from sfhnet.config import Config
@@ -69,7 +69,6 @@ def learning_point(
         folder,
         config.seed,
         provenance,
-        {"resolution": resolution_of(config.grid)},
     )
     network, mocks = trainer.run(), Mocks(test, training.cache_gb)
     result: dict[str, Any] = {

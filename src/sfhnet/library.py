@@ -16,6 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from sfhnet import io
+from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.labels import LABELS
 from sfhnet.shard_identity import ShardError, datasets, same_identity, sha256_arrays
 
@@ -31,7 +32,7 @@ __all__ = [
 
 _log = logging.getLogger("sfhnet.library")
 
-SCHEMA, VERSION = "sfhnet.library", 1
+SCHEMA, VERSION = "sfhnet.library", 2
 FLUX_UNIT = "Lsol/Angstrom per Msol formed"
 # float16 keeps 11 bits from 6e-5 to 65504; spectra are scaled to a median of one
 FLOAT16_MAX_LOSS = 2.0**-11
@@ -46,6 +47,10 @@ class GalaxyLibrary:
     ----------
     wave_aa : ndarray, shape (n_wave,)
         Rest wavelengths in Angstrom, air.
+    training_sigma_aa : ndarray, shape (n_wave,)
+        Resolution of the spectra as the Gaussian sigma in Angstrom.
+    resolution : dict
+        What it follows from, see `sfhnet.core.training_grid.TrainingGrid`.
     band_names : tuple of str
     age_bins_myr : ndarray, shape (n_age + 1,)
         Edges of the label bins in Myr.
@@ -69,6 +74,8 @@ class GalaxyLibrary:
     """
 
     wave_aa: NDArray[np.float64]
+    training_sigma_aa: NDArray[np.float64]
+    resolution: dict[str, Any]
     band_names: tuple[str, ...]
     age_bins_myr: NDArray[np.float64]
     cum_age_yr: NDArray[np.float64]
@@ -171,6 +178,7 @@ def write_shard(
         file.attrs["n_galaxy"] = galaxies.n
         for name in ("band_names", "line_names", "family_names", "metallicity_names"):
             file.attrs[name] = list(getattr(galaxies, name))
+        file.attrs["resolution"] = json.dumps(galaxies.resolution, sort_keys=True)
         file.attrs["storage"] = storage
         file.attrs["storage_max_relative_loss"] = loss
         for name, (values, unit, axes) in arrays.items():
@@ -214,6 +222,7 @@ def _arrays(
     f4 = np.float32
     arrays: dict[str, tuple[np.ndarray, str, str]] = {
         "wave_aa": (galaxies.wave_aa, "Angstrom", "wave"),
+        "training_sigma_aa": (galaxies.training_sigma_aa, "Angstrom", "wave"),
         "age_bins_myr": (galaxies.age_bins_myr, "Myr", "age_bin_edge"),
         "cum_age_yr": (galaxies.cum_age_yr, "yr", "age_edge"),
         "flux": (flux, FLUX_UNIT if scale is None else "flux_scale", "galaxy, wave"),
@@ -313,6 +322,8 @@ def read_shard(path: str | Path) -> GalaxyLibrary:
     with h5py.File(path, "r") as file:
         return GalaxyLibrary(
             wave_aa=file["wave_aa"][()],
+            training_sigma_aa=file["training_sigma_aa"][()],
+            resolution=json.loads(file.attrs["resolution"]),
             band_names=tuple(str(n) for n in file.attrs["band_names"]),
             age_bins_myr=file["age_bins_myr"][()],
             cum_age_yr=file["cum_age_yr"][()],
@@ -374,6 +385,9 @@ class ShardSet:
                 if first is None:
                     first = kind
                     self.wave_aa = file["wave_aa"][()]
+                    self.grid = TrainingGrid(
+                        self.wave_aa, file["training_sigma_aa"][()], json.loads(file.attrs["resolution"])
+                    )
                     self.age_edges_myr = file["age_bins_myr"][()]
                     self.cum_age_yr = file["cum_age_yr"][()]
                     self.line_profile = file["line_profile"][()]

@@ -17,6 +17,7 @@ from pyprospect.ssp import SSPLibrary
 
 from .binning import bin_to_snr, one_bin_per_spaxel, read_labels
 from .config import GalaxiesConfig, GridConfig
+from .core.training_grid import training_grid
 from .cube import Cube, open_cube
 from .dap_maps import BinKinematics, DapMaps, in_bins, read_maps
 from .extinction import attenuation_mag, correction, ebv_sf11
@@ -25,10 +26,10 @@ from .fits_files import open_fits
 from .flags import Flag
 from .hst import BandFluxes, image_field, measure_bands
 from .hst_image import read_image
-from .one_spectrum import READERS
 from .region_bins import read_regions
 from .restframe import Observed, RestFrame, fit_kinematics, sky_mask, to_rest_frame
 from .spectra import Spectra, Unbinned
+from .spectrum_files import read_spectra
 from .synthetic_bands import disagree, synthetic_bands
 from .target import Target
 from .truth import truth_in_bins
@@ -202,7 +203,7 @@ def _rest_frame(
     given: BinKinematics | None = None,
 ) -> tuple[RestFrame, float]:
     redshift, kinematics = fit_kinematics(observed, target.redshift, ssp, config, target.galaxy, given)
-    rest = to_rest_frame(observed, redshift, kinematics, grid, ssp, config, target.galaxy)
+    rest = to_rest_frame(observed, redshift, kinematics, training_grid(grid, ssp), config, target.galaxy)
     if not rest.mask.any():
         raise ValueError(
             f"{target.galaxy}: {target.data} has no good pixel on the training grid {rest.wave_aa[0]:.0f} .. "
@@ -368,19 +369,19 @@ def _meta(target: Target, config: GalaxiesConfig, redshift: float, ebv: float) -
 def _prepare_spectrum(
     target: Target, config: GalaxiesConfig, grid: GridConfig, band_names: tuple[str, ...], ssp: SSPLibrary
 ) -> Spectra:
-    wave_aa, fwhm_aa, flux, variance, good, unit_cgs = READERS[target.kind](target.data, target.galaxy)
-    if target.medium == "vacuum":
-        wave_aa = vacuum_to_air(wave_aa)
-    elif target.medium != "air":
+    found = read_spectra(target.data, target.kind, target.galaxy)
+    if target.medium not in ("air", "vacuum"):
         raise ValueError(f"{target.galaxy}: medium {target.medium!r} is unknown; choose 'air' or 'vacuum'")
+    wave_aa = vacuum_to_air(found.wave_aa) if target.medium == "vacuum" else found.wave_aa
     if target.images:
         raise ValueError(
             f"{target.galaxy}: a single spectrum has no map to sum HST images in; leave them out"
         )
     ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
-    good = good & ~sky_mask(wave_aa, variance[None], good[None], config)
     undim = correction(wave_aa, ebv, config.extinction_law)
-    observed = Observed(wave_aa, fwhm_aa, (flux * undim)[None], (variance * undim**2)[None], good[None])
+    flux, variance = found.flux * undim, (found.sigma * undim) ** 2
+    good = found.good & ~sky_mask(wave_aa, found.sigma**2, found.good, config)
+    observed = Observed(wave_aa, found.fwhm_aa, flux, variance, good)
     rest, redshift = _rest_frame(observed, target, config, grid, ssp)
     n_band = len(band_names)
     return Spectra(
@@ -393,7 +394,7 @@ def _prepare_spectrum(
         np.zeros((1, n_band)),
         np.ones((1, n_band)),
         np.zeros((1, n_band), dtype=bool),
-        unit_cgs,
+        found.flux_unit_cgs,
         target.distance_mpc,
         **_columns(rest),
         area_arcsec2=np.array([target.area_arcsec2]),

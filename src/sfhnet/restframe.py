@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import binary_dilation, binary_opening, median_filter
 
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
-from pyprospect.lsf import muse_udf10_fwhm_aa
-from pyprospect.ssp import SSPLibrary
 
-from .config import GalaxiesConfig, GridConfig
-from .dap_maps import BinKinematics
 from .flags import Flag
 from .kinematics import KinematicFitter, Kinematics
 from .progress import track
 from .resample import kernel, pixel_edges, resample
+
+if TYPE_CHECKING:
+    from pyprospect.ssp import SSPLibrary
+
+    from .config import GalaxiesConfig
+    from .core.training_grid import TrainingGrid
+    from .dap_maps import BinKinematics
 
 # Pixels over which the variance is smoothed to find sky lines.
 _SKY_WINDOW = 151
@@ -38,8 +42,8 @@ class Observed:
     ----------
     wave_aa : ndarray, shape (n_wave,)
         Observed air wavelengths.
-    fwhm_aa : ndarray, shape (n_wave,)
-        Resolution of the instrument.
+    fwhm_aa : ndarray, shape (n_wave,), or None
+        Resolution of the instrument, if it is known.
     flux, variance : ndarray, shape (n, n_wave)
         f_lambda, free of Milky-Way extinction, and its variance.
     good : ndarray of bool, shape (n, n_wave)
@@ -47,10 +51,33 @@ class Observed:
     """
 
     wave_aa: np.ndarray
-    fwhm_aa: np.ndarray
+    fwhm_aa: np.ndarray | None
     flux: np.ndarray
     variance: np.ndarray
     good: np.ndarray
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Rest-frame spectra on the training grid, at its resolution.
+
+    Parameters
+    ----------
+    flux, sigma : ndarray of float32, shape (n, n_wave)
+        Rest-frame f_lambda (observed f_lambda times 1 + z) and its error; 0 where masked.
+    mask : ndarray of bool, shape (n, n_wave)
+        True = good.
+    smoothing_aa : ndarray, shape (n,)
+        Gaussian sigma of the broadening applied at the middle of the range.
+    flags : ndarray of uint32, shape (n,)
+        `Flag.RESOLUTION` and `Flag.NO_VALID_PIXELS`.
+    """
+
+    flux: np.ndarray
+    sigma: np.ndarray
+    mask: np.ndarray
+    smoothing_aa: np.ndarray
+    flags: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -70,25 +97,6 @@ class RestFrame:
     noise_scale: np.ndarray
     smoothing_aa: np.ndarray
     flags: np.ndarray
-
-
-def training_grid(grid: GridConfig) -> np.ndarray:
-    """Give the wavelengths of the training grid in Angstrom."""
-    n_steps = round((grid.wave_max_aa - grid.wave_min_aa) / grid.wave_step_aa)
-    return grid.wave_min_aa + grid.wave_step_aa * np.arange(n_steps + 1)
-
-
-def training_sigma_aa(wave_aa: np.ndarray, grid: GridConfig, ssp: SSPLibrary) -> np.ndarray:
-    """Give the resolution of the training spectra, as the Gaussian sigma in Angstrom.
-
-    The library is nowhere sharpened: where it is broader than MUSE (2.51 Angstrom beyond about 6800), its own
-    resolution is that of the training spectra.
-    """
-    own = ssp.fwhm_aa(wave_aa)
-    instrument = muse_udf10_fwhm_aa(wave_aa)
-    if own is not None:
-        instrument = np.maximum(instrument, own)
-    return np.hypot(instrument / FWHM_PER_SIGMA, wave_aa * grid.veldisp_kms / C_KMS)
 
 
 def sky_mask(
@@ -125,6 +133,8 @@ def sky_mask(
         smooth = np.zeros(wave_aa.size)
         smooth[some] = median_filter(typical[some], size=_SKY_WINDOW, mode="nearest")
         spoilt |= some & (typical > config.sky_variance_ratio * smooth)
+    if some.all():
+        return spoilt
     gap = binary_opening(~some, np.ones(_GAP_CHANNELS, dtype=bool))
     return spoilt | binary_dilation(gap, np.ones(2 * _GAP_EDGE + 1, dtype=bool))
 
@@ -215,19 +225,91 @@ def _median_snr(flux: np.ndarray, variance: np.ndarray, good: np.ndarray) -> flo
     return float(np.median(flux[good] / np.sqrt(variance[good]))) if good.any() else 0.0
 
 
+def match_training(
+    observed: Observed,
+    redshift: np.ndarray,
+    dispersion_kms: np.ndarray | None,
+    grid: TrainingGrid,
+    name: str = "spectra",
+) -> Matched:
+    """De-redshift, broaden and resample spectra to the training grid: the one way, for galaxies and single spectra alike.
+
+    Each spectrum is convolved with the Gaussian that is missing between its own width (instrument and stars) and
+    that of the training spectra; the difference is taken in quadrature and never below zero. Spectra of which neither
+    is known are taken to have the training resolution.
+
+    Parameters
+    ----------
+    observed : Observed
+        Spectra; ``fwhm_aa`` may be None for an instrument that is not known.
+    redshift : ndarray, shape (n,)
+        To be removed.
+    dispersion_kms : ndarray, shape (n,), optional
+        Velocity dispersion of the stars.
+    grid : TrainingGrid
+        Where to.
+    name : str
+        For the progress shown.
+
+    Returns
+    -------
+    Matched
+        A spectrum depends on no other one.
+    """
+    wave_aa = grid.wave_aa
+    out_edges = pixel_edges(wave_aa)
+    middle = wave_aa.size // 2
+    n = len(observed.flux)
+    flux, sigma = (np.zeros((n, wave_aa.size), dtype=np.float32) for _ in range(2))
+    mask = np.zeros((n, wave_aa.size), dtype=bool)
+    smoothing_aa = np.zeros(n)
+    flags = np.zeros(n, dtype=np.uint32)
+    pixel_aa = np.gradient(observed.wave_aa)
+    stars = np.zeros(n) if dispersion_kms is None else dispersion_kms
+    known = observed.fwhm_aa is not None or dispersion_kms is not None
+    last = None
+    # Equal ones follow each other and share a kernel; only one kernel is kept.
+    for i in track(np.lexsort((stars, redshift)), f"{name}: to the training resolution", unit="spectra"):
+        factor = 1 + redshift[i]
+        if (factor, stars[i]) != last:
+            last = factor, stars[i]
+            step_aa = np.interp(wave_aa * factor, observed.wave_aa, pixel_aa) / factor
+            own_aa, extra_aa = np.zeros(wave_aa.size), np.zeros(wave_aa.size)
+            if known:
+                own_aa = wave_aa * stars[i] / C_KMS
+                if observed.fwhm_aa is not None:
+                    fwhm_aa = np.interp(wave_aa * factor, observed.wave_aa, observed.fwhm_aa) / factor
+                    own_aa = np.hypot(own_aa, fwhm_aa / FWHM_PER_SIGMA)
+                # The kernel takes pixels as boxes, which broadens by their width too.
+                extra_aa = np.sqrt(np.clip(grid.sigma_aa**2 - own_aa**2 - step_aa**2 / 12, 0, None))
+            too_broad = np.mean(own_aa > 1.1 * grid.sigma_aa) > _MAX_TOO_BROAD
+            matrix = kernel(pixel_edges(observed.wave_aa / factor), out_edges, extra_aa)
+        smoothing_aa[i] = extra_aa[middle]
+        if too_broad:
+            flags[i] |= Flag.RESOLUTION
+        out, variance, kept = resample(
+            matrix,
+            observed.flux[i] * factor,
+            observed.variance[i] * factor**2,
+            observed.good[i],
+            step_aa / np.diff(out_edges),
+            _MIN_KERNEL,
+        )
+        kept &= variance > 0
+        flux[i], sigma[i], mask[i] = out, np.sqrt(variance), kept
+    flags[~mask.any(axis=1)] |= np.uint32(Flag.NO_VALID_PIXELS)
+    return Matched(flux, sigma, mask, smoothing_aa, flags)
+
+
 def to_rest_frame(
     observed: Observed,
     redshift: float,
     kinematics: list[Kinematics],
-    grid: GridConfig,
-    ssp: SSPLibrary,
+    grid: TrainingGrid,
     config: GalaxiesConfig,
     galaxy: str,
 ) -> RestFrame:
-    """De-redshift, broaden and resample spectra to the training grid.
-
-    Each spectrum is convolved with the Gaussian that is missing between its own width (instrument and stars) and
-    that of the training spectra; the difference is taken in quadrature and never below zero.
+    """Bring the spectra of a galaxy to the training grid (`match_training`), their errors to the scatter that was seen.
 
     Parameters
     ----------
@@ -237,10 +319,8 @@ def to_rest_frame(
         Systemic redshift.
     kinematics : list of Kinematics
         Relative to it, one a spectrum.
-    grid : GridConfig
-        Training grid and resolution.
-    ssp : SSPLibrary
-        Library the training spectra are made of (its resolution counts).
+    grid : TrainingGrid
+        Where to.
     config : GalaxiesConfig
         How errors are scaled and when flags are set.
     galaxy : str
@@ -250,60 +330,34 @@ def to_rest_frame(
     -------
     RestFrame
     """
-    wave_aa = training_grid(grid)
-    out_edges = pixel_edges(wave_aa)
-    wanted = training_sigma_aa(wave_aa, grid, ssp)
-    n = len(observed.flux)
-    flux, sigma = (np.zeros((n, wave_aa.size), dtype=np.float32) for _ in range(2))
-    mask = np.zeros((n, wave_aa.size), dtype=bool)
-    redshifts, smoothing = np.zeros(n), np.zeros(n)
-    flags = np.zeros(n, dtype=np.uint32)
-    scale = _noise_scale(kinematics, config)
-    step_aa = np.interp(wave_aa, observed.wave_aa, np.gradient(observed.wave_aa))
-    middle = wave_aa.size // 2
-    for i in track(range(n), f"{galaxy}: to the training resolution", unit="bin"):
-        found = kinematics[i]
-        factor = (1 + redshift) * np.exp(found.velocity_kms / C_KMS)
-        redshifts[i] = factor - 1
-        instrument = np.interp(wave_aa * factor, observed.wave_aa, observed.fwhm_aa) / factor / FWHM_PER_SIGMA
-        own = np.hypot(instrument, wave_aa * found.sigma_kms / C_KMS)
-        # The kernel takes pixels as boxes, which broadens by their width too.
-        extra = np.sqrt(np.clip(wanted**2 - own**2 - (step_aa / factor) ** 2 / 12, 0, None))
-        smoothing[i] = extra[middle]
-        if np.mean(own > 1.1 * wanted) > _MAX_TOO_BROAD:
-            flags[i] |= Flag.RESOLUTION
-        if not found.fitted:
-            flags[i] |= Flag.KINEMATICS_FIXED
-        matrix = kernel(pixel_edges(observed.wave_aa / factor), out_edges, extra)
-        out, variance, kept = resample(
-            matrix,
-            observed.flux[i] * factor,
-            observed.variance[i] * (factor * scale[i]) ** 2,
-            observed.good[i],
-            step_aa / factor / np.diff(out_edges),
-            _MIN_KERNEL,
-        )
-        kept &= variance > 0
-        flux[i], sigma[i], mask[i] = out, np.sqrt(variance), kept
-    snr = np.array(
-        [_median_snr(f, s.astype(float) ** 2, m) for f, s, m in zip(flux, sigma, mask, strict=True)]
-    )
-    flags[~mask.any(axis=1)] |= np.uint32(Flag.NO_VALID_PIXELS)
-    flags[(1 - mask.mean(axis=1)) > config.max_masked_fraction] |= np.uint32(Flag.MASKED_PIXELS)
-    flags[scale > 2] |= np.uint32(Flag.NOISE_RESCALED)
     columns = {
         name: np.array([getattr(found, name) for found in kinematics])
         for name in ("velocity_kms", "velocity_err_kms", "sigma_kms", "sigma_err_kms")
     }
+    redshifts = (1 + redshift) * np.exp(columns["velocity_kms"] / C_KMS) - 1
+    found = match_training(observed, redshifts, columns["sigma_kms"], grid, galaxy)
+    scale = _noise_scale(kinematics, config)
+    sigma = found.sigma
+    sigma *= scale[:, None].astype(sigma.dtype)
+    snr = np.array(
+        [
+            _median_snr(f, s.astype(float) ** 2, m)
+            for f, s, m in zip(found.flux, sigma, found.mask, strict=True)
+        ]
+    )
+    flags = found.flags
+    flags[[not one.fitted for one in kinematics]] |= np.uint32(Flag.KINEMATICS_FIXED)
+    flags[(1 - found.mask.mean(axis=1)) > config.max_masked_fraction] |= np.uint32(Flag.MASKED_PIXELS)
+    flags[scale > 2] |= np.uint32(Flag.NOISE_RESCALED)
     return RestFrame(
-        wave_aa,
-        flux,
+        grid.wave_aa,
+        found.flux,
         sigma,
-        mask,
+        found.mask,
         redshift=redshifts,
         snr=snr,
         noise_scale=scale,
-        smoothing_aa=smoothing,
+        smoothing_aa=found.smoothing_aa,
         flags=flags,
         **columns,
     )

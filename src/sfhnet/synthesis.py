@@ -12,10 +12,10 @@ from torch import Tensor
 
 from pyprospect.constants import C_KMS
 from pyprospect.line_grids import HYDROGEN
-from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.nebular_continuum import continuum_for
 from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import LineRatios, Synthesizer
+from sfhnet.core.training_grid import INSTRUMENTS, grid_wave_aa, training_grid
 from sfhnet.labels import LABELS, Labeller
 from sfhnet.library import GalaxyLibrary
 from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from sfhnet.config.distributions import Distribution
 
 BLOCK = 512
-
-
-def grid_wave_aa(config: Config) -> np.ndarray:
-    """Wavelengths of the training grid in Angstrom."""
-    grid = config.grid
-    n = round((grid.wave_max_aa - grid.wave_min_aa) / grid.wave_step_aa) + 1
-    return grid.wave_min_aa + grid.wave_step_aa * np.arange(n)
 
 
 def _nodes(distribution: Distribution, factor: float = 1.0, n: int = 5) -> tuple[float, ...]:
@@ -80,8 +73,8 @@ def make_synthesizer(
     nuisance = config.prior.nuisance
     return Synthesizer(
         library,
-        grid_wave_aa(config),
-        lsf_fwhm_aa=muse_udf10_fwhm_aa,
+        grid_wave_aa(config.grid),
+        lsf_fwhm_aa=INSTRUMENTS[config.grid.lsf],
         veldisp_kms=_nodes(nuisance["veldisp_scale"], config.grid.veldisp_kms),
         lsf_scale=_nodes(nuisance["lsf_scale"], n=3),
         # Five: between three, a strong line on the foot of a curve ([SIII] 9531 in F814W) is off by up to 0.005 mag.
@@ -194,8 +187,11 @@ def synthesize(
             if name not in labels:
                 labels[name] = np.empty((n, *values.shape[1:]), dtype=np.float32)
             labels[name][start : start + len(values)] = values.numpy()
+    grid = training_grid(config.grid, synthesizer.library)
     return GalaxyLibrary(
         wave_aa=synthesizer.wave_aa,
+        training_sigma_aa=grid.sigma_aa,
+        resolution=grid.made_of,
         band_names=synthesizer.band_names,
         age_bins_myr=np.asarray(config.age_bins_myr, dtype=np.float64),
         cum_age_yr=drawn.edges_yr,
@@ -235,6 +231,6 @@ def _threaded(
 
 def line_range_aa(config: Config, bands: Mapping[str, Any]) -> tuple[float, float]:
     """First and last wavelength in Angstrom at which an emission line matters to spectra or bands."""
-    wave = grid_wave_aa(config)
+    wave = grid_wave_aa(config.grid)
     reach = [curve.support_aa for curve in bands.values()]
     return min([wave[0], *(low for low, _ in reach)]), max([wave[-1], *(high for _, high in reach)])

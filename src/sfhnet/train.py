@@ -27,7 +27,7 @@ from torch import distributed as dist
 
 from sfhnet.batch import Batch
 from sfhnet.checkpoint import load_tensors, save_network, save_tensors
-from sfhnet.config import Config, GridConfig, ModelConfig, NoiseConfig, TrainingConfig
+from sfhnet.config import Config, ModelConfig, NoiseConfig, TrainingConfig
 from sfhnet.dataset import Mocks
 from sfhnet.io import atomic_write
 from sfhnet.networks import Network, Spec, build
@@ -43,7 +43,6 @@ __all__ = [
     "device_of",
     "distributed",
     "make_spec",
-    "resolution_of",
     "training_config",
 ]
 
@@ -75,14 +74,6 @@ def make_spec(
     """Return the spec of a network from its configuration section and the mocks' grids."""
     options = model.model_dump(mode="json", exclude={"kind", "training"})
     return Spec(model.kind, n_wave, tuple(band_names), tuple(float(edge) for edge in age_edges_myr), options)
-
-
-def resolution_of(grid: GridConfig) -> dict[str, Any]:
-    """Return what defines the resolution of the mocks, for inference on spectra of other resolution.
-
-    E-MILES is 2.51 AA wide (FWHM, Falcon-Barroso et al. 2011); the mocks are nowhere sharper than that.
-    """
-    return {"lsf": grid.lsf, "veldisp_kms": grid.veldisp_kms, "library_fwhm_aa": 2.51}
 
 
 def device_of(config: TrainingConfig) -> torch.device:
@@ -142,8 +133,8 @@ class Trainer:
         Where weights, history and checkpoint go.
     seed : int
         Seed of everything random.
-    provenance, extra : dict, optional
-        Stored in ``model.json``; ``extra`` holds at least ``resolution`` (see `resolution_of`).
+    provenance : dict, optional
+        Stored in ``model.json``.
     on_epoch : callable, optional
         Called on the first rank with the history after each epoch, e.g. to draw the loss curve.
     """
@@ -158,12 +149,11 @@ class Trainer:
         folder: Path,
         seed: int,
         provenance: dict[str, Any] | None = None,
-        extra: dict[str, Any] | None = None,
         on_epoch: Callable[[list[dict[str, float]]], None] | None = None,
     ) -> None:
         self.spec, self.training, self.noise = spec, training, noise
         self.mocks, self.held_out, self.folder, self.seed = mocks, held_out, Path(folder), seed
-        self.provenance, self.extra = dict(provenance or {}), dict(extra or {})
+        self.provenance = dict(provenance or {})
         self.rank, self.n_rank = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         self.device = device_of(training)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -400,11 +390,7 @@ class Trainer:
         if self.rank == 0:
             n_parameter = sum(p.numel() for p in network.parameters())
             extra = {
-                "wave_aa": {
-                    "start": float(self.mocks.wave_aa[0]),
-                    "step": float(self.mocks.wave_aa[1] - self.mocks.wave_aa[0]),
-                    "n": len(self.mocks.wave_aa),
-                },
+                **self.mocks.grid.to_json(),
                 "scalars": list(SCALARS),
                 "snr_range": list(self.noise.snr_range),
                 "label_ranges": self.label_ranges,
@@ -418,7 +404,6 @@ class Trainer:
                     "seed": self.seed,
                 },
                 "provenance": self.provenance,
-                **self.extra,
             }
             save_network(self.folder, network, extra)
         return network

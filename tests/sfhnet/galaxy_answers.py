@@ -3,6 +3,8 @@
 import numpy as np
 from galaxy_files import map_header
 
+from sfhnet.config import GridConfig
+from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.posterior import LEVELS, SCALARS, Posterior
 from sfhnet.spectra import Spectra, Unbinned
 
@@ -19,7 +21,7 @@ def make_spectra(side=12, rng=None, flags=0, simulated=True, **changes):
     """A square galaxy of side x side bins (1: a single spectrum) with gradients of age and metallicity."""
     rng = rng or np.random.default_rng(5)
     n = side * side
-    wave = 4750.0 + 1.25 * np.arange(3681)
+    wave = grid_wave_aa(GridConfig())
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     pixel = 2.0
     radius = np.hypot(x, y).ravel() * pixel

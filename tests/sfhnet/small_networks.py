@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from sfhnet.config import Config, ModelConfig, NoiseConfig, TrainingConfig
+from sfhnet.config import ModelConfig, NoiseConfig, TrainingConfig
 
 ATTENTION = {
     "n_component": 12,
@@ -30,7 +30,7 @@ def small_model(kind):
 
 def small_trainer(kind, mocks, held_out, folder, **training):
     """A trainer of a small network for a few steps."""
-    from sfhnet.train import Trainer, make_spec, resolution_of
+    from sfhnet.train import Trainer, make_spec
 
     settings = {"epochs": 2, "batch": 32, "validation_galaxies": 48, "fit_galaxies": 96, "device": "cpu"}
     return Trainer(
@@ -41,5 +41,4 @@ def small_trainer(kind, mocks, held_out, folder, **training):
         held_out,
         folder,
         seed=5,
-        extra={"resolution": resolution_of(Config().grid)},
     )

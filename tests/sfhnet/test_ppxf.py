@@ -11,7 +11,8 @@ from galaxy_answers import make_answer, make_spectra
 
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.synthesis import LineRatios, Synthesizer
-from sfhnet.config import config_from_dict
+from sfhnet.config import GridConfig, config_from_dict
+from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.figure_style import save, style
 from sfhnet.io import create_h5, put, write_json
 from sfhnet.labels import Labeller
@@ -24,7 +25,7 @@ from sfhnet.predictive import BLOCK_NAMES, unchecked
 from sfhnet.validate import SCHEMA, SCHEMA_VERSION
 
 AGES_MYR = np.array([0, 10, 40, 100, 320, 1000, 3200, 14000.0])
-WAVE = 4750.0 + 1.25 * np.arange(3681)
+WAVE = grid_wave_aa(GridConfig())
 
 
 @pytest.fixture(scope="module")

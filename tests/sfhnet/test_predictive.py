@@ -13,7 +13,8 @@ from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.synthesis import LineRatios, Synthesizer, rebin_matrix
 from sfhnet.allowance import Allowance, Marginal, observed
 from sfhnet.batch import Batch
-from sfhnet.config import NoiseConfig
+from sfhnet.config import GridConfig, NoiseConfig
+from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.flags import Flag
 from sfhnet.forward import PARAMETERS, Forward
 from sfhnet.predictive import BLOCK_NAMES, BLOCKS_AA, Predictive, unchecked
@@ -21,7 +22,7 @@ from sfhnet.predictive_check import check, noise_shrinkage
 from sfhnet.predictive_limits import PREDICTIVE_SCHEMA, Limits
 from sfhnet.refine import join
 
-WAVE = 4750.0 + 1.25 * np.arange(3681)
+WAVE = grid_wave_aa(GridConfig())
 NOISE = NoiseConfig()
 QUIET = NoiseConfig(off=("calibration", "kinematics", "line_scatter", "zero_points"))
 SNR, N, N_DRAW = 50.0, 6, 24

@@ -13,6 +13,7 @@ from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.synthesis import LineRatios, Synthesizer
 from sfhnet.config import GalaxiesConfig, GridConfig, NoiseConfig, SimulatedGalaxyConfig
 from sfhnet.core.bands import find_band
+from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.flags import Flag
 from sfhnet.galaxy_model import disc_history, places_in_disc
 from sfhnet.instrument_errors import draw_errors
@@ -80,7 +81,7 @@ def ideal(library):
     n = SMALL.n_spaxels
     wcs = map_wcs(n, SMALL.spaxel_arcsec)
     disc = disc_history(places_in_disc(*sky_offsets(wcs, n), SMALL), library.age_edges_yr, SMALL)
-    wave = 4750.0 + 1.25 * np.arange(3681)
+    wave = grid_wave_aa(GridConfig())
     synthesizer = Synthesizer(
         library, wave, lsf_fwhm_aa=muse_udf10_fwhm_aa, veldisp_kms=(150.0,), bands=top_hats(), lines=gas()
     )

@@ -8,9 +8,9 @@ import numpy as np
 
 from pyprospect.ssp import SSPLibrary
 from sfhnet.config import Config
+from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.ingredients import load_bands, load_lines
 from sfhnet.ppxf.templates import Templates, make_templates
-from sfhnet.restframe import training_grid
 
 __all__ = ["load_templates"]
 
@@ -33,7 +33,7 @@ def load_templates(
     """
     if redshift is None:
         redshift = float(np.mean(config.prior.nuisance["redshift"].support))
-    wave = training_grid(config.grid)
+    wave = grid_wave_aa(config.grid)
     return make_templates(
         SSPLibrary.read(ssp),
         wave,

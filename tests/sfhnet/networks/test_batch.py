@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from sfhnet.batch import Batch
+from sfhnet.config import GridConfig
+from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.flags import Flag, describe
 
-WAVE = 4750.0 + 1.25 * np.arange(3681)
+WAVE = grid_wave_aa(GridConfig())
 
 
 def arrays(n=4, seed=0):

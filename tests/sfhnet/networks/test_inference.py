@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -161,6 +163,48 @@ def test_input_that_fits_no_spectrum_is_an_error(model, spectra, arguments, mess
         model.infer(*arguments(model.wave_aa, spectra["flux"], spectra["sigma"]))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"redshift": np.nan}, "redshift must be finite"),
+        ({"redshift": 1.5 * np.arange(12)}, "spectrum 1 covers .* at least half is needed"),
+        ({"medium": "glass"}, "medium is 'glass'; choose air or vacuum"),
+        ({"fwhm_aa": 0.0}, "fwhm_aa must be finite and above zero"),
+        ({"dispersion_kms": -5.0}, "dispersion_kms must be finite and not below zero"),
+    ],
+)
+def test_impossible_options_are_an_error(model, spectra, options, message):
+    with pytest.raises(ValueError, match=message):
+        model.infer(model.wave_aa, spectra["flux"], spectra["sigma"], **options)
+
+
+def test_the_stretch_of_a_redshift_is_undone_in_spectrum_and_bands(model, spectra):
+    flux, sigma = spectra["flux"], spectra["sigma"]
+    bands = dict.fromkeys(model.band_names, (flux[:, 100], 0.05 * flux[:, 100]))
+    moved = {name: (value / 1.25, error / 1.25) for name, (value, error) in bands.items()}
+    rest = model.infer(model.wave_aa, flux, sigma, bands=bands, mask_sky=False)
+    seen = model.infer(
+        1.25 * model.wave_aa, flux / 1.25, sigma / 1.25, bands=moved, redshift=0.25, mask_sky=False
+    )
+    np.testing.assert_allclose(seen.log_scale, rest.log_scale, atol=1e-6)
+    np.testing.assert_allclose(seen.scalars["t50"], rest.scalars["t50"], atol=1e-4)
+
+
+def test_telluric_absorption_is_masked_unless_it_is_to_be_kept(model, spectra):
+    flux, sigma = spectra["flux"], spectra["sigma"]
+    band = (model.wave_aa > 7595) & (model.wave_aa < 7705)
+    spoilt = np.where(band, 0.3, 1.0) * flux
+    masked, clean = (model.infer(model.wave_aa, values, sigma) for values in (spoilt, flux))
+    np.testing.assert_array_equal(masked.mass_fraction, clean.mass_fraction)
+    kept = model.infer(model.wave_aa, spoilt, sigma, mask_sky=False)
+    assert (kept.chi2 > 2 * masked.chi2).all()
+
+
+def test_inference_needs_no_reader_of_files():
+    code = "import sys, sfhnet.infer; sys.exit(any(name.startswith('astropy') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_bands_by_name(model, spectra):
     flux, sigma = spectra["flux"], spectra["sigma"]
     some = model.infer(model.wave_aa, flux, sigma, bands={"F275W": (np.ones(12), np.full(12, 0.1))})
@@ -175,9 +219,11 @@ def test_bands_by_name(model, spectra):
 def test_another_schema_version_is_refused(model_dir, tmp_path):
     shutil.copytree(model_dir, tmp_path / "old")
     info = json.loads((tmp_path / "old" / "model.json").read_text())
-    info["schema_version"] = "sfhnet.model/0"
+    info["schema_version"] = "sfhnet.model/1"
     (tmp_path / "old" / "model.json").write_text(json.dumps(info))
-    with pytest.raises(ValueError, match=r"schema 'sfhnet\.model/0'"):
+    with pytest.raises(
+        ValueError, match=r"schema 'sfhnet\.model/1', .*'sfhnet\.model/2' .*train the model again"
+    ):
         sfhnet.load(tmp_path / "old")
     shutil.copytree(model_dir, tmp_path / "calibrated")
     calibration = json.loads((tmp_path / "calibrated" / "calibration.json").read_text())
@@ -368,4 +414,34 @@ def test_text_with_a_header_is_read_by_its_names(tmp_path):
     assert found.sigma[0] == pytest.approx([0.2, 0.3])
     path.write_text("wave spec error\n5000 1.0 0.2\n5001 2.0 0.3\n")
     with pytest.raises(ValueError, match=r"it has wave, spec, error\. Name its columns wave, flux and sigma"):
+        read_spectra(path)
+
+
+def test_the_kind_of_a_file_is_found_and_can_be_named(upstream, tmp_path):
+    from sfhnet.spectrum_files import kind_of, read_spectra
+
+    sdss = upstream("ngc3073") / "NGC3073_SDSS_DR18.fits"
+    assert kind_of(sdss) == "sdss"
+    found = read_spectra(sdss)
+    assert found.medium == "vacuum"
+    assert found.flux_unit_cgs == pytest.approx(1e-17)
+    # The fibres' sigma is about 60 to 70 km/s.
+    sigma_kms = found.fwhm_aa / 2.3548 / found.wave_aa * 299792.458
+    assert 50 < np.median(sigma_kms) < 75
+    assert not found.sigma[~found.good].any()
+    path = tmp_path / "s.dat"
+    path.write_text("5000 1.0 0.2\n5001 2.0 0.3\n")
+    with pytest.raises(ValueError, match=r"s: kind 'png' is unknown; choose one of sdss, table, fits"):
+        read_spectra(path, "png")
+    with pytest.raises(FileNotFoundError, match=r"G: .*none\.fits does not exist"):
+        read_spectra(tmp_path / "none.fits", galaxy="G")
+
+
+def test_a_spectrum_that_is_cut_short_is_an_error(model, spectra, tmp_path):
+    from sfhnet.spectrum_files import read_spectra
+
+    path = tmp_path / "s.fits"
+    write_image(path, model.wave_aa, spectra["flux"][0], spectra["sigma"][0])
+    path.write_bytes(path.read_bytes()[:30000])
+    with pytest.raises(ValueError, match=r"s\.fits is truncated: extension 1 \[DATA\] .*fetch it again"):
         read_spectra(path)

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from pyprospect.constants import C_KMS
-from sfhnet.config import NoiseConfig
+from sfhnet.config import GridConfig, NoiseConfig
+from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.noise import EFFECTS, Lines, Nuisance
 
-WAVE = 4750.0 + 1.25 * np.arange(3681)
+WAVE = grid_wave_aa(GridConfig())
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 
 
