@@ -64,6 +64,8 @@ BURST_WINDOW_YR = 1e8
 """``SFRburst`` is the mean star-formation rate over this time."""
 DUST_PIVOT_AA = 5500.0
 """Wavelength at which the Charlot & Fall optical depths are given."""
+V_WINDOW_AA = (5450.0, 5550.0)
+"""Over it light at 5500 Angstrom is averaged where ages are weighted with light."""
 LYMAN_LIMIT_AA = 911.75
 """Ionisation limit of hydrogen."""
 LYMAN_ALPHA_AA = 1215.67

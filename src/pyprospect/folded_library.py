@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from . import folding
-from .constants import BIRTH_CLOUD_AGE_YR, C_KMS, DUST_PIVOT_AA, HALPHA_LSOL_PER_SFR
+from .constants import BIRTH_CLOUD_AGE_YR, C_KMS, DUST_PIVOT_AA, HALPHA_LSOL_PER_SFR, V_WINDOW_AA
 from .dust import drude
 from .ssp import SSPLibrary
 from .synthesis_inputs import ContinuumPerHalpha, LineRatios
@@ -110,7 +110,7 @@ class FoldedLibrary:
         self.halpha = t(halpha)
         self._fold(lsf_fwhm_aa, veldisp_kms, lsf_scale, continuum, compression)
         self._fold_bands(bands or {}, redshift, continuum, float(np.mean(veldisp_kms)))
-        self.v_light = t(self._mean_light(5450.0, 5550.0))
+        self.v_light = t(self._mean_light(*V_WINDOW_AA))
 
     def _tensor(self, values: ArrayLike) -> Tensor:
         return torch.as_tensor(

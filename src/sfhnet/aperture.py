@@ -9,7 +9,8 @@ import torch
 
 from sfhnet.batch import WINDOWS_AA
 from sfhnet.config import NoiseConfig, ValidationConfig
-from sfhnet.dataset import LABELS, MockBatch, Mocks
+from sfhnet.core.quantities import LEARNED, SCALARS
+from sfhnet.dataset import MockBatch, Mocks
 from sfhnet.infer import Model
 from sfhnet.metrics import inside, wasserstein_dex
 from sfhnet.noise import Lines, Nuisance
@@ -19,7 +20,10 @@ __all__ = ["add_up", "aperture_test"]
 
 
 # Labels that add up in proportion to the mass formed; [M/H] of a bin in proportion to the mass of that bin.
-_ADDITIVE = ("mass_fraction", "mw_log_age", "mw_mh", "sfr10", "sfr100")
+_ADDITIVE = (
+    *("mass_fraction", "mw_log_age", "mw_mh"),
+    *(scalar.source for scalar in SCALARS.values() if scalar.window_yr is not None),
+)
 
 # Scatter in dex of the light of the parts: bins of a galaxy differ by a factor of a few.
 _LIGHT_SCATTER_DEX = 0.3
@@ -55,7 +59,7 @@ def add_up(picked: MockBatch, mass: torch.Tensor, n_part: int) -> MockBatch:
 
     labels = {
         name: mean(picked.labels[name]) if name in _ADDITIVE else torch.full((n,), torch.nan)
-        for name in LABELS
+        for name in LEARNED
         if name != "mh"
     }
     # A little mass everywhere, so that bins in which nothing formed have a metallicity too.

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sfhnet.core.quantities import SNR_WINDOW_AA
 from sfhnet.flags import UNUSABLE, Flag
 
 __all__ = ["WINDOWS_AA", "Batch"]
 
-# ASSUME: line-poor stretches of the MUSE range (AA, rest frame, air), tried in this order; the first is the usual
-# 5300-5500 AA at which PHANGS also quotes S/N.
+# ASSUME: line-poor stretches of the MUSE range (AA, rest frame, air), tried in this order.
 WINDOWS_AA: tuple[tuple[float, float], ...] = (
-    (5300.0, 5500.0),
+    SNR_WINDOW_AA,
     (6000.0, 6200.0),
     (6800.0, 7000.0),
     (8100.0, 8250.0),

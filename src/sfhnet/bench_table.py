@@ -18,8 +18,9 @@ from pyprospect.synthesis import Synthesizer
 from sfhnet import bench
 from sfhnet.labels import Labeller
 from sfhnet.library import write_shard
+from sfhnet.priors.names import NUISANCE_PARAMETERS
 from sfhnet.priors.sample import PriorSample, sample
-from sfhnet.synthesis import gas_log_u, synthesize
+from sfhnet.synthesis import synthesize, synthesizer_inputs
 
 if TYPE_CHECKING:
     from sfhnet.config import Config
@@ -82,22 +83,10 @@ def _draw(config: Config, n: int) -> PriorSample:
 
 
 def _inputs(synthesizer: Synthesizer, drawn: PriorSample, config: Config) -> dict[str, torch.Tensor]:
-    p = drawn.parameters
     labeller = Labeller(synthesizer, drawn.edges_yr, np.asarray(config.age_bins_myr) * 1e6)
     mass, z = labeller.ssp(torch.from_numpy(drawn.mass), torch.from_numpy(drawn.z))
-    values = {
-        name: torch.from_numpy(p[name])
-        for name in ("tau_birth", "tau_screen", "pow_birth", "pow_screen", "bump")
-    }
-    values |= {
-        "mass_msun": mass,
-        "z": z,
-        "line_scale": torch.from_numpy(10.0 ** p["log_line_scale"]),
-        "log_u": gas_log_u(z[:, 0], torch.from_numpy(p["log_u_offset"])),
-        "veldisp_kms": torch.from_numpy(p["veldisp_scale"] * config.grid.veldisp_kms),
-        "lsf_scale": torch.from_numpy(p["lsf_scale"]),
-        "redshift": torch.from_numpy(p["redshift"]),
-    }
+    parameters = {name: torch.from_numpy(drawn.parameters[name]) for name in NUISANCE_PARAMETERS}
+    values = synthesizer_inputs(parameters, z[:, 0], config.grid.veldisp_kms) | {"mass_msun": mass, "z": z}
     return {name: v.to(synthesizer.dtype).to(synthesizer.device) for name, v in values.items()}
 
 

@@ -10,26 +10,16 @@ from astropy import units as u
 from astropy.table import QTable
 
 from sfhnet.core.geometry import arcsec_kpc, deprojected_radius, luminosity_per_flux
+from sfhnet.core.histories import formation_age_quantiles
+from sfhnet.core.quantities import LEVELS, MAPPED, OF_BINS, SCALARS
 from sfhnet.flags import describe, quality
 from sfhnet.information import information
-from sfhnet.posterior import LEVELS, Posterior
+from sfhnet.posterior import Posterior
 from sfhnet.predictive import BLOCK_NAMES, Predictive
 from sfhnet.spectra import Spectra
 
-__all__ = ["QUANTITIES", "bin_columns"]
+__all__ = ["bin_columns"]
 
-# Scalar of the posterior -> what the maps call it; point estimate and the ends of the 68 % interval are given.
-QUANTITIES: dict[str, str] = {
-    "lw_log_age": "light-weighted mean log age",
-    "mw_log_age": "mass-weighted mean log age",
-    "lw_mh": "light-weighted [M/H]",
-    "mw_mh": "mass-weighted [M/H]",
-    "t50": "log look-back time by which half of the mass had formed",
-    "t75": "log look-back time by which 75 % of the mass had formed",
-    "t80": "log look-back time by which 80 % of the mass had formed",
-    "t90": "log look-back time by which 90 % of the mass had formed",
-    "a_v": "effective V attenuation",
-}
 _YOUNG_MYR, _OLD_MYR = 1000.0, 5000.0
 _COVERAGE = 0.68
 _LOW, _MEDIAN, _HIGH = (LEVELS.index(level) for level in (0.16, 0.5, 0.84))
@@ -37,6 +27,7 @@ _LOW, _MEDIAN, _HIGH = (LEVELS.index(level) for level in (0.16, 0.5, 0.84))
 _YOUNGEST_YR = 1e6
 
 _DESCRIPTIONS = {
+    **{name: quantity.described for name, quantity in OF_BINS.items()},
     "bin": "index in the bin map",
     "x": "offset east of the galaxy centre, light weighted",
     "y": "offset north of the galaxy centre, light weighted",
@@ -44,14 +35,6 @@ _DESCRIPTIONS = {
     "radius_kpc": "distance from the centre in the plane of the disc",
     "radius_r25": "distance from the centre in the plane of the disc over R25",
     "snr": "median S/N per pixel of 1.25 Angstrom",
-    "log_mass_formed": "log10 of the stellar mass ever formed [log10 Msun]; gas returned since is not taken off",
-    "log_mass_density": "log10 of the mass formed per area of the disc (deprojected) [log10 Msun/kpc2]",
-    "log_sfr10": "log10 of the star-formation rate over 10 Myr [log10 Msun/yr]",
-    "log_sfr100": "log10 of the star-formation rate over 100 Myr [log10 Msun/yr]",
-    "log_sfr10_density": "log10 of the star-formation rate over 10 Myr per area of the disc (deprojected) [log10 Msun/yr/kpc2]",
-    "log_sfr100_density": "log10 of the star-formation rate over 100 Myr per area of the disc (deprojected) [log10 Msun/yr/kpc2]",
-    "mh_young": "[M/H] of the stars younger than 1 Gyr, mass weighted [dex]",
-    "mh_old": "[M/H] of the stars older than 5 Gyr, mass weighted [dex]",
     "chi2": "reduced chi-square of the network's linear basis",
     "ood_score": "distance from the training mocks; above 1 the spectrum is out of distribution",
     "fraction_masked": "share of the training grid without a good pixel",
@@ -134,9 +117,6 @@ def bin_columns(
     for name, text in _DESCRIPTIONS.items():
         if name in table.colnames:
             table[name].info.description = text
-    for name, text in QUANTITIES.items():
-        if name in table.colnames:
-            table[name].info.description = f"{text} [{_unit_of(name)}]"
     return table
 
 
@@ -167,12 +147,12 @@ def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
     ends = [end - posterior.scalars["log_ml"] + log_mass for end in posterior.interval("log_ml", _COVERAGE)]
     put("log_mass_formed", log_mass, *ends)
     put("log_mass_density", log_mass - log_kpc2, *(end - log_kpc2 for end in ends))
-    for name in QUANTITIES:
+    for name, quantity in MAPPED.items():
         if name in posterior.scalars:
             put(name, posterior.scalars[name], *posterior.interval(name, _COVERAGE))
-        elif name == "t80":
-            put(name, *formation_time(posterior, 0.8))
-    for name in ("log_sfr10", "log_sfr100"):
+        elif quantity.percent is not None:
+            put(name, *formation_time(posterior, quantity.percent))
+    for name in (name for name, scalar in SCALARS.items() if scalar.window_yr is not None):
         rate = posterior.scalars[name] + log_mass
         ends = [end + log_mass for end in posterior.interval(name, _COVERAGE)]
         put(name, rate, *ends)
@@ -188,38 +168,24 @@ def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
         put(name, *((weight * values[:, chosen]).sum(axis=1) for values in rows))
 
 
-def formation_time(posterior: Posterior, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the log look-back time by which a share of the mass had formed: median and 68 % interval.
-
-    The time lies below an age exactly when the mass younger than that age exceeds ``1 - share``, so that the quantile
-    curves of the cumulative mass, read the other way, give the quantiles of the time. Between the edges of the age bins
-    the star-formation rate is taken to be constant.
+def formation_time(posterior: Posterior, percent: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the log look-back time by which a share of the mass had formed, read off the quantiles of the history.
 
     Parameters
     ----------
     posterior : Posterior
-    share : float
-        Between 0 and 1.
+    percent : float
+        The share, in per cent.
 
     Returns
     -------
-    median, low, high : ndarray, shape (n,)
-        log10 yr.
+    median, low, high : ndarray (n,)
+        log10 yr; low and high are the ends of the 68 % interval.
     """
-    edges_yr = np.asarray(posterior.age_edges_myr, dtype=float) * 1e6
-    found = []
-    for level in (_MEDIAN, _HIGH, _LOW):
-        curve = posterior.cum_mass_q[:, level].astype(float)
-        curve = np.maximum.accumulate(np.concatenate([np.zeros((len(curve), 1)), curve], axis=1), axis=1)
-        curve[:, -1] = 1.0
-        above = (curve < 1 - share).sum(axis=1).clip(1, curve.shape[1] - 1)
-        rows = np.arange(len(curve))
-        low, high = curve[rows, above - 1], curve[rows, above]
-        part = np.clip((1 - share - low) / np.maximum(high - low, 1e-12), 0, 1)
-        age = edges_yr[above - 1] + part * (edges_yr[above] - edges_yr[above - 1])
-        known = np.isfinite(posterior.cum_mass_q[:, level]).all(axis=1)
-        found.append(np.where(known, np.log10(np.maximum(age, _YOUNGEST_YR)), np.nan))
-    return tuple(found)
+    edges_yr = 1e6 * np.asarray(posterior.age_edges_myr, dtype=float)
+    age_yr = formation_age_quantiles(posterior.cum_mass_q, edges_yr, percent)
+    log_age = np.log10(np.maximum(age_yr, _YOUNGEST_YR))
+    return log_age[:, _MEDIAN], log_age[:, _LOW], log_age[:, _HIGH]
 
 
 def _add_check(table: QTable, predictive: Predictive) -> None:
@@ -236,9 +202,3 @@ def _add_check(table: QTable, predictive: Predictive) -> None:
     for kind in ("best", "mean"):
         table[f"ppc_chi2_{kind}"] = predictive.relative(kind)[:, 0]
     table["ppc_shift"], table["calibration_rms"] = predictive.shift, predictive.calibration_rms
-
-
-def _unit_of(name: str) -> str:
-    if name == "a_v":
-        return "mag"
-    return "dex" if name.endswith("mh") else "log10 yr"

@@ -13,12 +13,13 @@ import torch
 from sfhnet.benchmarks import draw
 from sfhnet.config import CalibrationConfig, NoiseConfig
 from sfhnet.conformal import Conformal, Strata
+from sfhnet.core.quantities import INTERVALS
 from sfhnet.dataset import Mocks
 from sfhnet.infer import CALIBRATION_SCHEMA, Model, load
 from sfhnet.io import write_json
 from sfhnet.metrics import strata_coverage, truth_from_labels
 from sfhnet.ood import Familiarity
-from sfhnet.posterior import INTERVALS, Posterior
+from sfhnet.posterior import Posterior
 from sfhnet.progress import track
 from sfhnet.strata import strata
 

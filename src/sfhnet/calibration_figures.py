@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 
 from sfhnet.calibration_tests import TARP_SPACES
 from sfhnet.config import FiguresConfig
+from sfhnet.core.quantities import INTERVALS
 from sfhnet.figure_models import Validation, colour, label, learners, main_case, nearest_snr
 from sfhnet.figure_style import COLOURS, save, style
 from sfhnet.io import open_h5
-from sfhnet.posterior import INTERVALS
 from sfhnet.sbc import COVERAGE_LEVELS, expected_coverage
 from sfhnet.validate import SCHEMA, SCHEMA_VERSION
 

@@ -8,8 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from sfhnet.core.quantities import SCALARS
 from sfhnet.io import put
-from sfhnet.posterior import SCALARS, Posterior
+from sfhnet.posterior import Posterior
 from sfhnet.sbc import area_to_curve, pit, sample_ranks, tarp, uniformity
 from sfhnet.tools.random_streams import stream
 

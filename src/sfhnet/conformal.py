@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
+from sfhnet.core.quantities import INTERVALS, LEVELS
 from sfhnet.flags import Flag
-from sfhnet.posterior import INTERVALS, LEVELS, Posterior
+from sfhnet.posterior import Posterior
 
 __all__ = ["Conformal", "Strata", "conformal_factor", "scores"]
 

@@ -10,18 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sfhnet.core.quantities import DUST_AND_LINES, LEARNED
 from sfhnet.library import ShardSet
 from sfhnet.noise import Lines
-from sfhnet.posterior import NUISANCES
 from sfhnet.tools.random_streams import stream
 
-__all__ = ["LABELS", "MockBatch", "Mocks"]
-
-# Labels the networks learn or the validation needs, names as in the shards; the parameters of `NUISANCES` join them.
-LABELS: tuple[str, ...] = (
-    *("mass_fraction", "mh", "lw_log_age", "mw_log_age", "lw_mh", "mw_mh"),
-    *("t10", "t25", "t50", "t75", "t90", "sfr10", "sfr100", "a_v"),
-)
+__all__ = ["MockBatch", "Mocks"]
 
 # Galaxies read in one go into memory that keeps them all.
 _PIECE = 8192
@@ -126,8 +120,8 @@ class Mocks:
             flux=_tensor(raw["flux"]),
             band_flux=_tensor(raw["band_flux"]),
             labels={
-                **{name: _tensor(labels[name]) for name in LABELS},
-                **{name: _tensor(raw["parameters"][name]) for name in NUISANCES},
+                **{name: _tensor(labels[name]) for name in LEARNED},
+                **{name: _tensor(raw["parameters"][name]) for name in DUST_AND_LINES},
             },
             family=torch.from_numpy(np.asarray(raw["family"]).astype(np.int64)),
             lines=lines,

@@ -21,13 +21,13 @@ from sfhnet.calibration_figures import (
 from sfhnet.claims_figures import plot_stress
 from sfhnet.config import FiguresConfig
 from sfhnet.core.bands import find_band
+from sfhnet.core.quantities import INTERVALS, LEVELS
 from sfhnet.figure_models import Validation, colour, label, learners, main_case, nearest_snr
 from sfhnet.figure_style import COLOURS, GREY, save, style
 from sfhnet.io import open_h5, read_json
 from sfhnet.loss_curve import plot_history
 from sfhnet.metrics import AGE_RANGES_MYR
 from sfhnet.network_drawing import draw_network
-from sfhnet.posterior import INTERVALS, LEVELS
 from sfhnet.validate import SCHEMA, SCHEMA_VERSION
 
 __all__ = ["FIGURES", "draw_validation"]

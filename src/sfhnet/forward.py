@@ -14,25 +14,16 @@ from torch import Tensor
 from pyprospect.constants import Z_SUN
 from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import Synthesis, Synthesizer, rebin_matrix
+from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.ingredients import load_bands, load_lines
 from sfhnet.labels import Labeller
-from sfhnet.synthesis import gas_log_u, line_range_aa, make_synthesizer
+from sfhnet.synthesis import line_range_aa, make_synthesizer, synthesizer_inputs
 
 if TYPE_CHECKING:
     from sfhnet.config import Config
 
-__all__ = ["PARAMETERS", "Forward", "load_forward"]
+__all__ = ["Forward", "load_forward"]
 
-# Scalar parameters of the forward model -> (lowest, highest, step of a finite difference).
-PARAMETERS: dict[str, tuple[float, float, float]] = {
-    "tau_birth": (0.0, 5.0, 0.03),
-    "tau_screen": (0.0, 5.0, 0.02),
-    "pow_birth": (-3.0, 0.0, 0.05),
-    "pow_screen": (-3.0, 0.0, 0.05),
-    "bump": (0.0, 2.0, 0.05),
-    "log_line_scale": (-4.0, 2.0, 0.02),
-    "log_u_offset": (-2.0, 2.0, 0.05),
-}
 _MASS_STEP, _MH_STEP = 0.05, 0.02
 # Mass that gives this share of the light at 5500 Angstrom of equally massive bins is as good as none.
 _FLOOR = 1e-3
@@ -57,7 +48,7 @@ class Forward:
     ----------
     steps, low, high : Tensor, shape (n_parameter,)
         Finite-difference steps and bounds of the parameter vector: ``log(mass fraction + floor)`` and [M/H] of each age bin,
-        then `PARAMETERS`.
+        then `DUST_AND_LINES`.
     """
 
     def __init__(self, synthesizer: Synthesizer, age_edges_myr: ArrayLike, veldisp_kms: float) -> None:
@@ -68,12 +59,15 @@ class Forward:
         to_ssp = torch.as_tensor(rebin_matrix(edges_yr, synthesizer.library.age_edges_yr))
         light = to_ssp @ synthesizer.v_light.double().mean(dim=0)
         self.floor = (_FLOOR * light.median() / light).clamp(max=_FLOOR)
-        nuisances = torch.tensor(list(PARAMETERS.values()), dtype=torch.float64)
+        low, high, steps = torch.tensor(
+            [(*parameter.fitted, parameter.step) for parameter in DUST_AND_LINES.values()],
+            dtype=torch.float64,
+        ).T
         log_z = np.log10(synthesizer.library.z[[0, -1]] / Z_SUN)
         ones = torch.ones(self.n_age, dtype=torch.float64)
-        self.low = torch.cat([self.floor.log(), log_z[0] * ones, nuisances[:, 0]])
-        self.high = torch.cat([0 * ones + 0.7, log_z[1] * ones, nuisances[:, 1]])
-        self.steps = torch.cat([_MASS_STEP * ones, _MH_STEP * ones, nuisances[:, 2]])
+        self.low = torch.cat([self.floor.log(), log_z[0] * ones, low])
+        self.high = torch.cat([0 * ones + 0.7, log_z[1] * ones, high])
+        self.steps = torch.cat([_MASS_STEP * ones, _MH_STEP * ones, steps])
 
     @property
     def n_parameter(self) -> int:
@@ -86,7 +80,7 @@ class Forward:
         Parameters
         ----------
         samples : mapping of ndarray
-            ``mass_fraction`` and ``mh`` (..., n_age), and `PARAMETERS` (...).
+            ``mass_fraction`` and ``mh`` (..., n_age), and `sfhnet.core.quantities.DUST_AND_LINES` (...).
 
         Returns
         -------
@@ -97,7 +91,7 @@ class Forward:
         ValueError
             If a parameter is missing.
         """
-        missing = [name for name in ("mass_fraction", "mh", *PARAMETERS) if name not in samples]
+        missing = [name for name in ("mass_fraction", "mh", *DUST_AND_LINES) if name not in samples]
         if missing:
             raise ValueError(
                 f"the draws lack {', '.join(missing)}; only joint samples can be put through the forward model"
@@ -105,7 +99,7 @@ class Forward:
         fraction = torch.as_tensor(np.asarray(samples["mass_fraction"], dtype=np.float64))
         fraction = fraction / fraction.sum(dim=-1, keepdim=True)
         rest = [
-            torch.as_tensor(np.asarray(samples[name], dtype=np.float64))[..., None] for name in PARAMETERS
+            torch.as_tensor(np.asarray(samples[name], dtype=np.float64))[..., None] for name in DUST_AND_LINES
         ]
         mh = torch.as_tensor(np.asarray(samples["mh"], dtype=np.float64))
         return self.clamp(torch.cat([(fraction + self.floor).log(), mh, *rest], dim=-1))
@@ -122,7 +116,7 @@ class Forward:
             "mass_fraction": fraction / fraction.sum(dim=-1, keepdim=True),
             "mh": vectors[..., n : 2 * n],
         }
-        return values | {name: vectors[..., 2 * n + i] for i, name in enumerate(PARAMETERS)}
+        return values | {name: vectors[..., 2 * n + i] for i, name in enumerate(DUST_AND_LINES)}
 
     def __call__(self, vectors: Tensor, redshift: Tensor) -> Synthesis:
         """Synthesise.
@@ -141,16 +135,16 @@ class Forward:
         p = self.unpack(vectors)
         mass, z = self._labeller.ssp(p["mass_fraction"], Z_SUN * 10.0 ** p["mh"])
         nodes = self.synthesizer.redshift_nodes
+        trained = {
+            "veldisp_scale": 1.0,
+            "lsf_scale": 1.0,
+            "redshift": redshift.clamp(float(nodes.min()), float(nodes.max())),
+        }
         with torch.no_grad():
             return self.synthesizer(
                 mass,
                 z,
-                **{name: p[name] for name in list(PARAMETERS)[:5]},
-                line_scale=10.0 ** p["log_line_scale"],
-                log_u=gas_log_u(z[:, 0], p["log_u_offset"]),
-                redshift=redshift.clamp(float(nodes.min()), float(nodes.max())),
-                veldisp_kms=self.veldisp_kms,
-                lsf_scale=1.0,
+                **synthesizer_inputs(p | trained, z[:, 0], self.veldisp_kms),
                 block=128,
             )
 

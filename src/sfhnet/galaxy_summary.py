@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable
 
-from .bin_table import QUANTITIES
+from .core.quantities import MAPPED
 from .flags import Flag, count
 from .library import read_shard
 from .posterior import Posterior
@@ -324,7 +324,7 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float | None:
 
 
 def prior_labels(
-    paths: Sequence[str | os.PathLike], names: Sequence[str] = tuple(QUANTITIES)
+    paths: Sequence[str | os.PathLike], names: Sequence[str] = tuple(MAPPED)
 ) -> dict[str, np.ndarray]:
     """Read the labels of mocks from library shards, for the comparison with the prior mean.
 

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from sfhnet import io
+from sfhnet.core.quantities import DUST_AND_LINES, LABELS
 from sfhnet.core.training_grid import TrainingGrid
-from sfhnet.labels import LABELS
 from sfhnet.shard_identity import ShardError, datasets, same_identity, sha256_arrays
 
 __all__ = [
@@ -66,7 +66,7 @@ class GalaxyLibrary:
     line_profile : ndarray of float32, shape (n_line, n_wave)
         Profiles of unit flux in 1/Angstrom.
     labels : dict of ndarray
-        Names, units and axes in `sfhnet.labels.LABELS`.
+        Names, units and axes in `sfhnet.core.quantities.LABELS`.
     parameters : dict of ndarray, shape (n,)
     family, metallicity : ndarray of int8, shape (n,)
     family_names, metallicity_names : tuple of str
@@ -187,7 +187,7 @@ def write_shard(
                 options = {"chunks": (min(chunk, galaxies.n), values.shape[1]), **(packing or options)}
             io.put(file, name, values, unit, axes, **options)
         for name in galaxies.labels:
-            file[f"labels/{name}"].attrs["description"] = LABELS[name][2]
+            file[f"labels/{name}"].attrs["description"] = LABELS[name].meaning
         file.attrs["sha256"] = sha256_arrays({name: values for name, (values, _, _) in arrays.items()})
     return path
 
@@ -236,14 +236,15 @@ def _arrays(
     if scale is not None:
         arrays["flux_scale"] = (scale, FLUX_UNIT, "galaxy")
     for name, values in galaxies.labels.items():
-        unit, axes, _ = LABELS[name]
-        arrays[f"labels/{name}"] = (values.astype(f4), unit, axes)
+        arrays[f"labels/{name}"] = (values.astype(f4), LABELS[name].unit, LABELS[name].axes)
     for name, values in galaxies.parameters.items():
         arrays[f"parameters/{name}"] = (values, _parameter_unit(name), "galaxy")
     return arrays
 
 
 def _parameter_unit(name: str) -> str:
+    if name in DUST_AND_LINES:
+        return DUST_AND_LINES[name].unit
     for suffix, unit in (
         ("_gyr", "Gyr"),
         ("_myr", "Myr"),

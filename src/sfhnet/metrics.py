@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sfhnet.posterior import INTERVALS, LEVELS, SCALARS, SFR_FLOOR_PER_YR, Posterior
+from sfhnet.core.histories import scalar_from_label
+from sfhnet.core.quantities import INTERVALS, LEVELS, SCALARS
+from sfhnet.posterior import Posterior
 
 __all__ = [
     "AGE_RANGES_MYR",
@@ -34,8 +36,6 @@ AGE_RANGES_MYR: dict[str, tuple[float, float]] = {
 }
 
 OUTLIER_DEX = 0.3
-_TIMES = ("t10", "t25", "t50", "t75", "t90")
-_MEANS = ("lw_log_age", "mw_log_age", "lw_mh", "mw_mh")
 
 
 def truth_from_labels(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -47,12 +47,10 @@ def truth_from_labels(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]
         Labels of the mocks, ``log_ml`` included.
     """
     truth = {name: np.asarray(labels[name], dtype=float) for name in ("mass_fraction", "mh")}
-    for name in SCALARS:
-        if name in ("log_sfr10", "log_sfr100"):
-            truth[name] = np.log10(np.maximum(np.asarray(labels[name[4:]], dtype=float), SFR_FLOOR_PER_YR))
-        else:
-            truth[name] = np.asarray(labels[name], dtype=float)
-    return truth
+    return truth | {
+        name: scalar_from_label(scalar, np.asarray(labels[scalar.source], dtype=float))
+        for name, scalar in SCALARS.items()
+    }
 
 
 def widths_dex(age_edges_myr: np.ndarray) -> np.ndarray:

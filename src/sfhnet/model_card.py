@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sfhnet.benchmarks import BENCHMARKS
 from sfhnet.checkpoint import read_spec
+from sfhnet.core.quantities import INTERVALS, SCALARS
 from sfhnet.metrics import AGE_RANGES_MYR
-from sfhnet.posterior import INTERVALS, SCALARS
 
 if TYPE_CHECKING:
     from sfhnet.config import PriorConfig

@@ -11,59 +11,21 @@ from typing import Any
 import numpy as np
 
 from pyprospect.constants import Z_SUN
+from sfhnet.core.quantities import INTERVALS, LEVELS, QUANTITIES, SCALARS
 from sfhnet.flags import UNUSABLE
 from sfhnet.io import create_h5, open_h5, put
 
-__all__ = ["INTERVALS", "LEVELS", "NUISANCES", "SCALARS", "SFR_FLOOR_PER_YR", "Posterior"]
+__all__ = ["Posterior", "point_posterior"]
 
 SCHEMA, SCHEMA_VERSION = "sfhnet.posterior", 1
 
-# Quantile levels of every answer: the median and both ends of the 50, 68, 90 and 95 % intervals.
-LEVELS: tuple[float, ...] = (0.025, 0.05, 0.16, 0.25, 0.5, 0.75, 0.84, 0.95, 0.975)
-
-# Nominal coverage -> indices of its ends in LEVELS.
-INTERVALS: dict[float, tuple[int, int]] = {0.50: (3, 5), 0.68: (2, 6), 0.90: (1, 7), 0.95: (0, 8)}
-
-# ASSUME: a specific star-formation rate below this cannot be told from none (1/yr per Msol formed).
-SFR_FLOOR_PER_YR = 1e-13
-
-# Scalar -> (unit, meaning).
-SCALARS: dict[str, tuple[str, str]] = {
-    "lw_log_age": ("log10 yr", "light-weighted mean of log age"),
-    "mw_log_age": ("log10 yr", "mass-weighted mean of log age"),
-    "lw_mh": ("dex", "light-weighted [M/H]"),
-    "mw_mh": ("dex", "mass-weighted [M/H]"),
-    "t10": ("log10 yr", "look-back time by which 10 % of the mass had formed"),
-    "t25": ("log10 yr", "look-back time by which 25 % of the mass had formed"),
-    "t50": ("log10 yr", "look-back time by which half of the mass had formed"),
-    "t75": ("log10 yr", "look-back time by which 75 % of the mass had formed"),
-    "t90": ("log10 yr", "look-back time by which 90 % of the mass had formed"),
-    "log_sfr10": ("log10 1/yr", "star-formation rate over 10 Myr per Msol formed"),
-    "log_sfr100": ("log10 1/yr", "star-formation rate over 100 Myr per Msol formed"),
-    "a_v": ("mag", "effective V-band attenuation"),
-    "log_ml": ("log10 Msol AA/Lsol", "mass formed per luminosity at the normalising flux"),
-}
-
-
-# Parameters of the forward model that joint samples hold beside histories and scalars -> (unit, meaning).
-NUISANCES: dict[str, tuple[str, str]] = {
-    "tau_birth": ("", "optical depth of the birth clouds at 5500 AA"),
-    "tau_screen": ("", "optical depth of the screen at 5500 AA"),
-    "pow_birth": ("", "power of the birth clouds' attenuation with wavelength"),
-    "pow_screen": ("", "power of the screen's attenuation with wavelength"),
-    "bump": ("", "strength of the 2175 AA bump of the screen"),
-    "log_line_scale": ("dex", "Halpha over the calibration with the star-formation rate of 10 Myr"),
-    "log_u_offset": ("dex", "ionisation parameter over its relation with metallicity"),
-}
-
-
 # Dataset -> (unit, axes).
 _PLAIN: dict[str, tuple[str, str]] = {
-    "mass_fraction": ("", "spectrum, age"),
-    "mh": ("dex", "spectrum, age"),
-    "mass_fraction_q": ("", "spectrum, quantile, age"),
-    "cum_mass_q": ("", "spectrum, quantile, age"),
-    "mh_q": ("dex", "spectrum, quantile, age"),
+    **{name: (QUANTITIES[name].unit, "spectrum, age") for name in ("mass_fraction", "mh")},
+    **{
+        f"{name}_q": (QUANTITIES[name].unit, "spectrum, quantile, age")
+        for name in ("mass_fraction", "cum_mass", "mh")
+    },
     "flags": ("bits", "spectrum"),
     "snr": ("", "spectrum"),
     "log_scale": ("log10 flux unit", "spectrum"),
@@ -89,7 +51,7 @@ class Posterior:
     mass_fraction_q, cum_mass_q, mh_q : ndarray (n, n_quant, n_age)
         Quantiles; ``cum_mass`` is the mass fraction younger than the bin's upper edge.
     scalars : dict of ndarray (n,)
-        Point estimates, names and units in `SCALARS`.
+        Point estimates, names and units in `sfhnet.core.quantities.SCALARS`.
     scalars_q : dict of ndarray (n, n_quant)
         Their quantiles.
     flags : ndarray (n,) uint32
@@ -103,7 +65,8 @@ class Posterior:
     ood_score : ndarray (n,)
         Distance from the mocks: one at the limit beyond which a spectrum is flagged.
     samples : dict of ndarray, optional
-        Joint samples: ``mass_fraction`` and ``mh`` (n, n_sample, n_age), scalars and `NUISANCES` (n, n_sample).
+        Joint samples: ``mass_fraction`` and ``mh`` (n, n_sample, n_age), scalars and the parameters
+        `sfhnet.core.quantities.DUST_AND_LINES` (n, n_sample).
     meta : dict
         Model name, units, version.
     """
@@ -218,20 +181,19 @@ class Posterior:
                 value = value.astype(np.uint32) if name == "flags" else value
                 put(file, name, value.astype(np.float32) if value.ndim > 1 else value, unit, axes)
             for name, value in self.scalars.items():
-                put(file, f"scalars/{name}", value, SCALARS[name][0], "spectrum")
+                put(file, f"scalars/{name}", value, QUANTITIES[name].unit, "spectrum")
             for name, value in self.scalars_q.items():
                 put(
                     file,
                     f"scalars_q/{name}",
                     value.astype(np.float32),
-                    SCALARS[name][0],
+                    QUANTITIES[name].unit,
                     "spectrum, quantile",
                 )
             for name, value in self.samples.items():
-                unit = "dex" if name == "mh" else {**SCALARS, **NUISANCES}.get(name, ("", ""))[0]
                 axes = "spectrum, sample, age" if value.ndim == 3 else "spectrum, sample"
                 # Half precision holds a sample to a thousandth, far below its scatter.
-                put(file, f"samples/{name}", value.astype(np.float16), unit, axes)
+                put(file, f"samples/{name}", value.astype(np.float16), QUANTITIES[name].unit, axes)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Posterior:
@@ -246,3 +208,37 @@ class Posterior:
                 else {},
                 meta=json.loads(file.attrs["meta"]),
             )
+
+
+def point_posterior(
+    age_edges_myr: np.ndarray, mass_fraction: np.ndarray, mh: np.ndarray, scalars: dict[str, np.ndarray]
+) -> Posterior:
+    """Return point estimates as a `Posterior` whose quantiles are NaN, so that the same metrics measure them.
+
+    Parameters
+    ----------
+    age_edges_myr : ndarray (n_age + 1,)
+        Age bins.
+    mass_fraction, mh : ndarray (n, n_age)
+        Estimates.
+    scalars : dict of ndarray (n,)
+        The names of `sfhnet.core.quantities.SCALARS`.
+    """
+    n, n_age = mass_fraction.shape
+    unknown = np.full(n, np.nan)
+    no_history = np.full((n, len(LEVELS), n_age), np.nan)
+    return Posterior(
+        age_edges_myr=np.asarray(age_edges_myr, dtype=float),
+        mass_fraction=np.asarray(mass_fraction, dtype=float),
+        mh=np.asarray(mh, dtype=float),
+        mass_fraction_q=no_history,
+        cum_mass_q=no_history,
+        mh_q=no_history,
+        scalars={name: np.asarray(scalars[name], dtype=float) for name in SCALARS},
+        scalars_q={name: np.full((n, len(LEVELS)), np.nan) for name in SCALARS},
+        flags=np.zeros(n, dtype=np.uint32),
+        snr=unknown,
+        log_scale=unknown,
+        chi2=unknown,
+        ood_score=unknown,
+    )

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.io import create_h5, open_h5, put
-from sfhnet.posterior import NUISANCES
 
 __all__ = ["BLOCKS_AA", "BLOCK_NAMES", "KINDS", "Predictive", "unchecked"]
 
@@ -51,7 +51,7 @@ class Predictive:
     calibration_rms : ndarray, shape (n,)
         Of the calibration curve that the refined model wanted, as a fraction.
     refined : dict of ndarray
-        Its parameters: ``mass_fraction``, ``mh`` (n, n_age), `sfhnet.posterior.NUISANCES` and ``log_ml`` (n,).
+        Its parameters: ``mass_fraction``, ``mh`` (n, n_age), `sfhnet.core.quantities.DUST_AND_LINES` and ``log_ml`` (n,).
     flags : ndarray of uint32, shape (n,)
         Bits of `sfhnet.flags.Flag`.
     wave_aa : ndarray, shape (n_wave,)
@@ -159,7 +159,7 @@ def unchecked(n: int, n_age: int, wave_aa: np.ndarray, band_names: tuple[str, ..
         expected=np.ones(n),
         shift=nan,
         calibration_rms=nan,
-        refined=dict.fromkeys(("log_ml", *NUISANCES), nan)
+        refined=dict.fromkeys(("log_ml", *DUST_AND_LINES), nan)
         | {name: np.full((n, n_age), np.nan) for name in ("mass_fraction", "mh")},
         flags=np.zeros(n, dtype=np.uint32),
         wave_aa=wave_aa,

@@ -13,7 +13,8 @@ from pyprospect.synthesis import Synthesis
 from sfhnet.allowance import Allowance, Marginal, observed
 from sfhnet.batch import Batch
 from sfhnet.config import NoiseConfig
-from sfhnet.forward import PARAMETERS, Forward
+from sfhnet.core.quantities import DUST_AND_LINES
+from sfhnet.forward import Forward
 from sfhnet.posterior import Posterior
 from sfhnet.predictive import BLOCK_NAMES, BLOCKS_AA, KINDS, Predictive, unchecked
 from sfhnet.predictive_limits import Limits
@@ -86,7 +87,7 @@ def check(
     rows = np.flatnonzero(usable)
     chi2 = {kind: np.full((n, n_block), np.nan) for kind in KINDS}
     numbers = np.zeros((n, n_block), dtype=np.int32)
-    found = {name: np.full(n, np.nan) for name in ("shift", "calibration_rms", "log_ml", *PARAMETERS)}
+    found = {name: np.full(n, np.nan) for name in ("shift", "calibration_rms", "log_ml", *DUST_AND_LINES)}
     found |= {name: np.full((n, forward.n_age), np.nan) for name in ("mass_fraction", "mh")}
     kept: list[dict[str, np.ndarray]] = []
     wanted = set(examples)

@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 
 from sfhnet.benchmarks import Case
-from sfhnet.history import point_posterior, times_and_rates
+from sfhnet.core.histories import history_scalars, weighted_means
+from sfhnet.core.quantities import QUANTITIES, SCALARS
 from sfhnet.io import create_h5, open_h5, put
 from sfhnet.metrics import point_metrics
-from sfhnet.posterior import SCALARS
-from sfhnet.priors.age_grid import mean_log_age
+from sfhnet.posterior import point_posterior
 
 __all__ = ["score", "write_benchmark"]
 
@@ -58,9 +58,9 @@ def write_benchmark(
             put(file, f"band_{name}", band, "" if name == "mask" else "scale", "galaxy, band")
         put(file, "family", case.set.family.astype("S"), "", "galaxy")
         for name in ("mass_fraction", "mh"):
-            put(file, f"truth/{name}", case.set.truth[name], "dex" if name == "mh" else "", "galaxy, age")
-        for name, (unit, _) in SCALARS.items():
-            put(file, f"truth/{name}", case.set.truth[name], unit, "galaxy")
+            put(file, f"truth/{name}", case.set.truth[name], QUANTITIES[name].unit, "galaxy, age")
+        for name, scalar in SCALARS.items():
+            put(file, f"truth/{name}", case.set.truth[name], scalar.unit, "galaxy")
 
 
 def score(benchmark: Path, answers: Path) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def score(benchmark: Path, answers: Path) -> dict[str, Any]:
         From `write_benchmark`.
     answers : Path
         HDF5 with ``mass_fraction`` and ``mh`` (n, n_age); optionally ``row`` (n,), the places of the galaxies that were
-        answered, in the order of the answers, and any of `sfhnet.posterior.SCALARS` (n,). Scalars that are not there are
+        answered, in the order of the answers, and any of `sfhnet.core.quantities.SCALARS` (n,). Scalars that are not there are
         taken from the history, but for the light-weighted ones, the attenuation and the mass-to-light ratio: these
         are not scored. Galaxies whose history is not finite count as failed.
 
@@ -149,11 +149,5 @@ def _read_answers(path: Path, n_galaxy: int, n_age: int) -> tuple[np.ndarray, di
 def _from_history(fraction: np.ndarray, mh: np.ndarray, edges_myr: np.ndarray) -> dict[str, np.ndarray]:
     """Scalars that a history in bins holds, the star-formation rate constant in each."""
     edges_yr = 1e6 * np.asarray(edges_myr, dtype=float)
-    younger = np.concatenate([np.zeros((len(fraction), 1)), fraction.cumsum(axis=1)], axis=1)
-    younger /= younger[:, -1:]
-    found = [times_and_rates(one, edges_yr) for one in younger]
-    return {
-        "mw_log_age": fraction @ mean_log_age(edges_yr),
-        "mw_mh": (fraction * mh).sum(axis=1),
-        **{name: np.array([one[name] for one in found]) for name in found[0]},
-    }
+    fraction = fraction / fraction.sum(axis=1, keepdims=True)
+    return history_scalars(fraction, edges_yr) | weighted_means(fraction, mh, edges_yr, "mw")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import kstest, norm
 
-from sfhnet.posterior import LEVELS
+from sfhnet.core.quantities import LEVELS
 
 __all__ = [
     "COVERAGE_LEVELS",

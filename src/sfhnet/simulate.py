@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from scipy.ndimage import convolve, gaussian_filter
 
-from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA, V_WINDOW_AA
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import LineRatios, Synthesis, Synthesizer, rebin_matrix
@@ -22,13 +22,14 @@ from pyprospect.synthesis import LineRatios, Synthesis, Synthesizer, rebin_matri
 from .config import NoiseConfig, SimulatedGalaxyConfig
 from .core.bands import find_band
 from .core.geometry import luminosity_per_flux
+from .core.histories import mean_log_age
+from .core.quantities import SNR_WINDOW_AA
 from .extinction import attenuation_mag
 from .galaxy_model import DEC_DEG, RA_DEG, DiscHistory, disc_history, places_in_disc
 from .instrument_errors import InstrumentErrors, draw_errors
 from .io import atomic_write
-from .priors.age_grid import mean_log_age
 from .sky import sky_lines_sigma, smooth_sigma
-from .synthesis import gas_log_u
+from .synthesis import synthesizer_inputs
 from .tools.random_streams import stream
 
 # The public PHANGS-MUSE cubes: 3761 channels from 4700 Angstrom (NGC 628: CRVAL3 4699.97...).
@@ -46,7 +47,7 @@ _SKY_RESIDUAL = 0.2
 _MIN_HST_PIXELS = 8
 # Lines that can fall on the cube or into the bands.
 LINE_RANGE_AA = (2000.0, 10500.0)
-_V_WINDOW_AA = np.arange(5450.0, 5551.0, 5.0)
+_V_GRID_AA = np.linspace(*V_WINDOW_AA, 21)
 
 
 @dataclass(frozen=True)
@@ -175,9 +176,7 @@ def _synthesize(synthesizer: Synthesizer, disc: DiscHistory, line_scatter: np.nd
     return synthesizer(
         disc.mass_fraction,
         disc.z,
-        tau_screen=disc.tau_screen,
-        tau_birth=disc.tau_birth,
-        log_u=gas_log_u(gas_z, torch.zeros_like(gas_z)),
+        **synthesizer_inputs({"tau_screen": disc.tau_screen, "tau_birth": disc.tau_birth}, gas_z),
         line_scatter=line_scatter if line_scatter.size else None,
     )
 
@@ -223,7 +222,7 @@ def _write_cube(
     rng: np.random.Generator,
 ) -> None:
     n = config.n_spaxels
-    window = (wave_aa > 5300) & (wave_aa < 5500)
+    window = (wave_aa > SNR_WINDOW_AA[0]) & (wave_aa < SNR_WINDOW_AA[1])
     centre = float(np.median(flux[window, n // 2, n // 2]))
     # ASSUME: half of the central variance is the sky's, half the source's own photons.
     sky = smooth_sigma(wave_aa)
@@ -305,7 +304,7 @@ def _write_truth(
     edges_yr = np.append(age_edges_yr[:-1], max(age_edges_yr[-1], ssp.age_edges_yr[-1]))
     rebin = rebin_matrix(ssp.age_edges_yr, edges_yr)
     log_age = mean_log_age(ssp.age_edges_yr)
-    synthesizer = Synthesizer(ssp, _V_WINDOW_AA, veldisp_kms=(150.0,))
+    synthesizer = Synthesizer(ssp, _V_GRID_AA, veldisp_kms=(150.0,))
     cells = synthesizer.weights(*(torch.as_tensor(values, dtype=torch.float32) for values in (mass, disc.z)))
     v_light = (cells * synthesizer.v_light).sum(dim=1).numpy().astype(float)
     young = v_light @ synthesizer.young_share.numpy().astype(float)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sfhnet.core.quantities import SNR_WINDOW_AA
 from sfhnet.flags import UNUSABLE, Flag
 from sfhnet.spectra import Spectra
 
@@ -13,7 +14,6 @@ __all__ = ["summed_spectrum"]
 
 # A pixel of the sum counts when this share of the galaxy's light has it; the bins that lack it are made up for by scaling.
 _MIN_SHARE = 0.8
-_WINDOW_AA = (5300.0, 5500.0)
 # Properties of one place; the sum has its light-weighted mean.
 _MEANS = ("redshift", "velocity_kms", "x_arcsec", "y_arcsec", "smoothing_aa", "sigma_kms", "noise_scale")
 
@@ -40,7 +40,7 @@ def summed_spectrum(spectra: Spectra) -> Spectra:
     ValueError
         If no bin is usable.
     """
-    window = (spectra.wave_aa >= _WINDOW_AA[0]) & (spectra.wave_aa <= _WINDOW_AA[1])
+    window = (spectra.wave_aa >= SNR_WINDOW_AA[0]) & (spectra.wave_aa <= SNR_WINDOW_AA[1])
     shown = np.where(spectra.mask[:, window], spectra.flux[:, window], np.nan)
     enough = spectra.mask[:, window].mean(axis=1) > 0.5
     light = np.zeros(spectra.n)

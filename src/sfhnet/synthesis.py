@@ -15,10 +15,11 @@ from pyprospect.line_grids import HYDROGEN
 from pyprospect.nebular_continuum import continuum_for
 from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import LineRatios, Synthesizer
+from sfhnet.core.quantities import DUST, LABELS
 from sfhnet.core.training_grid import INSTRUMENTS, grid_wave_aa, training_grid
-from sfhnet.labels import LABELS, Labeller
+from sfhnet.labels import Labeller
 from sfhnet.library import GalaxyLibrary
-from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS
+from sfhnet.priors.names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
 from sfhnet.priors.sample import PriorSample
 from sfhnet.progress import Progress
 from sfhnet.tools.random_streams import stream
@@ -87,9 +88,38 @@ def make_synthesizer(
     )
 
 
-def gas_log_u(z_gas: Tensor, offset: Tensor) -> Tensor:
+def gas_log_u(z_gas: Tensor, offset: Tensor | float) -> Tensor:
     """Ionisation parameter of HII regions: q = 2.8e7 (Z / 0.012)**-1.3 cm/s (Orsi et al. 2014), U = q / c."""
     return float(np.log10(2.8e7 / (C_KMS * 1e5))) - 1.3 * torch.log10(z_gas / 0.012) + offset
+
+
+def synthesizer_inputs(
+    parameters: Mapping[str, Tensor | float], z_gas: Tensor, veldisp_kms: float | None = None
+) -> dict[str, Tensor | float]:
+    """Return the keyword arguments of a synthesizer for the parameters that priors draw.
+
+    Parameters
+    ----------
+    parameters : mapping of Tensor (n,) or float
+        Of `NUISANCE_PARAMETERS`: dust and lines, ``veldisp_scale``, ``lsf_scale``, ``redshift``. What is missing keeps the
+        synthesizer's own value; what has another name is passed over.
+    z_gas : Tensor (n,)
+        Metal mass fraction of the gas.
+    veldisp_kms : float, optional
+        Velocity dispersion that ``veldisp_scale`` is a factor on.
+
+    Returns
+    -------
+    dict
+        For `pyprospect.synthesis.Synthesizer`.
+    """
+    inputs = {name: parameters[name] for name in (*DUST, "lsf_scale", "redshift") if name in parameters}
+    inputs["log_u"] = gas_log_u(z_gas, parameters.get("log_u_offset", 0.0))
+    if "log_line_scale" in parameters:
+        inputs["line_scale"] = 10.0 ** parameters["log_line_scale"]
+    if "veldisp_scale" in parameters:
+        inputs["veldisp_kms"] = parameters["veldisp_scale"] * veldisp_kms
+    return inputs
 
 
 def _line_scatter(drawn: PriorSample, lines: LineRatios | None, seed: int, shard: int) -> np.ndarray | None:
@@ -145,11 +175,6 @@ def synthesize(
     band = torch.empty(n, len(synthesizer.band_names), dtype=torch.float32)
     line = torch.empty(n, synthesizer.n_line, dtype=torch.float32)
     labels: dict[str, np.ndarray] = {}
-    kinematic = {
-        "veldisp_kms": p["veldisp_scale"] * config.grid.veldisp_kms,
-        "lsf_scale": p["lsf_scale"],
-        "redshift": p["redshift"],
-    }
 
     def work(start: int) -> tuple[int, dict[str, Tensor]]:
         rows = slice(start, min(start + BLOCK, n))
@@ -163,14 +188,12 @@ def synthesize(
             result = synthesizer(
                 ssp_mass,
                 ssp_z,
-                **{
-                    name: column(p[name])
-                    for name in ("tau_birth", "tau_screen", "pow_birth", "pow_screen", "bump")
-                },
-                line_scale=10.0 ** column(p["log_line_scale"]),
-                log_u=gas_log_u(ssp_z[:, 0], column(p["log_u_offset"])),
+                **synthesizer_inputs(
+                    {name: column(p[name]) for name in NUISANCE_PARAMETERS},
+                    ssp_z[:, 0],
+                    config.grid.veldisp_kms,
+                ),
                 line_scatter=None if scatter is None else torch.from_numpy(scatter[rows]),
-                **{name: column(values) for name, values in kinematic.items()},
                 block=BLOCK,
                 threads=1,
                 out=flux[rows],

@@ -28,11 +28,11 @@ from torch import distributed as dist
 from sfhnet.batch import Batch
 from sfhnet.checkpoint import load_tensors, save_network, save_tensors
 from sfhnet.config import Config, ModelConfig, NoiseConfig, TrainingConfig
+from sfhnet.core.quantities import SCALARS
 from sfhnet.dataset import Mocks
 from sfhnet.io import atomic_write
 from sfhnet.networks import Network, Spec, build
 from sfhnet.noise import Nuisance
-from sfhnet.posterior import SCALARS
 from sfhnet.progress import Progress
 from sfhnet.shard_identity import first_difference
 from sfhnet.tools.random_streams import seed_torch, stream, torch_stream

@@ -7,6 +7,8 @@ import os
 import numpy as np
 from astropy.io import fits
 
+from sfhnet.core.quantities import OF_BINS
+
 
 def truth_in_bins(
     path: str | os.PathLike, bin_map: np.ndarray, n_bins: int, galaxy: str
@@ -67,8 +69,10 @@ def truth_in_bins(
             "a_v": -2.5 * np.log10(single["V_DUSTY"] / light),
             "velocity_kms": single["VELOCITY"] / area,
         }
-        for name, limit_yr in (("log_sfr10", 1e7), ("log_sfr100", 1e8)):
-            last = np.flatnonzero(np.isclose(edges_yr, limit_yr))
+        for name, quantity in OF_BINS.items():
+            if quantity.window_yr is None:
+                continue
+            last = np.flatnonzero(np.isclose(edges_yr, quantity.window_yr))
             if last.size:
-                truth[name] = np.log10(mass[: last[0]].sum(axis=0) / limit_yr)
+                truth[name] = np.log10(mass[: last[0]].sum(axis=0) / quantity.window_yr)
     return truth

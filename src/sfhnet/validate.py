@@ -18,11 +18,12 @@ from sfhnet.batch import Batch
 from sfhnet.benchmarks import BENCHMARKS, Case, benchmark_cases, make_benchmark, planned_cases
 from sfhnet.calibration_tests import calibration_tests
 from sfhnet.config import NoiseConfig, ValidationConfig
+from sfhnet.core.quantities import INTERVALS, QUANTITIES, SCALARS
 from sfhnet.dataset import Mocks
 from sfhnet.infer import Model, load
 from sfhnet.io import create_h5, put, read_json, write_json
 from sfhnet.metrics import all_coverage, all_metrics, point_metrics, strata_coverage
-from sfhnet.posterior import INTERVALS, SCALARS, Posterior
+from sfhnet.posterior import Posterior
 from sfhnet.progress import Progress
 from sfhnet.strata import strata
 
@@ -188,15 +189,15 @@ def _store(group: h5py.Group, posterior: Posterior, truth: dict[str, np.ndarray]
     put(group, "family", np.asarray(family, dtype=bytes), "", "galaxy")
     put(group, "ood_score", posterior.ood_score, "", "galaxy")
     for name in ("mass_fraction", "mh"):
-        unit = "dex" if name == "mh" else ""
+        unit = QUANTITIES[name].unit
         put(group, f"truth/{name}", truth[name].astype(np.float32), unit, "galaxy, age")
         put(group, f"estimate/{name}", getattr(posterior, name).astype(np.float32), unit, "galaxy, age")
     low, high = INTERVALS[0.68]
-    for name, (unit, _) in SCALARS.items():
-        put(group, f"truth/{name}", truth[name].astype(np.float32), unit, "galaxy")
-        put(group, f"estimate/{name}", posterior.scalars[name].astype(np.float32), unit, "galaxy")
+    for name, scalar in SCALARS.items():
+        put(group, f"truth/{name}", truth[name].astype(np.float32), scalar.unit, "galaxy")
+        put(group, f"estimate/{name}", posterior.scalars[name].astype(np.float32), scalar.unit, "galaxy")
         both = posterior.scalars_q[name][:, [low, high]].astype(np.float32)
-        put(group, f"interval68/{name}", both, unit, "galaxy, end")
+        put(group, f"interval68/{name}", both, scalar.unit, "galaxy, end")
 
 
 def _examples(
@@ -217,7 +218,7 @@ def _examples(
     put(group, "band_flux", np.where(batch.band_mask, batch.band_flux, np.nan), "s", "galaxy, band")
     put(group, "band_sigma", batch.band_sigma.numpy(), "s", "galaxy, band")
     for name in ("mass_fraction", "mh"):
-        put(group, f"truth/{name}", made.truth[name][rows], "dex" if name == "mh" else "", "galaxy, age")
+        put(group, f"truth/{name}", made.truth[name][rows], QUANTITIES[name].unit, "galaxy, age")
     put(group, "mass_fraction", answers.mass_fraction, "", "galaxy, age")
     put(group, "cum_mass_q", answers.cum_mass_q, "", "galaxy, quantile, age")
     put(group, "mh", answers.mh, "dex", "galaxy, age")

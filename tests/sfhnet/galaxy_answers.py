@@ -4,8 +4,9 @@ import numpy as np
 from galaxy_files import map_header
 
 from sfhnet.config import GridConfig
+from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.core.training_grid import grid_wave_aa
-from sfhnet.posterior import LEVELS, SCALARS, Posterior
+from sfhnet.posterior import Posterior
 from sfhnet.spectra import Spectra, Unbinned
 
 EDGES_MYR = np.array(

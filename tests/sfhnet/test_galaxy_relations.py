@@ -8,10 +8,10 @@ from galaxy_answers import EDGES_MYR, GAUSS, make_answer, make_spectra
 from scipy.special import ndtri
 
 from sfhnet.bin_table import bin_columns, formation_time
+from sfhnet.core.quantities import LEVELS
 from sfhnet.flags import QUALITY, Flag, quality
 from sfhnet.galaxy_summary import summarise
 from sfhnet.information import information, information_gain
-from sfhnet.posterior import LEVELS
 from sfhnet.relations import plane, profiles
 from sfhnet.summed import summed_spectrum
 
@@ -113,7 +113,7 @@ def test_time_is_read_off_the_history():
     # a constant star-formation rate over 13.8 Gyr: 80 % had formed 0.2 * 13.8 Gyr ago
     cum = np.broadcast_to(EDGES_MYR[1:] / EDGES_MYR[-1], (1, 9, 16))
     spread = np.clip(cum + 0.1 * GAUSS[None, :, None], 0, 1)
-    median, low, high = formation_time(dataclasses.replace(answer, cum_mass_q=spread), 0.8)
+    median, low, high = formation_time(dataclasses.replace(answer, cum_mass_q=spread), 80)
     assert median[0] == pytest.approx(np.log10(0.2 * 13.8e9), abs=1e-6)
     # where the mass younger than the age is high, the time is short
     assert low[0] == pytest.approx(np.log10((0.2 - 0.1 * 0.99446) * 13.8e9), abs=0.02)

@@ -14,7 +14,7 @@ import torch
 from pyprospect.constants import Z_SUN
 from pyprospect.synthesis import LineRatios, Synthesizer, rebin_matrix
 from sfhnet.config.root import Config
-from sfhnet.labels import LABELS, QUANTILES
+from sfhnet.core.quantities import LABELS
 from sfhnet.library import ShardError, ShardSet, check_shard, is_current, read_shard, write_shard
 from sfhnet.priors.sample import sample
 from sfhnet.shard_identity import prior_identity
@@ -103,7 +103,8 @@ def test_labels_of_the_prior_are_consistent(galaxies):
     np.testing.assert_allclose(labels["mass_fraction"].sum(axis=1), 1.0, rtol=1e-5)
     surviving = labels["mass_fraction_surviving"]
     assert np.all(surviving <= labels["mass_fraction"] * (1 + 1e-5))
-    times = np.stack([labels[f"t{q}"] for q in QUANTILES])
+    percents = {name: label.percent for name, label in LABELS.items() if label.percent is not None}
+    times = np.stack([labels[name] for name in sorted(percents, key=percents.get)])
     assert np.all(np.diff(times, axis=0) <= 1e-6)  # later shares form later
     assert np.all(np.diff(labels["cum_mass"], axis=1) <= 1e-6)
     assert np.all(labels["a_v"] >= -1e-5)

@@ -12,11 +12,11 @@ from galaxy_answers import make_answer, make_spectra
 from pyprospect.lsf import muse_udf10_fwhm_aa
 from pyprospect.synthesis import LineRatios, Synthesizer
 from sfhnet.config import GridConfig, config_from_dict
+from sfhnet.core.quantities import SCALARS, SFR_FLOOR_PER_YR
 from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.figure_style import save, style
 from sfhnet.io import create_h5, put, write_json
 from sfhnet.labels import Labeller
-from sfhnet.posterior import SCALARS, SFR_FLOOR_PER_YR
 from sfhnet.ppxf import fit, galaxies, mocks, table
 from sfhnet.ppxf.figures import galaxy_page, plot_comparison
 from sfhnet.ppxf.histories import Histories

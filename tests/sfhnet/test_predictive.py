@@ -14,9 +14,10 @@ from pyprospect.synthesis import LineRatios, Synthesizer, rebin_matrix
 from sfhnet.allowance import Allowance, Marginal, observed
 from sfhnet.batch import Batch
 from sfhnet.config import GridConfig, NoiseConfig
+from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.flags import Flag
-from sfhnet.forward import PARAMETERS, Forward
+from sfhnet.forward import Forward
 from sfhnet.predictive import BLOCK_NAMES, BLOCKS_AA, Predictive, unchecked
 from sfhnet.predictive_check import check, noise_shrinkage
 from sfhnet.predictive_limits import PREDICTIVE_SCHEMA, Limits
@@ -66,7 +67,7 @@ def truth(forward):
         "mh": -0.3 + 0.2 * rng.standard_normal((N, 1)) + np.zeros((N, len(middle))),
         **{
             name: np.full(N, value)
-            for name, value in zip(PARAMETERS, (0.5, 0.3, -0.9, -0.7, 0.5, -0.1, 0.0), strict=True)
+            for name, value in zip(DUST_AND_LINES, (0.5, 0.3, -0.9, -0.7, 0.5, -0.1, 0.0), strict=True)
         },
     }
     vectors = forward.vectors(values)

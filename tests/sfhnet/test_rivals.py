@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from sfhnet.__main__ import main
+from sfhnet.core.histories import mean_log_age
+from sfhnet.core.quantities import SCALARS
 from sfhnet.io import write_json
-from sfhnet.posterior import SCALARS
-from sfhnet.priors.age_grid import mean_log_age
 from sfhnet.rivals import score, write_benchmark
 
 EDGES_MYR = np.array([0, 10, 40, 100, 320, 1000, 3200, 14000.0])

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from sfhnet.config.base import Section, check_range
 from sfhnet.core.bands import find_band
+from sfhnet.core.quantities import SNR_WINDOW_AA
 
 __all__ = ["GalaxiesConfig", "SimulatedGalaxyConfig"]
 
@@ -28,7 +29,7 @@ class GalaxiesConfig(Section):
     """Median S/N per pixel that binning aims at."""
     min_spaxel_snr: float = Field(0.5, ge=0)
     """Spaxels below this S/N per pixel by themselves join no bin."""
-    snr_window_aa: tuple[float, float] = (5300.0, 5500.0)
+    snr_window_aa: tuple[float, float] = SNR_WINDOW_AA
     """Rest-frame window in which the S/N for binning is measured [Angstrom]."""
     memory_gb: float = Field(2.0, ge=0.5)
     """Memory that preparing a cube may take, whatever the cube's size; 0.3 is the program's own [GB]."""

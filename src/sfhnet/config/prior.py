@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from sfhnet.config.base import Section
 from sfhnet.config.distributions import Distribution
+from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.priors.names import (
     FAMILY_PARAMETERS,
     METALLICITY_PARAMETERS,
@@ -186,13 +187,9 @@ def _check_names(where: str, given: dict[str, Distribution], needed: tuple[str, 
 
 
 _LIMITS = {
+    **{name: parameter.drawn for name, parameter in DUST_AND_LINES.items()},
     "z_final": (1e-6, 0.2),
     "metal_yield": (1e-4, 1.0),
-    "tau_birth": (0.0, 20.0),
-    "tau_screen": (0.0, 20.0),
-    "pow_birth": (-4.0, 1.0),
-    "pow_screen": (-4.0, 1.0),
-    "bump": (0.0, 20.0),
     "alpha": (0.05, 100.0),
     "dilution_depth": (0.0, 0.99),
     "scatter_dex": (0.0, 3.0),

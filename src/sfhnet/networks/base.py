@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from sfhnet.batch import Batch
+from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.networks.heads import Head
-from sfhnet.posterior import LEVELS, SCALARS
 
 __all__ = ["Network", "Spec", "StandardNetwork"]
 
@@ -99,7 +99,7 @@ class Network(nn.Module, ABC):
         Returns
         -------
         dict of Tensor
-            ``mass_fraction``, ``mh`` (n, n_sample, n_age), `SCALARS` and `NUISANCES` (n, n_sample).
+            ``mass_fraction``, ``mh`` (n, n_sample, n_age), `SCALARS` and `DUST_AND_LINES` (n, n_sample).
         """
         raise ValueError(f"the network {self.spec.kind} has no joint posterior; use one of kind flow")
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from sfhnet.batch import Batch
+from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.networks.base import Network, Spec, StandardNetwork
 from sfhnet.networks.heads import Head, scalar_labels
 from sfhnet.networks.projection import Features, Projection
-from sfhnet.posterior import LEVELS, SCALARS
 
 __all__ = ["PcaMlp", "PriorMean", "residual_mlp"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sfhnet.posterior import LEVELS, SCALARS, SFR_FLOOR_PER_YR
+from sfhnet.core.histories import scalar_from_label
+from sfhnet.core.quantities import LEVELS, SCALARS
 
 __all__ = ["Head", "age_widths_dex", "scalar_labels"]
 
@@ -27,15 +26,10 @@ def age_widths_dex(age_edges_myr: Tensor) -> Tensor:
 def scalar_labels(labels: dict[str, Tensor]) -> Tensor:
     """Stack the true scalars in the order of `SCALARS`, (n, n_scalar).
 
-    SFR labels (1/yr) become logarithms with a floor at `SFR_FLOOR_PER_YR`.
+    SFR labels (1/yr) become logarithms with a floor, computed in double precision.
     """
-    columns = []
-    for name in SCALARS:
-        if name in ("log_sfr10", "log_sfr100"):
-            columns.append(torch.log10(labels[name[4:]].double().clamp_min(SFR_FLOOR_PER_YR)).float())
-        else:
-            columns.append(labels[name].float())
-    return torch.stack(columns, dim=1)
+    columns = (scalar_from_label(scalar, labels[scalar.source].double()) for scalar in SCALARS.values())
+    return torch.stack([column.float() for column in columns], dim=1)
 
 
 class Head(nn.Module):
@@ -151,8 +145,3 @@ def _monotone(raw: Tensor, step: float) -> Tensor:
     up = torch.cumsum(step * functional.softplus(raw[:, _MEDIAN + 1 :]), dim=1)
     down = torch.cumsum(step * functional.softplus(raw[:, :_MEDIAN].flip(1)), dim=1).flip(1)
     return torch.cat([centre - down, centre, centre + up], dim=1)
-
-
-def describe(head: Head) -> dict[str, Any]:
-    """Return sizes for drawings and the model card."""
-    return {"age bins": head.n_age, "quantiles": head.n_q, "scalars": head.n_scalar}

@@ -7,23 +7,23 @@ density; they get a little noise, which is the resolution of the samples: see `H
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfhnet.posterior import NUISANCES, SFR_FLOOR_PER_YR
+from sfhnet.core.histories import history_scalars
+from sfhnet.core.quantities import DUST_AND_LINES, SCALARS
 
-__all__ = ["HistoryCode", "history_scalars"]
+__all__ = ["HistoryCode"]
 
 # ASSUME: a bin's mass below that of this specific star-formation rate (1/yr), and below 0.03 % of all, is nothing.
 _EMPTY_SSFR_PER_YR, _EMPTY_SHARE = 3e-13, 3e-4
 _EMPTY_SCATTER = 0.5
 
-# What the history in bins does not give (the means lose 0.03 to 0.05 dex to the bins), and the noise that blurs it
-# (dex, mag).
-_DIRECT: dict[str, float] = {
-    **dict.fromkeys(("lw_log_age", "mw_log_age", "lw_mh", "mw_mh", "a_v", "log_ml"), 0.01),
-}
-_MH_NOISE_DEX = 0.02
+# Scalars that the history in bins does not give (the means lose 0.03 to 0.05 dex to the bins), and the noise that blurs
+# them (dex, mag).
+_DIRECT = tuple(name for name, scalar in SCALARS.items() if not scalar.from_history)
+_DIRECT_NOISE, _MH_NOISE_DEX = 0.01, 0.02
 
 
 class HistoryCode(nn.Module):
@@ -39,8 +39,7 @@ class HistoryCode(nn.Module):
     Notes
     -----
     ``width`` is the length of the vector: n_age - 1 sticks, n_mh components, the weighted means, A_V and the
-    mass-to-light ratio, and the parameters of `sfhnet.posterior.NUISANCES`. Resolution: 0.02 dex in [M/H], 0.01 dex or
-    mag in the rest, and masses below a specific star-formation rate of 3e-13 per yr count as none.
+    mass-to-light ratio, and the parameters of dust and lines. Resolution: 0.02 dex in [M/H], 0.01 dex or mag in the rest, and masses below a specific star-formation rate of 3e-13 per yr count as none.
     """
 
     def __init__(self, age_edges_myr: list[float], n_mh: int) -> None:
@@ -48,16 +47,17 @@ class HistoryCode(nn.Module):
         edges = torch.tensor(age_edges_myr, dtype=torch.float64)
         self.n_age = len(age_edges_myr) - 1
         self.n_mh = min(n_mh, self.n_age)
-        self.names = (*_DIRECT, *NUISANCES)
+        self.names = (*_DIRECT, *DUST_AND_LINES)
         self.width = self.n_age - 1 + self.n_mh + len(self.names)
         empty = (_EMPTY_SSFR_PER_YR * 1e6 * torch.diff(edges)).clamp_max(_EMPTY_SHARE)
+        self._edges_yr = 1e6 * np.asarray(age_edges_myr, dtype=float)
         self.register_buffer("edges_myr", edges)
         self.register_buffer("empty", empty.float())
         self.register_buffer("mh_mean", torch.zeros(self.n_age))
         self.register_buffer("mh_basis", torch.eye(self.n_age)[: self.n_mh])
         self.register_buffer("mean", torch.zeros(self.width))
         self.register_buffer("scale", torch.ones(self.width))
-        noise = torch.tensor([*_DIRECT.values(), *(0.0 for _ in NUISANCES)])
+        noise = torch.tensor([_DIRECT_NOISE] * len(_DIRECT) + [0.0] * len(DUST_AND_LINES))
         self.register_buffer("noise", noise)
 
     @torch.no_grad()
@@ -102,8 +102,7 @@ class HistoryCode(nn.Module):
         Returns
         -------
         dict of Tensor
-            ``mass_fraction`` and ``mh`` (..., n_age), all scalars of `sfhnet.posterior.SCALARS` and the parameters of
-            `NUISANCES` (...).
+            ``mass_fraction`` and ``mh`` (..., n_age), all of `sfhnet.core.quantities.SCALARS` and `DUST_AND_LINES` (...).
         """
         raw = vectors * self.scale + self.mean
         sticks, mh, direct = raw.split([self.n_age - 1, self.n_mh, len(self.names)], dim=-1)
@@ -116,38 +115,5 @@ class HistoryCode(nn.Module):
         mass = mass / mass.sum(-1, keepdim=True)
         mh = self.mh_mean + mh @ self.mh_basis
         given = dict(zip(self.names, direct.unbind(-1), strict=True))
-        derived = history_scalars(mass, self.edges_myr)
+        derived = history_scalars(mass, self._edges_yr)
         return {"mass_fraction": mass, "mh": mh, **derived, **given}
-
-
-def history_scalars(mass: Tensor, edges_myr: Tensor) -> dict[str, Tensor]:
-    """Return the scalars that a history in bins gives, star formation constant within each bin.
-
-    Parameters
-    ----------
-    mass : Tensor (..., n_age)
-        Mass fractions.
-    edges_myr : Tensor (n_age+1,)
-        Bin edges in Myr.
-
-    Returns
-    -------
-    dict of Tensor (...)
-        ``t10`` .. ``t90`` (log10 yr), ``log_sfr10`` and ``log_sfr100`` (log10 1/yr).
-    """
-    edges = edges_myr.to(mass)
-    cum = torch.cat([torch.zeros_like(mass[..., :1]), mass.cumsum(-1)], dim=-1)
-    result = {}
-    for percent in (10, 25, 50, 75, 90):
-        # Look-back time by which this share had formed: all that is younger makes up the rest.
-        younger = torch.full_like(cum[..., :1], 1 - percent / 100)
-        k = torch.searchsorted(cum.contiguous(), younger).clamp(1, mass.shape[-1])
-        low, high = cum.gather(-1, k - 1), cum.gather(-1, k)
-        part = ((younger - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
-        time = edges[k - 1] + part * (edges[k] - edges[k - 1])
-        result[f"t{percent}"] = torch.log10((1e6 * time).clamp_min(1.0))[..., 0]
-    for window in (10.0, 100.0):
-        inside = ((window - edges[:-1]) / (edges[1:] - edges[:-1])).clamp(0, 1)
-        rate = (mass @ inside) / (1e6 * window)
-        result[f"log_sfr{window:.0f}"] = torch.log10(rate.clamp_min(SFR_FLOOR_PER_YR))
-    return result

@@ -11,9 +11,9 @@ import numpy as np
 
 from sfhnet.batch import Batch
 from sfhnet.config import PpxfConfig
-from sfhnet.history import point_posterior
+from sfhnet.core.quantities import QUANTITIES, SCALARS
 from sfhnet.io import create_h5, open_h5, put, write_json
-from sfhnet.posterior import SCALARS, Posterior
+from sfhnet.posterior import Posterior, point_posterior
 from sfhnet.ppxf.fit import RECOMMENDED, Fit, FitSettings, Spectrum, fit_spectrum, scheme_name
 from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import Templates
@@ -103,8 +103,7 @@ def _write(
         for name, values in found.items():
             group = file.create_group(name)
             for quantity, value in values.items():
-                unit = {"mh": "dex", "bestfit": "scale"}.get(quantity) or _OF_FIT.get(quantity, "")
-                unit = SCALARS[quantity][0] if quantity in SCALARS else unit
+                unit = QUANTITIES[quantity].unit if quantity in QUANTITIES else _OF_FIT.get(quantity, "scale")
                 axes = {1: "bin", 2: "bin, wave" if quantity == "bestfit" else "bin, age"}[value.ndim]
                 put(group, quantity, value, unit, axes)
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyprospect.constants import Z_SUN
+from pyprospect.constants import V_WINDOW_AA, Z_SUN
 from pyprospect.ssp import SSPLibrary
 from pyprospect.synthesis import rebin_matrix
-from sfhnet.history import times_and_rates
-from sfhnet.priors.age_grid import mean_log_age
+from sfhnet.core.histories import history_scalars, weighted_means
 
 __all__ = ["Histories"]
 
@@ -45,7 +44,7 @@ class Histories:
         Returns
         -------
         dict
-            ``mass_fraction``, ``mh`` (n_bin,) and the scalars of `sfhnet.posterior.SCALARS`. A bin without mass has the
+            ``mass_fraction``, ``mh`` (n_bin,) and the scalars of `sfhnet.core.quantities.SCALARS`. A bin without mass has the
             [M/H] of its neighbours in age, interpolated in log age.
 
         Raises
@@ -69,21 +68,16 @@ class Histories:
         weighted = (share * metal[:, None]).sum(axis=0) @ to_bins
         # As in the labels: the stars of one age have one metallicity, the mean by mass.
         of_age = (share * metal[:, None]).sum(axis=0) / np.maximum(per_age, 1e-300)
-        light = share * self._v_light()
-        log_age = mean_log_age(edges_yr)
-        result: dict[str, np.ndarray | float] = {
+        light = (share * self._v_light()).sum(axis=0)
+        return {
             "mass_fraction": fraction,
             "mh": self._metallicity(fraction, weighted),
-            "mw_log_age": float(per_age @ log_age),
-            "lw_log_age": float(light.sum(axis=0) @ log_age / light.sum()),
-            "mw_mh": float((share * metal[:, None]).sum()),
-            "lw_mh": float(light.sum(axis=0) @ of_age / light.sum()),
-            "a_v": float(-2.5 * np.log10(light.sum(axis=0) @ transmission_v / light.sum())),
+            "a_v": float(-2.5 * np.log10(light @ transmission_v / light.sum())),
             "log_ml": float(np.log10(total)),
+            **weighted_means(per_age, of_age, edges_yr, "mw"),
+            **weighted_means(light, of_age, edges_yr, "lw"),
+            **history_scalars(per_age, edges_yr),
         }
-        younger = np.concatenate([[0.0], per_age.cumsum()])
-        result |= times_and_rates(younger, edges_yr)
-        return result
 
     def _bins_yr(self, edges_yr: np.ndarray) -> np.ndarray:
         # What the library has beyond the last bin counts in it.
@@ -92,7 +86,7 @@ class Histories:
 
     def _v_light(self) -> np.ndarray:
         wave = self.library.wave_aa
-        window = (wave >= 5450.0) & (wave <= 5550.0)  # as in FoldedLibrary.v_light
+        window = (wave >= V_WINDOW_AA[0]) & (wave <= V_WINDOW_AA[1])  # as in FoldedLibrary.v_light
         return self.library.spectra[:, :, window].mean(axis=2, dtype=np.float64)
 
     def _metallicity(self, fraction: np.ndarray, weighted: np.ndarray) -> np.ndarray:

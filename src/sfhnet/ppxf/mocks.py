@@ -13,10 +13,10 @@ import numpy as np
 from sfhnet.benchmarks import BENCHMARKS, Case
 from sfhnet.calibration_errors import zero_point_rms
 from sfhnet.config import Config
-from sfhnet.history import point_posterior
+from sfhnet.core.quantities import SCALARS
 from sfhnet.io import create_h5, open_h5, put, read_json, write_json
 from sfhnet.metrics import point_metrics
-from sfhnet.posterior import SCALARS
+from sfhnet.posterior import point_posterior
 from sfhnet.ppxf.fit import RECOMMENDED, FitSettings, Spectrum, fit_spectrum, scheme_name
 from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import Templates
@@ -55,7 +55,7 @@ class Answers:
     mass_fraction, mh : ndarray (n, n_age)
         Histories; NaN where the fit failed.
     scalars : dict of ndarray (n,)
-        Those of `sfhnet.posterior.SCALARS`.
+        Those of `sfhnet.core.quantities.SCALARS`.
     of_fit : dict of ndarray (n,)
         ``regul``, ``rise``, ``chi2``, kinematics and seconds, see `sfhnet.ppxf.fit.Fit`.
     """

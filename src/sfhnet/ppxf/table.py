@@ -11,10 +11,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from sfhnet.history import point_posterior
+from sfhnet.core.quantities import SCALARS
 from sfhnet.io import open_h5, read_json, write_json, write_text
 from sfhnet.metrics import AGE_RANGES_MYR, point_metrics, value_at
-from sfhnet.posterior import SCALARS, Posterior
+from sfhnet.posterior import Posterior, point_posterior
 from sfhnet.ppxf.mocks import BEST, Answers, read_chunks
 from sfhnet.validate import SCHEMA as VALIDATION
 from sfhnet.validate import SCHEMA_VERSION as VALIDATION_VERSION

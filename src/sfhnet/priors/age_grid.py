@@ -48,11 +48,3 @@ def fine_edges_yr(age_max_yr: float, n_per_dex: int, required_yr: ArrayLike = ()
     for value in fixed:  # 10**log10(x) is not x to the last bit
         edges[np.argmin(np.abs(edges - value))] = value
     return edges
-
-
-def mean_log_age(edges_yr: Array) -> Array:
-    """Mean of log10(age / yr) in each cell for constant SFR, shape (n_cell,)."""
-    a, b = edges_yr[:-1], edges_yr[1:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        a_log_a = np.where(a > 0, a * np.log(a), 0.0)
-    return ((b * np.log(b) - a_log_a) / (b - a) - 1.0) / np.log(10.0)

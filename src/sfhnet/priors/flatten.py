@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .age_grid import mean_log_age
+from sfhnet.core.histories import mean_log_age
 
 if TYPE_CHECKING:
     from sfhnet.config.prior import FlatteningConfig

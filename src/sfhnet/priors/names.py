@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sfhnet.core.quantities import DUST_AND_LINES
+
 MONOTONE_KNOTS = 5
 N_TX = 3
 
@@ -43,13 +45,7 @@ METALLICITY_PARAMETERS: dict[str, tuple[str, ...]] = {
 """Kinds of metallicity history; their order is the kind's number in files."""
 
 NUISANCE_PARAMETERS: tuple[str, ...] = (
-    "tau_birth",
-    "tau_screen",
-    "pow_birth",
-    "pow_screen",
-    "bump",
-    "log_line_scale",
-    "log_u_offset",
+    *DUST_AND_LINES,
     "line_scatter_dex",
     "veldisp_scale",
     "lsf_scale",

@@ -16,10 +16,11 @@ from sfhnet.__main__ import main
 from sfhnet.benchmarks import draw, make_benchmark
 from sfhnet.config import NoiseConfig
 from sfhnet.conformal import Conformal, Strata
+from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.flags import Flag
 from sfhnet.metrics import coverage
 from sfhnet.ood import Familiarity
-from sfhnet.posterior import LEVELS, SCALARS, Posterior
+from sfhnet.posterior import Posterior
 
 
 @pytest.fixture(scope="module")

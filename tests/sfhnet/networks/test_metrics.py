@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from sfhnet import metrics
-from sfhnet.posterior import LEVELS
+from sfhnet.core.quantities import LEVELS
 
 EDGES = np.array([0.0, 10, 100, 1000, 10000])
 

@@ -9,11 +9,11 @@ from small_networks import small_model
 
 from sfhnet.config.base import kind_of, models_in
 from sfhnet.config.models import AttentionConfig, FlowLossWeights, LossWeights, ModelConfig
+from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.networks import KINDS, Spec, build
 from sfhnet.networks.attention import high_pass
 from sfhnet.networks.heads import Head
 from sfhnet.networks.projection import Projection
-from sfhnet.posterior import LEVELS, SCALARS
 from sfhnet.train import make_spec
 
 LEARNERS = [kind for kind in KINDS if kind != "prior_mean"]

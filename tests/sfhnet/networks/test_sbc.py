@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from sfhnet.posterior import LEVELS
+from sfhnet.core.quantities import LEVELS
 from sfhnet.sbc import area_to_curve, expected_coverage, pit, sample_ranks, tarp, uniformity
 
 N = 3000
