@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from sfhnet.benchmarks import BENCHMARKS
 from sfhnet.config import FiguresConfig
 from sfhnet.figure_models import Validation, colour, label, learners
-from sfhnet.figure_style import GREY, save, style
+from sfhnet.figure_style import GREY, save, scatter_panel, style
 from sfhnet.metrics import AGE_RANGES_MYR
 
 __all__ = ["plot_claims", "plot_learning_curve", "plot_stress"]
@@ -38,8 +38,8 @@ def plot_stress(models: Sequence[Validation], stem: Path, config: FiguresConfig)
     kinds = [kind for kind in BENCHMARKS if kind in cases]
     panels = [
         ("history:\nWasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
-        ("mass-weighted log age:\nscatter [dex]", lambda m: m["scalars"]["mw_log_age"]["scatter"]),
-        ("mass-weighted [M/H]:\nscatter [dex]", lambda m: m["scalars"]["mw_mh"]["scatter"]),
+        scatter_panel("mw_log_age"),
+        scatter_panel("mw_mh"),
         (
             "coverage of 68 % intervals\nof cumulative mass [%]",
             lambda m: 100 * m["coverage"]["cum_mass"]["68"],
@@ -162,7 +162,7 @@ def plot_learning_curve(points: Sequence[Mapping[str, Any]], stem: Path, config:
             [(name, line, lambda p, b=b: p[b]["w1_dex"]) for b, name, line in _BOTH],
         ),
         (
-            "mass-weighted [M/H]:\nscatter [dex]",
+            scatter_panel("mw_mh")[0],
             [(name, line, lambda p, b=b: p[b]["mw_mh_scatter"]) for b, name, line in _BOTH],
         ),
     ]

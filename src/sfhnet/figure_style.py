@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,13 +11,31 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from sfhnet.config import FiguresConfig
+from sfhnet.core.quantities import SCALARS
 from sfhnet.io import atomic_write
 
-__all__ = ["COLOURS", "GREY", "save", "style"]
+__all__ = ["COLOURS", "GREY", "drawn", "save", "scatter_panel", "style"]
 
 # Okabe & Ito (2008): distinct for all common forms of colour blindness.
 COLOURS: tuple[str, ...] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#7f7f7f"
+
+# Titles and units of `sfhnet.core.quantities` are plain text, for files and pages alike.
+_SYMBOLS = {"A_V": "$A_V$", "Msun": "M$_\\odot$", "kpc2": "kpc$^2$"}
+
+
+def drawn(text: str) -> str:
+    """Return a title or unit with its symbols as figures write them."""
+    for plain, symbol in _SYMBOLS.items():
+        text = text.replace(plain, symbol)
+    return text
+
+
+def scatter_panel(name: str) -> tuple[str, Callable[[dict], float]]:
+    """Return the title of a panel with the scatter of a scalar, and what picks it from metrics."""
+    unit = SCALARS[name].unit
+    unit = "dex" if unit.startswith("log10") else unit
+    return drawn(f"{SCALARS[name].title}:\nscatter [{unit}]"), lambda m: m["scalars"][name]["scatter"]
 
 
 @contextmanager

@@ -21,9 +21,9 @@ from sfhnet.calibration_figures import (
 from sfhnet.claims_figures import plot_stress
 from sfhnet.config import FiguresConfig
 from sfhnet.core.bands import find_band
-from sfhnet.core.quantities import INTERVALS, LEVELS
+from sfhnet.core.quantities import INTERVALS, LEVELS, SCALARS
 from sfhnet.figure_models import Validation, colour, label, learners, main_case, nearest_snr
-from sfhnet.figure_style import COLOURS, GREY, save, style
+from sfhnet.figure_style import COLOURS, GREY, drawn, save, scatter_panel, style
 from sfhnet.io import open_h5, read_json
 from sfhnet.loss_curve import plot_history
 from sfhnet.metrics import AGE_RANGES_MYR
@@ -37,11 +37,11 @@ def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresCo
     """Draw the main errors against S/N: both benchmarks, with and without bands, beside the prior mean."""
     panels: list[tuple[str, Callable[[dict], float]]] = [
         ("history:\nWasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
-        ("mass-weighted log age:\nscatter [dex]", lambda m: m["scalars"]["mw_log_age"]["scatter"]),
-        ("light-weighted log age:\nscatter [dex]", lambda m: m["scalars"]["lw_log_age"]["scatter"]),
-        ("mass-weighted [M/H]:\nscatter [dex]", lambda m: m["scalars"]["mw_mh"]["scatter"]),
+        scatter_panel("mw_log_age"),
+        scatter_panel("lw_log_age"),
+        scatter_panel("mw_mh"),
         ("half-mass time:\n$R^2$", lambda m: m["scalars"]["t50"]["r2"]),
-        ("$A_V$:\nscatter [mag]", lambda m: m["scalars"]["a_v"]["scatter"]),
+        scatter_panel("a_v"),
     ]
     with style(config):
         figure, axes = plt.subplots(2, 3, figsize=(config.width_inch, 0.62 * config.width_inch))
@@ -126,17 +126,11 @@ def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresCo
 def plot_truth(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
     """Draw recovered against true ages, metallicities, dust and rates, at the S/N nearest 50."""
     case = main_case(model)
-    panels = [
-        ("mw_log_age", "mass-weighted log age [yr]"),
-        ("lw_log_age", "light-weighted log age [yr]"),
-        ("mw_mh", "mass-weighted [M/H] [dex]"),
-        ("lw_mh", "light-weighted [M/H] [dex]"),
-        ("a_v", r"$A_V$ [mag]"),
-        ("log_sfr100", r"log SFR (100 Myr) / mass [yr$^{-1}$]"),
-    ]
+    shown = ("mw_log_age", "lw_log_age", "mw_mh", "lw_mh", "a_v", "log_sfr100")
     with style(config), open_h5(model.h5, SCHEMA, SCHEMA_VERSION) as file:
         figure, axes = plt.subplots(2, 3, figsize=(config.width_inch, 0.68 * config.width_inch))
-        for axis, (name, title) in zip(axes.flat, panels, strict=True):
+        for axis, name in zip(axes.flat, shown, strict=True):
+            title = drawn(SCALARS[name].heading)
             truth, found = file[f"{case}/truth/{name}"][()], file[f"{case}/estimate/{name}"][()]
             low, high = np.quantile(np.concatenate([truth, found]), [0.003, 0.997])
             axis.plot([low, high], [low, high], color=GREY, lw=0.8)

@@ -18,7 +18,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from sfhnet.core.geometry import arcsec_kpc
-from sfhnet.figure_style import COLOURS, GREY
+from sfhnet.core.quantities import OF_BINS
+from sfhnet.figure_style import COLOURS, GREY, drawn
 from sfhnet.flags import QUALITY, quality
 from sfhnet.maps import to_map
 from sfhnet.posterior import Posterior
@@ -26,23 +27,27 @@ from sfhnet.spectra import Spectra
 
 _BAD = "#B2182B"
 _ALARMS = ("OUT OF DISTRIBUTION", "BAD FIT", "NO RESULT", "TOO BROAD")
-# Column of the table -> title, colour map.
-_MAPS: dict[str, tuple[str, str]] = {
-    "lw_log_age": ("light-weighted age [log yr]", "RdYlBu_r"),
-    "mw_log_age": ("mass-weighted age [log yr]", "RdYlBu_r"),
-    "lw_mh": ("light-weighted [M/H] [dex]", "viridis"),
-    "a_v": ("dust A$_V$ [mag]", "cividis"),
-    "log_sfr100_density": ("SFR over 100 Myr [log M$_\\odot$ yr$^{-1}$ kpc$^{-2}$]", "magma"),
-    "log_mass_density": ("mass formed [log M$_\\odot$ kpc$^{-2}$]", "inferno"),
-    "velocity": ("stellar velocity [km s$^{-1}$]", "RdBu_r"),
+# Column of the table -> colour map.
+_MAPS: dict[str, str] = {
+    "lw_log_age": "RdYlBu_r",
+    "mw_log_age": "RdYlBu_r",
+    "lw_mh": "viridis",
+    "a_v": "cividis",
+    "log_sfr100_density": "magma",
+    "log_mass_density": "inferno",
+    "velocity": "RdBu_r",
 }
-_TRUTH: dict[str, tuple[str, str]] = {
-    "mw_log_age": ("mass-weighted age [log yr]", "RdYlBu_r"),
-    "lw_log_age": ("light-weighted age [log yr]", "RdYlBu_r"),
-    "mw_mh": ("mass-weighted [M/H] [dex]", "viridis"),
-    "a_v": ("A$_V$ [mag]", "cividis"),
-    "log_mass_formed": ("mass formed [log M$_\\odot$ per bin]", "inferno"),
+_TRUTH: dict[str, str] = {
+    "mw_log_age": "RdYlBu_r",
+    "lw_log_age": "RdYlBu_r",
+    "mw_mh": "viridis",
+    "a_v": "cividis",
+    "log_mass_formed": "inferno",
 }
+
+
+def _title(column: str) -> str:
+    return "stellar velocity [km s$^{-1}$]" if column == "velocity" else drawn(OF_BINS[column].heading)
 
 
 def summary_page(spectra: Spectra, posterior: Posterior, table: QTable, summary: Mapping[str, Any]) -> Figure:
@@ -92,15 +97,16 @@ def _banner(axes: Axes, spectra: Spectra, summary: Mapping[str, Any]) -> None:
         f"model {summary['model']}" if summary.get("model") else "",
     ]
     numbers = [
-        ("log mass formed", whole["log_mass_formed"], "M$_\\odot$", 2),
-        ("log SFR (100 Myr)", whole["log_sfr100"], "M$_\\odot$ yr$^{-1}$", 2),
-        ("mass-weighted log age", whole["mw_log_age"], "yr", 2),
-        ("[M/H]", whole["mw_mh"], "dex", 2),
-        ("A$_V$", whole["a_v"], "mag", 2),
+        (OF_BINS[name], whole[name])
+        for name in ("log_mass_formed", "log_sfr100", "mw_log_age", "mw_mh", "a_v")
     ]
     axes.text(0, 1.0, spectra.galaxy, fontsize=18, weight="bold", va="top", transform=axes.transAxes)
     axes.text(0, 0.66, "   ".join(part for part in parts if part), va="top", transform=axes.transAxes)
-    said = [f"{name} {value:.{digits}f} {unit}" for name, value, unit, digits in numbers if value is not None]
+    said = [
+        drawn(f"{quantity.title} {value:.2f} {quantity.plain_unit}")
+        for quantity, value in numbers
+        if value is not None
+    ]
     alarmed = _alarmed(summary)
     axes.text(
         0,
@@ -147,7 +153,8 @@ def _draw_maps(cells: list[Axes], spectra: Spectra, table: QTable, summary: Mapp
     shown = cells[0].imshow(white, origin="lower", cmap="gray_r", norm=LogNorm(low, max(high, 1.01 * low)))
     _dress(cells[0], shown, f"white light [{spectra.flux_unit_cgs:g} erg s$^{{-1}}$ cm$^{{-2}}$ Å$^{{-1}}$]")
     _scale_and_compass(cells[0], spectra)
-    for axes, (name, (title, colours)) in zip(cells[1:8], _MAPS.items(), strict=True):
+    for axes, (name, colours) in zip(cells[1:8], _MAPS.items(), strict=True):
+        title = _title(name)
         values = np.asarray(getattr(table[name], "value", table[name]), dtype=float)
         if name == "velocity":
             values = values - np.nanmedian(values)
@@ -361,10 +368,7 @@ def _radial_panel(axes: Axes, spectra: Spectra, table: QTable, summary: Mapping[
     radius = np.asarray(table["radius"].value) * arcsec_kpc(spectra)
     other = axes.twinx()
     other.spines["right"].set_visible(True)
-    for place, name, colour, label in (
-        (axes, "mw_log_age", COLOURS[1], "mass-weighted log age [yr]"),
-        (other, "mw_mh", COLOURS[2], "mass-weighted [M/H] [dex]"),
-    ):
+    for place, name, colour in ((axes, "mw_log_age", COLOURS[1]), (other, "mw_mh", COLOURS[2])):
         place.plot(radius, np.asarray(table[name]), ".", color=colour, markersize=2.5, alpha=0.6)
         fit = summary.get("gradients", {}).get(f"{name}_per_kpc", {})
         if fit.get("slope") is not None:
@@ -374,7 +378,7 @@ def _radial_panel(axes: Axes, spectra: Spectra, table: QTable, summary: Mapping[
             place.plot(
                 radius, spectra.truth[name], "x", color="black", markersize=2, markeredgewidth=0.5, alpha=0.6
             )
-        place.set_ylabel(label, color=colour)
+        place.set_ylabel(_title(name), color=colour)
     _watermark(axes, summary)
     axes.set_xlabel("radius in the disc [kpc]" + (" (black: true)" if spectra.truth else ""))
     slopes = [
@@ -406,7 +410,8 @@ def truth_page(spectra: Spectra, posterior: Posterior, table: QTable, summary: M
     truth = dict(spectra.truth)
     truth["log_mass_formed"] = np.log10(truth["mass_formed"])
     figure, cells = plt.subplots(len(_TRUTH), 4, figsize=(12, 2.75 * len(_TRUTH)))
-    for row, (name, (title, colours)) in zip(cells, _TRUTH.items(), strict=True):
+    for row, (name, colours) in zip(cells, _TRUTH.items(), strict=True):
+        title = _title(name)
         found, true = np.asarray(table[name], dtype=float), truth[name]
         both = np.concatenate([found[np.isfinite(found)], true[np.isfinite(true)]])
         limits = tuple(np.percentile(both, [1, 99]))

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfhnet import clusters
-from sfhnet.figure_style import COLOURS, GREY, save, style
+from sfhnet.core.quantities import LABELS, SCALARS
+from sfhnet.figure_style import COLOURS, GREY, drawn, save, style
 from sfhnet.priors.names import FAMILY_PARAMETERS
 from sfhnet.priors.sample import PriorSample
 
@@ -129,13 +130,18 @@ def draw_labels(
     labels, halpha = batch["labels"], "H$\\alpha$"
     width = {name: equivalent_width_aa(wave_aa, batch["flux"], name) for name in _INDICES}
     panels = [
-        ("Light-weighted log age (yr)", labels["lw_log_age"], (6, 10.2)),
-        ("Mass-weighted log age (yr)", labels["mw_log_age"], (6, 10.2)),
-        ("log t50 (yr)", labels["t50"], (6, 10.2)),
-        ("Light-weighted [M/H] (dex)", labels["lw_mh"], (-2.3, 0.5)),
-        ("[M/H] of the gas (dex)", labels["gas_mh"], (-2.3, 0.5)),
-        ("A$_V$ (mag)", labels["a_v"], (0, 3.5)),
-        ("log sSFR, 10 Myr (1/yr)", np.log10(np.maximum(labels["sfr10"], 1e-14)), (-14, -6.8)),
+        *(
+            (drawn(LABELS[name].heading), labels[name], span)
+            for name, span in (
+                ("lw_log_age", (6, 10.2)),
+                ("mw_log_age", (6, 10.2)),
+                ("t50", (6, 10.2)),
+                ("lw_mh", (-2.3, 0.5)),
+                ("gas_mh", (-2.3, 0.5)),
+                ("a_v", (0, 3.5)),
+            )
+        ),
+        (SCALARS["log_sfr10"].heading, np.log10(np.maximum(labels["sfr10"], 1e-14)), (-14, -6.8)),
         ("F336W $-$ F438W (AB mag)", break_mag, (-0.8, 3)),
         *(
             (f"{n} ($\\rm\\AA$)", width[n], (-30, 10) if n == "H$\\beta$" else None)

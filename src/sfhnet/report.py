@@ -14,24 +14,12 @@ import yaml
 
 from sfhnet.benchmarks import BENCHMARKS
 from sfhnet.config import Config
+from sfhnet.core.quantities import OF_BINS
 from sfhnet.io import read_json, write_text
 from sfhnet.provenance import provenance
 
 __all__ = ["Captions", "Figure", "GalaxyPage", "write_report"]
 
-_QUANTITIES = {
-    "mw_log_age": "log age (mass-weighted) [yr]",
-    "lw_log_age": "log age (light-weighted) [yr]",
-    "mw_mh": "[M/H] (mass-weighted)",
-    "lw_mh": "[M/H] (light-weighted)",
-    "a_v": "A_V [mag]",
-    "log_mass_formed": "log mass formed [Msun]",
-    "log_sfr10": "log SFR, 10 Myr [Msun/yr]",
-    "log_sfr100": "log SFR, 100 Myr [Msun/yr]",
-    "mh_young": "[M/H], younger than 1 Gyr",
-    "log_mass_density": "log mass density [Msun/kpc2]",
-    "log_sfr100_density": "log SFR density, 100 Myr [Msun/yr/kpc2]",
-}
 _SCALARS = ("mw_log_age", "mw_mh", "a_v")
 
 
@@ -136,7 +124,7 @@ def write_report(
         models=models,
         cases=_cases(models),
         scalars=_SCALARS,
-        quantities=_QUANTITIES,
+        quantities={name: quantity.heading for name, quantity in OF_BINS.items()},
         figures=figures,
         rivals=rivals,
         versions=made["versions"] | {"configuration (SHA-256)": made["config_sha256"]},

@@ -34,9 +34,9 @@ def test_page_of_a_cube(tmp_path):
     assert "kpc" in texts(figure)
     for wanted in (
         "white light",
-        "mass-weighted age",
-        "dust",
-        "SFR over 100 Myr",
+        "mass-weighted log age",
+        "$A_V$ [mag]",
+        "log SFR density, 100 Myr",
         "quality",
         "history",
         "metallicity relation",

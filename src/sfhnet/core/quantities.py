@@ -105,9 +105,14 @@ class Quantity:
         return f"{self.meaning} [{self.unit}]"
 
     @property
+    def plain_unit(self) -> str:
+        """Unit of what the logarithm is taken of, or of the quantity itself."""
+        return self.unit.removeprefix("log10 ")
+
+    @property
     def heading(self) -> str:
         """Title and unit for figures; a title says itself that it is of a logarithm."""
-        return f"{self.title} [{self.unit.removeprefix('log10 ')}]"
+        return f"{self.title} [{self.plain_unit}]"
 
 
 @dataclass(frozen=True, kw_only=True)

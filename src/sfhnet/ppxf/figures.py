@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sfhnet.config import FiguresConfig
-from sfhnet.figure_style import COLOURS, GREY, save, style
+from sfhnet.core.quantities import SCALARS
+from sfhnet.figure_style import COLOURS, GREY, drawn, save, scatter_panel, style
 from sfhnet.galaxy_figures import draw_map
 from sfhnet.metrics import AGE_RANGES_MYR
 from sfhnet.posterior import Posterior
@@ -27,12 +28,8 @@ _NAMES = {
     "pca_mlp": "MLP on components",
     "four_branch": "four branches (v1)",
 }
-_MAPS = {
-    "mw_log_age": ("mass-weighted age [log yr]", "RdYlBu_r"),
-    "lw_log_age": ("light-weighted age [log yr]", "RdYlBu_r"),
-    "mw_mh": ("mass-weighted [M/H] [dex]", "viridis"),
-    "a_v": ("$A_V$ [mag]", "cividis"),
-}
+# Scalar -> colour map.
+_MAPS = {"mw_log_age": "RdYlBu_r", "lw_log_age": "RdYlBu_r", "mw_mh": "viridis", "a_v": "cividis"}
 
 
 def _case_title(case: str) -> str:
@@ -69,9 +66,9 @@ def plot_comparison(comparison: Mapping[str, Any], stem: Path, config: FiguresCo
     colours = _colours(names)
     panels = [
         ("cumulative history:\nmean |error|", lambda m: m["cum_mae"]),
-        ("mass-weighted log age:\nscatter [dex]", lambda m: m["scalars"]["mw_log_age"]["scatter"]),
-        ("light-weighted log age:\nscatter [dex]", lambda m: m["scalars"]["lw_log_age"]["scatter"]),
-        ("mass-weighted [M/H]:\nscatter [dex]", lambda m: m["scalars"]["mw_mh"]["scatter"]),
+        scatter_panel("mw_log_age"),
+        scatter_panel("lw_log_age"),
+        scatter_panel("mw_mh"),
     ]
     with style(config):
         figure, axes = plt.subplots(3, 2, figsize=(config.width_inch, 1.12 * config.width_inch))
@@ -170,7 +167,8 @@ def _map_page(
     spectra: Spectra, posterior: Posterior, other: Posterior, comparison: Mapping[str, Any]
 ) -> Figure:
     figure, axes = plt.subplots(len(_MAPS), 3, figsize=(9.6, 2.9 * len(_MAPS)), squeeze=False)
-    for row, (name, (title, colours)) in zip(axes, _MAPS.items(), strict=True):
+    for row, (name, colours) in zip(axes, _MAPS.items(), strict=True):
+        title = drawn(SCALARS[name].heading)
         mine, theirs = posterior.scalars[name], other.scalars[name]
         both = np.concatenate([mine[np.isfinite(mine)], theirs[np.isfinite(theirs)]])
         limits = tuple(np.percentile(both, [2, 98])) if both.size else (0.0, 1.0)

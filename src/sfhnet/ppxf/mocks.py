@@ -256,7 +256,7 @@ def _put(group: Any, answers: Answers) -> None:
     put(group, "mass_fraction", answers.mass_fraction, "", "galaxy, age")
     put(group, "mh", answers.mh, "dex", "galaxy, age")
     for name, value in answers.scalars.items():
-        put(group, f"scalars/{name}", value, SCALARS[name][0], "galaxy")
+        put(group, f"scalars/{name}", value, SCALARS[name].unit, "galaxy")
     for name, value in answers.of_fit.items():
         put(group, f"fit/{name}", value, _OF_FIT[name], "galaxy")
 
