@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sfhnet.core.quantities import SCALARS
 from sfhnet.io import read_json, write_bytes, write_json
 from sfhnet.networks import Network, Spec, build
 
@@ -83,8 +84,19 @@ def read_spec(folder: Path) -> dict[str, Any]:
 
 
 def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
-    """Rebuild a network from its folder, in evaluation mode, with the contents of ``model.json``."""
+    """Rebuild a network from its folder, in evaluation mode, with the contents of ``model.json``.
+
+    Raises
+    ------
+    ValueError
+        If it answers other scalars than `sfhnet.core.quantities.SCALARS`, or the weights do not fit.
+    """
     data = read_spec(folder)
+    answers = data.get("scalars", list(SCALARS))
+    if answers != list(SCALARS):
+        raise ValueError(
+            f"{folder}: the network answers {', '.join(answers)}, this code asks for {', '.join(SCALARS)}; train it again"
+        )
     network = build(Spec.from_json(data["spec"]))
     tensors, _ = load_tensors(Path(folder) / "weights.safetensors")
     missing = set(network.state_dict()) ^ set(tensors)

@@ -1,5 +1,6 @@
 """The table of quantities: names in stored products stay, and a history gives its scalars by one formula for all."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -37,6 +38,16 @@ EDGES_YR = np.array([0.0, 1e7, 1e8, 1e9, 1e10])
 def test_the_shipped_network_answers_the_scalars_of_the_table_in_their_order(root):
     shipped = read_json(root / "data/models/flow/model.json")
     assert shipped["scalars"] == list(SCALARS)
+
+
+def test_a_network_of_other_scalars_is_refused(root, tmp_path):
+    from sfhnet.checkpoint import load_network
+
+    shipped = read_json(root / "data/models/flow/model.json")
+    shipped["scalars"].remove("t25")
+    (tmp_path / "model.json").write_text(json.dumps(shipped))
+    with pytest.raises(ValueError, match=r"this code asks for .* t25"):
+        load_network(tmp_path)
 
 
 def test_every_quantity_has_its_own_name_and_says_what_it_is():
