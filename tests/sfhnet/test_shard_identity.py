@@ -22,13 +22,13 @@ from sfhnet.shard_identity import (
 
 @pytest.fixture(scope="module")
 def config():
-    return Config(bands=("U", "R"), synthesis={"n_shards": 6})
+    return Config(bands=("F336W", "F814W"), synthesis={"n_shards": 6})
 
 
 @pytest.fixture(scope="module")
 def bands():
     wave, bell = np.linspace(3000.0, 4000.0, 50), np.hanning(50)
-    return {"U": Filter("U", wave, bell), "R": Filter("R", wave * 1.8, bell)}
+    return {"F336W": Filter("F336W", wave, bell), "F814W": Filter("F814W", wave * 1.8, bell)}
 
 
 def changed(config, section, **values):
@@ -97,8 +97,8 @@ def test_identity_names_what_the_numbers_depend_on(config, bands, tmp_path):
     assert difference(changed(config, "synthesis", storage="float16"), bands) == "synthesis.storage"
     assert difference(changed(config, "prior", sampler="random"), bands) == "prior"
     assert difference(changed(config, "grid", wave_step_aa=2.5), bands) == "grid"
-    wider = Filter("R", bands["R"].wave_aa * 1.001, bands["R"].response)
-    assert difference(config, bands | {"R": wider}) == "bands.R"
+    wider = Filter("F814W", bands["F814W"].wave_aa * 1.001, bands["F814W"].response)
+    assert difference(config, bands | {"F814W": wider}) == "bands.F814W"
     grid.write_bytes(b"two")
     assert difference(config, bands) == "inputs.lines"
     with pytest.raises(ValueError, match="counts from 0"):
@@ -111,7 +111,7 @@ def test_stress_mocks_depend_on_more_than_the_prior(config, bands):
         stress_identity(config, "held_out", {}, bands),
         stress_identity(changed(config, "validation", stress_galaxies=7), "spiky", {}, bands),
         stress_identity(changed(config, "grid", wave_step_aa=2.5), "spiky", {}, bands),
-        stress_identity(config, "spiky", {}, bands | {"U": dataclasses.replace(bands["R"], name="U")}),
+        stress_identity(config, "spiky", {}, bands | {"F336W": dataclasses.replace(bands["F814W"], name="F336W")}),
     ):
         assert first_difference(first, other)
 

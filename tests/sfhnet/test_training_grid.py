@@ -21,7 +21,7 @@ def test_the_grid_is_that_of_the_configuration():
 def test_the_resolution_is_what_broadening_the_library_gives(ssp_library):
     grid = training_grid(GridConfig(), ssp_library)
     own_aa = ssp_library.fwhm_aa(grid.wave_aa)
-    added_aa = sigma_to_add_aa(grid.wave_aa, GridConfig().veldisp_kms, muse_udf10_fwhm_aa, own_aa)
+    added_aa = sigma_to_add_aa(grid.wave_aa, GridConfig().veldisp_kms, muse_udf10_fwhm_aa, own_fwhm_aa=own_aa)
     np.testing.assert_allclose(grid.sigma_aa, np.hypot(own_aa / np.sqrt(8 * np.log(2)), added_aa), rtol=1e-9)
     # E-MILES is 60 km/s wide beyond 8950 Angstrom: broader than MUSE, and it counts.
     found = np.interp([7000.0, 8960.0, 9350.0], grid.wave_aa, grid.sigma_aa)
