@@ -33,7 +33,7 @@ pins = if grep -qs 'system-site-packages = true' $(VENV)/pyvenv.cfg \
 	&& $(PY) -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; \
 	then grep -v '^torch==' constraints.txt; else cat constraints.txt; fi
 OVERLAYS = $(if $(CONFIG),--configfile $(CONFIG))
-CODE = src scripts tests
+CODE = src scripts speed tests
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
@@ -109,10 +109,10 @@ docs: env ## write the generated pages of docs/
 	@$(PY) -m sfhnet config docs
 
 bench-synthesis: env ## measure the speed of synthesis
-	@$(PY) scripts/bench_synthesis.py $(ARGS)
+	@$(PY) speed/bench_synthesis.py $(ARGS)
 
 bench-cube: env ## measure memory and time of preparing a PHANGS-size cube (ARGS="--folder DIR", 9 GB of disk)
-	@$(PY) scripts/bench_cube.py $(ARGS)
+	@$(PY) speed/bench_cube.py $(ARGS)
 
 constraints: $(VENV)/.test.stamp ## write constraints.txt anew from this environment
 	@{ sed -n '/^#/p' constraints.txt; $(PY) -m pip freeze --exclude-editable | sed 's/+cpu$$//' \

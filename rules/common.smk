@@ -14,10 +14,10 @@ if Path.cwd() != ROOT:
     raise WorkflowError(f"run snakemake in the project's folder: cd {ROOT}")
 sys.path.insert(0, str(ROOT / "src"))
 
-from sfhnet.archives.wanted import wanted_files
+from sfhnet.sources.wanted_files import wanted_files
 from sfhnet.config import load_config
-from sfhnet.provenance import code_modules, fingerprint
-from sfhnet.sample_sheet import load_sheet, weights_of
+from sfhnet.tools.provenance import code_modules, fingerprint
+from sfhnet.sources.sample_sheet import load_sheet, weights_of
 from sfhnet.sources import load_registry
 
 
@@ -62,9 +62,9 @@ PLUMBING = (
     "sfhnet.config.root",
     "sfhnet.config.load",
     "sfhnet.config.base",
-    "sfhnet.cli",
-    "sfhnet.progress",
-    "sfhnet.provenance",
+    "sfhnet.tools.script_options",
+    "sfhnet.tools.progress",
+    "sfhnet.tools.provenance",
 )
 
 
@@ -146,7 +146,7 @@ STRESS = ["spiky", *(["held_out"] if CONFIG.prior.held_out_families else [])]
 SIZES = [size for size in CONFIG.learning_curve.shards if size <= len(TRAINING_SHARDS)]
 
 # Where and how a network is trained and how its loss is drawn meanwhile, not what is trained.
-LOSS_DRAWING = ["sfhnet.loss_curve"]
+LOSS_DRAWING = ["sfhnet.figures.loss_curve"]
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
 N_PROCESS = CONFIG.training.processes
 # --: torchrun must not take the options of the script for its own.

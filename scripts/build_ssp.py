@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__, config=False)
+    parser = script_options.parser(__doc__, config=False)
     parser.add_argument(
         "--emiles", type=Path, required=True, metavar="DIR", help="folder of E-MILES FITS files"
     )
@@ -22,13 +22,13 @@ if __name__ == "__main__":
     parser.add_argument("--wave-max", type=float, default=11000.0, metavar="AA", help="default: 11000")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="of the spectra")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
-    from pyprospect.ssp import SSPLibrary
-    from pyprospect.ssp_merge import repair_holes
-    from sfhnet.provenance import provenance
+    from pyprospect.stars.library import SSPLibrary
+    from pyprospect.stars.merge import repair_holes
+    from sfhnet.tools.provenance import provenance
 
     log = logging.getLogger("sfhnet.build_ssp")
     choice = {"imf": args.imf, "slope": args.slope, "isochrones": args.isochrones}
@@ -47,7 +47,7 @@ if __name__ == "__main__":
         args.out,
         dtype=args.dtype,
         provenance=provenance(
-            modules=["pyprospect.ssp_merge", "pyprospect.ssp_readers", __file__],
+            modules=["pyprospect.stars.merge", "pyprospect.stars.readers", __file__],
             inputs=[*sorted(args.emiles.glob("*.fits")), args.bc03],
         ),
     )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
     parser.add_argument(
         "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="calibration mocks"
@@ -14,13 +14,13 @@ if __name__ == "__main__":
         "--out", type=Path, metavar="FILE", help="default: calibration.json in the model's folder"
     )
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.calibrate import calibrate
     from sfhnet.config import load_config
-    from sfhnet.dataset import Mocks
-    from sfhnet.infer import CALIBRATION
-    from sfhnet.provenance import provenance
+    from sfhnet.inference.model import CALIBRATION
+    from sfhnet.mocks.dataset import Mocks
+    from sfhnet.tools.provenance import provenance
+    from sfhnet.validation.calibrate import calibrate
 
     config = load_config(args.config)
     calibrate(
@@ -32,7 +32,7 @@ if __name__ == "__main__":
         args.out or args.model_dir / CALIBRATION,
         provenance(
             config.calibration,
-            modules=["sfhnet.calibrate", __file__],
+            modules=["sfhnet.validation.calibrate", __file__],
             inputs=[*args.shards, args.model_dir / "weights.safetensors"],
             seed=config.seed,
         ),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
     parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
     parser.add_argument(
@@ -20,18 +20,18 @@ if __name__ == "__main__":
     parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="predictive.h5")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
     from sfhnet.config import load_config
-    from sfhnet.flags import count
-    from sfhnet.forward import load_forward
-    from sfhnet.posterior import Posterior
-    from sfhnet.predictive_check import check_spectra
-    from sfhnet.predictive_limits import Limits
-    from sfhnet.provenance import provenance
-    from sfhnet.spectra import Spectra
+    from sfhnet.core.flags import count
+    from sfhnet.core.posterior import Posterior
+    from sfhnet.core.spectra import Spectra
+    from sfhnet.predictive_check.check import check_spectra
+    from sfhnet.predictive_check.forward_model import load_forward
+    from sfhnet.predictive_check.limits import Limits
+    from sfhnet.tools.provenance import provenance
 
     log = logging.getLogger("sfhnet.check_galaxy")
     config = load_config(args.config)
@@ -49,7 +49,7 @@ if __name__ == "__main__":
         args.out,
         provenance(
             config.noise,
-            modules=["sfhnet.predictive_check", __file__],
+            modules=["sfhnet.predictive_check.check", __file__],
             inputs=[args.spectra, args.posterior, *([args.limits] if args.limits else []), args.ssp],
         ),
     )

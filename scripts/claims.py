@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument(
         "--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json, one a model"
     )
@@ -14,22 +14,22 @@ if __name__ == "__main__":
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="claims.json")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
-    from sfhnet.claims import evaluate_claims, read_answers
     from sfhnet.config import load_config
-    from sfhnet.io import write_json
-    from sfhnet.provenance import provenance
+    from sfhnet.tools.hdf5 import write_json
+    from sfhnet.tools.provenance import provenance
+    from sfhnet.validation.claims import evaluate_claims, read_answers
 
     config = load_config(args.config)
     models = [read_answers(metrics, h5) for metrics, h5 in zip(args.metrics, args.h5, strict=True)]
     claims = evaluate_claims(models)
     made = provenance(
-        config.validation, modules=["sfhnet.claims", __file__], inputs=[*args.metrics, *args.h5]
+        config.validation, modules=["sfhnet.validation.claims", __file__], inputs=[*args.metrics, *args.h5]
     )
     write_json(args.out, {"schema_version": "sfhnet.claims/1", "claims": claims, "provenance": made})
     for name, claim in claims.items():
         verdict = {True: "holds", False: "does not hold", None: "not tested"}[claim["holds"]]
-        logging.getLogger("sfhnet.claims").info("%s: %s (%s)", name, verdict, claim["statement"])
+        logging.getLogger("sfhnet.validation.claims").info("%s: %s (%s)", name, verdict, claim["statement"])

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument(
         "--chunks", type=Path, nargs="+", required=True, metavar="FILE", help="from fit_ppxf: CASE/CHUNK.h5"
     )
@@ -17,11 +17,11 @@ if __name__ == "__main__":
     parser.add_argument("--out-json", type=Path, required=True, metavar="FILE", help="all metrics")
     parser.add_argument("--out-csv", type=Path, required=True, metavar="FILE", help="the table")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     from sfhnet.config import load_config
-    from sfhnet.ppxf.table import compare
-    from sfhnet.provenance import provenance
+    from sfhnet.ppxf.comparison_table import compare
+    from sfhnet.tools.provenance import provenance
 
     config = load_config(args.config)
     compare(
@@ -34,5 +34,5 @@ if __name__ == "__main__":
         args.h5,
         args.out_json,
         args.out_csv,
-        provenance(config.ppxf, modules=["sfhnet.ppxf.table", __file__], inputs=args.metrics),
+        provenance(config.ppxf, modules=["sfhnet.ppxf.comparison_table", __file__], inputs=args.metrics),
     )

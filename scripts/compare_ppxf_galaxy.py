@@ -2,23 +2,23 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="from prepare_galaxy")
     parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="from infer_galaxy")
     parser.add_argument("--predictive", type=Path, required=True, metavar="FILE", help="from check_galaxy")
     parser.add_argument("--ppxf", type=Path, required=True, metavar="FILE", help="from fit_ppxf_galaxy")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.posterior import Posterior
-    from sfhnet.ppxf.galaxies import compare_galaxy
-    from sfhnet.predictive import Predictive
-    from sfhnet.provenance import provenance
-    from sfhnet.spectra import Spectra
+    from sfhnet.core.posterior import Posterior
+    from sfhnet.core.spectra import Spectra
+    from sfhnet.ppxf.galaxy_fits import compare_galaxy
+    from sfhnet.predictive_check.result import Predictive
+    from sfhnet.tools.provenance import provenance
 
     compare_galaxy(
         Spectra.read(args.spectra),
@@ -27,6 +27,6 @@ if __name__ == "__main__":
         args.ppxf,
         args.out,
         provenance(
-            modules=["sfhnet.ppxf.galaxies", __file__], inputs=[args.posterior, args.predictive, args.ppxf]
+            modules=["sfhnet.ppxf.galaxy_fits", __file__], inputs=[args.posterior, args.predictive, args.ppxf]
         ),
     )

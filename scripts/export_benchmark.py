@@ -2,23 +2,23 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--case", required=True, metavar="NAME", help="benchmark set, e.g. real_snr050")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
     parser.add_argument("--stress", type=Path, nargs="*", default=[], metavar="FILE", help="stress mocks")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import numpy as np
 
-    from sfhnet.benchmarks import find_case, read_mocks
     from sfhnet.config import load_config
-    from sfhnet.provenance import provenance
-    from sfhnet.rivals import write_benchmark
+    from sfhnet.tools.provenance import provenance
+    from sfhnet.validation.benchmark_sets import find_case, read_mocks
+    from sfhnet.validation.other_programs import write_benchmark
 
     config = load_config(args.config)
     mocks = read_mocks(args.shards, args.stress, config.training.cache_gb)
@@ -30,7 +30,7 @@ if __name__ == "__main__":
         args.out,
         provenance(
             config.validation,
-            modules=["sfhnet.rivals", __file__],
+            modules=["sfhnet.validation.other_programs", __file__],
             inputs=[*args.shards, *args.stress],
             seed=config.seed,
         ),

@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("file", type=Path, help="file of a galaxy with the source phangs")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.archives.phangs import PhangsFetcher
-    from sfhnet.archives.wanted import wanted_files
     from sfhnet.config import load_config
-    from sfhnet.sample_sheet import load_sheet
+    from sfhnet.sources.phangs import PhangsFetcher
+    from sfhnet.sources.sample_sheet import load_sheet
+    from sfhnet.sources.wanted_files import wanted_files
 
     config = load_config(args.config)
     sheet = load_sheet(config.galaxies.sheet, config.bands, data_dir=config.galaxies.data_dir)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--case", required=True, metavar="NAME", help="benchmark set, e.g. real_snr050")
     parser.add_argument("--chunk", type=int, required=True, metavar="N", help="which chunk, from 0")
     parser.add_argument("--tuning", type=Path, required=True, metavar="FILE", help="regularisation.json")
@@ -16,14 +16,14 @@ if __name__ == "__main__":
     parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.benchmarks import find_case, read_mocks
     from sfhnet.config import load_config
+    from sfhnet.ppxf.benchmark_fits import fit_chunk
     from sfhnet.ppxf.fit import import_ppxf
     from sfhnet.ppxf.ingredients import load_templates
-    from sfhnet.ppxf.mocks import fit_chunk
-    from sfhnet.provenance import provenance
+    from sfhnet.tools.provenance import provenance
+    from sfhnet.validation.benchmark_sets import find_case, read_mocks
 
     import_ppxf()
     config = load_config(args.config)
@@ -38,7 +38,7 @@ if __name__ == "__main__":
         args.out,
         provenance(
             config.ppxf,
-            modules=["sfhnet.ppxf.mocks", __file__],
+            modules=["sfhnet.ppxf.benchmark_fits", __file__],
             inputs=[*args.shards, args.tuning],
             seed=config.seed,
         ),

@@ -2,26 +2,26 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="from prepare_galaxy")
     parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
     parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="filter curves")
     parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import numpy as np
 
     from sfhnet.config import load_config
+    from sfhnet.core.spectra import Spectra
     from sfhnet.ppxf.fit import import_ppxf
-    from sfhnet.ppxf.galaxies import fit_galaxy
+    from sfhnet.ppxf.galaxy_fits import fit_galaxy
     from sfhnet.ppxf.ingredients import load_templates
-    from sfhnet.provenance import provenance
-    from sfhnet.spectra import Spectra
+    from sfhnet.tools.provenance import provenance
 
     import_ppxf()
     config = load_config(args.config)
@@ -33,5 +33,7 @@ if __name__ == "__main__":
         config.ppxf,
         np.asarray(config.age_bins_myr),
         args.out,
-        provenance(config.ppxf, modules=["sfhnet.ppxf.galaxies", __file__], inputs=[args.spectra, args.ssp]),
+        provenance(
+            config.ppxf, modules=["sfhnet.ppxf.galaxy_fits", __file__], inputs=[args.spectra, args.ssp]
+        ),
     )

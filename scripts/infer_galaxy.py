@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
     parser.add_argument(
         "--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5 of the galaxy"
@@ -17,15 +17,15 @@ if __name__ == "__main__":
         "--out-summed", type=Path, metavar="FILE", help="summed.h5: the answer for the sum of all bins"
     )
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
-    from sfhnet.flags import Flag
-    from sfhnet.infer import load
-    from sfhnet.provenance import provenance
-    from sfhnet.spectra import Spectra
-    from sfhnet.summed import summed_spectrum
+    from sfhnet.core.flags import Flag
+    from sfhnet.core.spectra import Spectra
+    from sfhnet.inference.model import load
+    from sfhnet.products.summed_spectrum import summed_spectrum
+    from sfhnet.tools.provenance import provenance
 
     log = logging.getLogger("sfhnet.infer_galaxy")
     model = load(args.model_dir)
@@ -33,7 +33,7 @@ if __name__ == "__main__":
     n_samples = args.samples if model.draws_samples else 0
     spectra = Spectra.read(args.spectra)
     made = provenance(
-        modules=["sfhnet.infer", __file__],
+        modules=["sfhnet.inference.model", __file__],
         inputs=[args.spectra, args.model_dir / "weights.safetensors"],
         seed=args.seed,
     )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
     parser.add_argument(
         "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="calibration mocks"
@@ -17,18 +17,18 @@ if __name__ == "__main__":
         "--out", type=Path, metavar="FILE", help="default: predictive.json in the model's folder"
     )
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import numpy as np
 
     from sfhnet.config import load_config
-    from sfhnet.dataset import Mocks
-    from sfhnet.forward import load_forward
-    from sfhnet.infer import load
-    from sfhnet.learn_limits import learn_limits
-    from sfhnet.library import read_shard
-    from sfhnet.predictive_limits import PREDICTIVE
-    from sfhnet.provenance import provenance
+    from sfhnet.inference.model import load
+    from sfhnet.mocks.dataset import Mocks
+    from sfhnet.mocks.shards import read_shard
+    from sfhnet.predictive_check.forward_model import load_forward
+    from sfhnet.predictive_check.learn_limits import learn_limits
+    from sfhnet.predictive_check.limits import PREDICTIVE
+    from sfhnet.tools.provenance import provenance
 
     config = load_config(args.config)
     learn_limits(
@@ -43,7 +43,7 @@ if __name__ == "__main__":
         args.out or args.model_dir / PREDICTIVE,
         provenance(
             config.calibration,
-            modules=["sfhnet.learn_limits", __file__],
+            modules=["sfhnet.predictive_check.learn_limits", __file__],
             inputs=[*args.shards, args.model_dir / "weights.safetensors", args.ssp],
             seed=config.seed,
         ),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument(
         "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="all training mocks"
     )
@@ -20,15 +20,15 @@ if __name__ == "__main__":
         "--out", type=Path, required=True, metavar="FILE", help="JSON; the model lies beside it"
     )
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import sys
 
     from sfhnet.config import load_config
-    from sfhnet.io import write_json
-    from sfhnet.learning_curve import learning_point
-    from sfhnet.provenance import provenance
-    from sfhnet.train import Preempted
+    from sfhnet.tools.hdf5 import write_json
+    from sfhnet.tools.provenance import provenance
+    from sfhnet.training.trainer import Preempted
+    from sfhnet.validation.learning_curve import learning_point
 
     config = load_config(args.config)
     made = provenance(
@@ -36,7 +36,7 @@ if __name__ == "__main__":
             name: getattr(config, name).model_dump(mode="json")
             for name in ("training", "noise", "learning_curve")
         },
-        modules=["sfhnet.learning_curve", __file__],
+        modules=["sfhnet.validation.learning_curve", __file__],
         inputs=[*args.shards[: args.size], *args.validation, *args.test],
         seed=config.seed,
     )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--galaxy", required=True, metavar="NAME", help="name in the galaxy table")
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
     parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
@@ -30,19 +30,19 @@ if __name__ == "__main__":
     parser.add_argument("--out-bins", type=Path, required=True, metavar="FILE", help="bins.ecsv")
     parser.add_argument("--out-json", type=Path, metavar="FILE", help="summary.json")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
-    from sfhnet.bin_table import bin_columns
-    from sfhnet.galaxy_summary import prior_labels, summarise
-    from sfhnet.io import read_json, write_json
-    from sfhnet.maps import write_maps, write_table
-    from sfhnet.posterior import Posterior
-    from sfhnet.predictive import Predictive
-    from sfhnet.provenance import provenance
-    from sfhnet.spectra import Spectra
-    from sfhnet.summed import summed_spectrum
+    from sfhnet.core.posterior import Posterior
+    from sfhnet.core.spectra import Spectra
+    from sfhnet.predictive_check.result import Predictive
+    from sfhnet.products.bin_table import bin_columns
+    from sfhnet.products.galaxy_summary import prior_labels, summarise
+    from sfhnet.products.maps import write_maps, write_table
+    from sfhnet.products.summed_spectrum import summed_spectrum
+    from sfhnet.tools.hdf5 import read_json, write_json
+    from sfhnet.tools.provenance import provenance
 
     log = logging.getLogger("sfhnet.map_galaxy")
     spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)
@@ -51,7 +51,8 @@ if __name__ == "__main__":
             f"{args.spectra} holds {spectra.galaxy}, not {args.galaxy}; give the file of that galaxy"
         )
     made = provenance(
-        modules=["sfhnet.maps", "sfhnet.galaxy_summary", __file__], inputs=[args.spectra, args.posterior]
+        modules=["sfhnet.products.maps", "sfhnet.products.galaxy_summary", __file__],
+        inputs=[args.spectra, args.posterior],
     )
     prior = read_json(args.model)["prior"]
     predictive = Predictive.read(args.predictive) if args.predictive else None

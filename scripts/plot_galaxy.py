@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--galaxy", required=True, metavar="NAME", help="name in the galaxy table")
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
     parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
@@ -23,17 +23,17 @@ if __name__ == "__main__":
     parser.add_argument("--out-examples", type=Path, required=True, metavar="FILE", help="examples.png")
     parser.add_argument("--out-truth", type=Path, metavar="FILE", help="truth.png, for a simulated galaxy")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.bin_figures import examples_page, quality_page
-    from sfhnet.bin_table import bin_columns
     from sfhnet.config import load_config
-    from sfhnet.figure_style import save, style
-    from sfhnet.galaxy_figures import summary_page, truth_page
-    from sfhnet.io import read_json
-    from sfhnet.posterior import Posterior
-    from sfhnet.predictive import Predictive
-    from sfhnet.spectra import Spectra
+    from sfhnet.core.posterior import Posterior
+    from sfhnet.core.spectra import Spectra
+    from sfhnet.figures.bin_pages import examples_page, quality_page
+    from sfhnet.figures.galaxy_page import summary_page, truth_page
+    from sfhnet.figures.style import save, style
+    from sfhnet.predictive_check.result import Predictive
+    from sfhnet.products.bin_table import bin_columns
+    from sfhnet.tools.hdf5 import read_json
 
     config = load_config(args.config)
     spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)

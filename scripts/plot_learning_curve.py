@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument(
         "--points", type=Path, nargs="+", required=True, metavar="FILE", help="JSON of learning_point.py"
     )
@@ -13,11 +13,11 @@ if __name__ == "__main__":
         "--out", type=Path, required=True, metavar="FILE", help="figure; both .pdf and .png are written"
     )
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.claims_figures import plot_learning_curve
     from sfhnet.config import load_config
-    from sfhnet.io import read_json
+    from sfhnet.figures.claims import plot_learning_curve
+    from sfhnet.tools.hdf5 import read_json
 
     points = [read_json(path) for path in args.points]
     plot_learning_curve(points, args.out.with_suffix(""), load_config(args.config).figures)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="from prepare_galaxy")
     parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="from infer_galaxy")
     parser.add_argument("--ppxf", type=Path, required=True, metavar="FILE", help="from fit_ppxf_galaxy")
@@ -14,15 +14,15 @@ if __name__ == "__main__":
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG; the PDF lies beside it")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     from sfhnet.config import load_config
-    from sfhnet.figure_style import save, style
-    from sfhnet.io import read_json
-    from sfhnet.posterior import Posterior
+    from sfhnet.core.posterior import Posterior
+    from sfhnet.core.spectra import Spectra
+    from sfhnet.figures.style import save, style
     from sfhnet.ppxf.figures import galaxy_page
-    from sfhnet.ppxf.galaxies import read_galaxy
-    from sfhnet.spectra import Spectra
+    from sfhnet.ppxf.galaxy_fits import read_galaxy
+    from sfhnet.tools.hdf5 import read_json
 
     config = load_config(args.config)
     other, fit = read_galaxy(args.ppxf, "fixed")

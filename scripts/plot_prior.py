@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument(
         "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="shards of galaxies"
     )
@@ -17,18 +17,20 @@ if __name__ == "__main__":
     parser.add_argument("--legus", type=Path, metavar="DIR", help="LEGUS catalogue of NGC 1566")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
     import numpy as np
 
-    from sfhnet import clusters, io, prior_figures
     from sfhnet.config import load_config
     from sfhnet.core.bands import BANDS
-    from sfhnet.ingredients import load_bands
-    from sfhnet.library import ShardSet
-    from sfhnet.priors.files import read_prior
+    from sfhnet.figures.validation import prior as prior_figures
+    from sfhnet.mocks.filters_and_lines import load_bands
+    from sfhnet.mocks.shards import ShardSet
+    from sfhnet.priors import cluster_colours as clusters
+    from sfhnet.priors.prior_shards import read_prior
+    from sfhnet.tools import hdf5
 
     log = logging.getLogger("sfhnet.plot_prior")
     config = load_config(args.config)
@@ -53,6 +55,6 @@ if __name__ == "__main__":
     for row in coverage:
         share = 100 * row["share_inside_99_percent_region"]
         log.info("%s, %s: %.1f %% of %d inside", row["catalogue"], row["plane"], share, row["n"])
-    io.write_json(
+    hdf5.write_json(
         args.out_dir / "prior_coverage.json", {"coverage": coverage, "galaxies": len(batch["family"])}
     )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument(
         "--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json, one a model"
     )
@@ -18,10 +18,10 @@ if __name__ == "__main__":
     parser.add_argument("--figures", nargs="+", metavar="NAME", help="only these (default: all)")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder of the figures")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     from sfhnet.config import load_config
-    from sfhnet.figures import draw_validation
+    from sfhnet.figures.validation import draw_validation
 
     config = load_config(args.config)
     draw_validation(args.metrics, args.h5, args.model_dirs, args.out_dir, config.figures, args.figures)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--galaxy", required=True, metavar="NAME", help="name in the galaxy table")
     parser.add_argument(
         "--data",
@@ -23,18 +23,18 @@ if __name__ == "__main__":
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="spectra.h5")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
-    from pyprospect.ssp import SSPLibrary
-    from sfhnet.archives.checksums import check_recorded
+    from pyprospect.stars.library import SSPLibrary
     from sfhnet.config import load_config
-    from sfhnet.flags import count
-    from sfhnet.prepare import prepare
-    from sfhnet.provenance import provenance
-    from sfhnet.sample_sheet import load_sheet, row_of
-    from sfhnet.target import target_of
+    from sfhnet.core.flags import count
+    from sfhnet.observation.galaxy_files import target_of
+    from sfhnet.observation.prepare import prepare
+    from sfhnet.sources.checksums import check_recorded
+    from sfhnet.sources.sample_sheet import load_sheet, row_of
+    from sfhnet.tools.provenance import provenance
 
     log = logging.getLogger("sfhnet.prepare_galaxy")
     config = load_config(args.config)
@@ -51,7 +51,7 @@ if __name__ == "__main__":
             check_recorded(path)
     curves = None
     if args.filters and target.images:
-        from sfhnet.ingredients import load_bands
+        from sfhnet.mocks.filters_and_lines import load_bands
 
         curves = load_bands(args.filters, target.images)
     bands = tuple(config.bands)
@@ -60,7 +60,10 @@ if __name__ == "__main__":
     spectra.write(
         args.out,
         provenance(
-            config=config.galaxies, modules=["sfhnet.prepare", __file__], inputs=inputs, galaxy=args.galaxy
+            config=config.galaxies,
+            modules=["sfhnet.observation.prepare", __file__],
+            inputs=inputs,
+            galaxy=args.galaxy,
         ),
     )
     log.info(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json")
     parser.add_argument(
         "--figures", type=Path, nargs="*", default=[], metavar="FILE", help="PNG of prior and validation"
@@ -26,10 +26,10 @@ if __name__ == "__main__":
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     from sfhnet.config import load_config
-    from sfhnet.report import Captions, Figure, GalaxyPage, write_report
+    from sfhnet.figures.report_page import Captions, Figure, GalaxyPage, write_report
 
     def kind_of(path: Path) -> str:
         return path.stem if (args.templates / f"{path.stem}.rst").is_file() else "validation"

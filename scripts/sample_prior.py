@@ -2,24 +2,24 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--shard", type=int, required=True, help="number of the shard, from 0")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5 file to write")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
     import numpy as np
 
     from sfhnet.config import load_config
-    from sfhnet.priors.files import write_prior
+    from sfhnet.mocks.shard_identity import is_test_shard, prior_identity
+    from sfhnet.priors.prior_shards import write_prior
     from sfhnet.priors.sample import sample
-    from sfhnet.provenance import provenance
-    from sfhnet.shard_identity import is_test_shard, prior_identity
+    from sfhnet.tools.provenance import provenance
 
     config = load_config(args.config)
     identity = prior_identity(config, args.shard)

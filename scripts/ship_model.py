@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="results/model/NAME")
     parser.add_argument("--metrics", type=Path, required=True, metavar="FILE", help="its metrics.json")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="data/models/NAME")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.io import read_json, write_bytes, write_json
+    from sfhnet.tools.hdf5 import read_json, write_bytes, write_json
 
     args.out_dir.mkdir(parents=True, exist_ok=True)
     for name in ("weights.safetensors", "model_card.md"):

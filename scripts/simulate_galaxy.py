@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
     parser.add_argument(
         "--filters", type=Path, metavar="DIR", help="filter curves (default: fetched hst_filters)"
@@ -17,16 +17,16 @@ if __name__ == "__main__":
         "--out-dir", type=Path, required=True, metavar="DIR", help="cube.fits, truth.fits, hst_*.fits"
     )
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
     import numpy as np
 
-    from pyprospect.ssp import SSPLibrary
+    from pyprospect.stars.library import SSPLibrary
     from sfhnet.config import load_config
-    from sfhnet.ingredients import load_bands, load_lines
-    from sfhnet.simulate import LINE_RANGE_AA, simulate_galaxy
+    from sfhnet.mocks.filters_and_lines import load_bands, load_lines
+    from sfhnet.simulated_galaxy.observe import LINE_RANGE_AA, simulate_galaxy
 
     log = logging.getLogger("sfhnet.simulate_galaxy")
     config = load_config(args.config)

@@ -2,29 +2,29 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--kind", required=True, help="spiky or held_out")
     parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
     parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
     parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5 shard to write")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
     from dataclasses import replace
 
-    from pyprospect.ssp import SSPLibrary
+    from pyprospect.stars.library import SSPLibrary
     from sfhnet.config import load_config
-    from sfhnet.ingredients import load_bands, load_lines
-    from sfhnet.library import write_shard
-    from sfhnet.provenance import provenance
-    from sfhnet.shard_identity import stress_identity
-    from sfhnet.stress_mocks import FAMILY_NAMES, draw_stress
-    from sfhnet.synthesis import line_range_aa, make_synthesizer, synthesize
+    from sfhnet.mocks.filters_and_lines import load_bands, load_lines
+    from sfhnet.mocks.shard_identity import stress_identity
+    from sfhnet.mocks.shards import write_shard
+    from sfhnet.mocks.synthesize import line_range_aa, make_synthesizer, synthesize
+    from sfhnet.priors.stress import FAMILY_NAMES, draw_stress
+    from sfhnet.tools.provenance import provenance
 
     config = load_config(args.config)
     drawn = draw_stress(args.kind, config)
@@ -39,9 +39,9 @@ if __name__ == "__main__":
         stress_identity(config, args.kind, inputs, bands),
         provenance=provenance(
             config.validation,
-            modules=["sfhnet.stress_mocks", "sfhnet.synthesis", __file__],
+            modules=["sfhnet.priors.stress", "sfhnet.mocks.synthesize", __file__],
             inputs=inputs,
             seed=config.seed,
         ),
     )
-    logging.getLogger("sfhnet.stress_mocks").info("wrote %s: %d galaxies (%s)", args.out, drawn.n, args.kind)
+    logging.getLogger("sfhnet.priors.stress").info("wrote %s: %d galaxies (%s)", args.out, drawn.n, args.kind)

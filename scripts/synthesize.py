@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
     parser.add_argument("--prior", type=Path, required=True, metavar="FILE", help="shard of sample_prior.py")
     parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
@@ -15,18 +15,18 @@ if __name__ == "__main__":
         "--force", action="store_true", help="make it even if FILE is whole and fits the configuration"
     )
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
     import logging
 
-    from pyprospect.ssp import SSPLibrary
+    from pyprospect.stars.library import SSPLibrary
     from sfhnet.config import load_config
-    from sfhnet.ingredients import load_bands, load_lines
-    from sfhnet.library import is_current, write_shard
-    from sfhnet.priors.files import read_prior
-    from sfhnet.provenance import provenance
-    from sfhnet.shard_identity import prior_identity, same_identity, shard_identity
-    from sfhnet.synthesis import line_range_aa, make_synthesizer, synthesize
+    from sfhnet.mocks.filters_and_lines import load_bands, load_lines
+    from sfhnet.mocks.shard_identity import prior_identity, same_identity, shard_identity
+    from sfhnet.mocks.shards import is_current, write_shard
+    from sfhnet.mocks.synthesize import line_range_aa, make_synthesizer, synthesize
+    from sfhnet.priors.prior_shards import read_prior
+    from sfhnet.tools.provenance import provenance
 
     log = logging.getLogger("sfhnet.synthesize")
     config = load_config(args.config)
@@ -51,7 +51,7 @@ if __name__ == "__main__":
         compression=config.synthesis.compression,
         provenance=provenance(
             config=config.synthesis,
-            modules=["sfhnet.synthesis", "sfhnet.library"],
+            modules=["sfhnet.mocks.synthesize", "sfhnet.mocks.shards"],
             inputs={**inputs, "prior": args.prior},
             seed=[config.seed, made_for["shard"]],
             basis_max_relative_error=synthesizer.compression_error,

@@ -6,10 +6,10 @@ Several GPUs: torchrun --nproc-per-node N -- scripts/train_model.py ... (each pr
 import os
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument(
         "--model", required=True, help="name of the model, a key of models in the configuration"
     )
@@ -27,15 +27,15 @@ if __name__ == "__main__":
         args.threads = max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     if os.environ.get("RANK", "0") != "0":
         args.log = None
-    cli.setup(args)
+    script_options.setup(args)
 
     import sys
 
     from sfhnet.config import load_config
-    from sfhnet.dataset import Mocks
-    from sfhnet.loss_curve import plot_history
-    from sfhnet.provenance import provenance
-    from sfhnet.train import Preempted, Trainer, distributed, make_spec, training_config
+    from sfhnet.figures.loss_curve import plot_history
+    from sfhnet.mocks.dataset import Mocks
+    from sfhnet.tools.provenance import provenance
+    from sfhnet.training.trainer import Preempted, Trainer, distributed, make_spec, training_config
 
     config = load_config(args.config)
     training = training_config(config, args.model)
@@ -55,7 +55,7 @@ if __name__ == "__main__":
                     "noise": config.noise.model_dump(mode="json"),
                     "model": config.models[args.model].model_dump(mode="json"),
                 },
-                modules=["sfhnet.train", __file__],
+                modules=["sfhnet.training.trainer", __file__],
                 inputs=[*args.shards, *args.validation],
                 seed=config.seed,
             ),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--case", required=True, metavar="NAME", help="benchmark set, e.g. real_snr050")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
     parser.add_argument("--stress", type=Path, nargs="*", default=[], metavar="FILE", help="stress mocks")
@@ -14,14 +14,14 @@ if __name__ == "__main__":
     parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="regularisation.json")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.benchmarks import find_case, read_mocks
     from sfhnet.config import load_config
+    from sfhnet.ppxf.benchmark_fits import tune
     from sfhnet.ppxf.fit import import_ppxf
     from sfhnet.ppxf.ingredients import load_templates
-    from sfhnet.ppxf.mocks import tune
-    from sfhnet.provenance import provenance
+    from sfhnet.tools.provenance import provenance
+    from sfhnet.validation.benchmark_sets import find_case, read_mocks
 
     import_ppxf()
     config = load_config(args.config)
@@ -33,6 +33,9 @@ if __name__ == "__main__":
         config,
         args.out,
         provenance(
-            config.ppxf, modules=["sfhnet.ppxf.mocks", __file__], inputs=args.shards, seed=config.seed
+            config.ppxf,
+            modules=["sfhnet.ppxf.benchmark_fits", __file__],
+            inputs=args.shards,
+            seed=config.seed,
         ),
     )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sfhnet import cli
+from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = script_options.parser(__doc__)
     parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
     parser.add_argument(
@@ -20,14 +20,14 @@ if __name__ == "__main__":
     parser.add_argument("--out-h5", type=Path, required=True, metavar="FILE", help="validation.h5")
     parser.add_argument("--out-card", type=Path, metavar="FILE", help="model card (Markdown)")
     args = parser.parse_args()
-    cli.setup(args)
+    script_options.setup(args)
 
-    from sfhnet.benchmarks import read_mocks
     from sfhnet.config import load_config
-    from sfhnet.io import write_text
-    from sfhnet.model_card import model_card
-    from sfhnet.provenance import provenance
-    from sfhnet.validate import validate
+    from sfhnet.tools.hdf5 import write_text
+    from sfhnet.tools.provenance import provenance
+    from sfhnet.validation.benchmark_sets import read_mocks
+    from sfhnet.validation.model_card import model_card
+    from sfhnet.validation.validate import validate
 
     config = load_config(args.config)
     metrics = validate(
@@ -40,7 +40,7 @@ if __name__ == "__main__":
         args.out_h5,
         provenance(
             config.validation,
-            modules=["sfhnet.validate", __file__],
+            modules=["sfhnet.validation.validate", __file__],
             inputs=[*args.shards, *args.stress, args.model_dir / "weights.safetensors"],
             seed=config.seed,
         ),

@@ -12,12 +12,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("scripts/**/*.py")])
+CODE = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("scripts/**/*.py"), *ROOT.glob("speed/*.py")])
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "data" / "README.md"])
 # imported as -> named on the package index
 DISTRIBUTION = {"yaml": "pyyaml", "pypi_simple": "pypi-simple", "dust_extinction": "dust-extinction"}
 # used only where the user has installed them; the code says so when they are missing
 OPTIONAL = {"ppxf", "astroquery", "pyvo"}
+SPEED = {path.stem for path in ROOT.glob("speed/*.py")}
 
 
 def requirements(name):
@@ -38,9 +39,13 @@ def test_every_import_is_required():
     missing = {}
     for path in CODE:
         for name in imported(path):
-            own = name in ("pyprospect", "sfhnet", *sys.stdlib_module_names, *OPTIONAL) or name.startswith(
-                "_"
-            )
+            own = name in (
+                "pyprospect",
+                "sfhnet",
+                *SPEED,
+                *sys.stdlib_module_names,
+                *OPTIONAL,
+            ) or name.startswith("_")
             if not own and canonicalize_name(DISTRIBUTION.get(name, name)) not in known:
                 missing.setdefault(name, []).append(path.relative_to(ROOT).as_posix())
     assert not missing, f"add to requirements.txt and constraints.txt: {missing}"

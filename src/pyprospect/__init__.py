@@ -1,17 +1,19 @@
 """ProSpect for Python: star-formation and metallicity histories to spectra and photometry."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from pyprospect import massfunc, zfunc
-from pyprospect.burst import sfh_burst
-from pyprospect.messages import ClampWarning, CoverageWarning, ProSpectWarning
-from pyprospect.sed import ProSpectSED, prospect_sed
-from pyprospect.sfh import SFHResult, sfh_func
-from pyprospect.smstar import smstar_func
-from pyprospect.ssp import SSPLibrary
+from pyprospect.old_names import MOVED, import_from_old_names
 
 if TYPE_CHECKING:
-    from pyprospect.synthesis import Synthesizer
+    from pyprospect.fast.synthesizer import Synthesizer
+    from pyprospect.histories import massfunc, zfunc
+    from pyprospect.messages import ClampWarning, CoverageWarning, ProSpectWarning
+    from pyprospect.prospect.burst import sfh_burst
+    from pyprospect.prospect.sed import ProSpectSED, prospect_sed
+    from pyprospect.prospect.sfh import SFHResult, sfh_func
+    from pyprospect.prospect.smstar import smstar_func
+    from pyprospect.stars.library import SSPLibrary
 
 __all__ = [
     "ClampWarning",
@@ -29,12 +31,34 @@ __all__ = [
     "zfunc",
 ]
 
+import_from_old_names("pyprospect", MOVED)
+
+# Loaded on first use: the synthesizer needs torch, the rest scipy, and who only wants a constant needs neither.
+_PLACES = {
+    "ClampWarning": "messages",
+    "CoverageWarning": "messages",
+    "ProSpectSED": "prospect.sed",
+    "ProSpectWarning": "messages",
+    "SFHResult": "prospect.sfh",
+    "SSPLibrary": "stars.library",
+    "Synthesizer": "fast.synthesizer",
+    "massfunc": "histories.massfunc",
+    "prospect_sed": "prospect.sed",
+    "sfh_burst": "prospect.burst",
+    "sfh_func": "prospect.sfh",
+    "smstar_func": "prospect.smstar",
+    "zfunc": "histories.zfunc",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # The fast synthesizer needs torch, which takes a second to import and nothing else here needs.
-    if name == "Synthesizer":
-        import pyprospect.fast  # noqa: F401  (says how to get torch where it is missing)
-        from pyprospect.synthesis import Synthesizer
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
+    value = module if _PLACES[name].endswith(f".{name}") else getattr(module, name)
+    globals()[name] = value
+    return value
 
-        return Synthesizer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

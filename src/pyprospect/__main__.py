@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import inventory, tables
-from .ssp import SSPLibrary
+from pyprospect import inventory, tables
+from pyprospect.stars.library import SSPLibrary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

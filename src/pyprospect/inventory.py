@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import tables
+from pyprospect import tables
 
 __all__ = ["Ingredient", "find_ingredients", "find_libraries", "find_tables", "installed"]
 

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyprospect.old_names import import_from_old_names
+from sfhnet.old_names import MOVED
+
 if TYPE_CHECKING:
-    from sfhnet.infer import load
+    from sfhnet.inference.model import load
 
 __all__ = ["__version__", "load"]
 
 __version__ = "0.1.0"
 
 
+import_from_old_names("sfhnet", MOVED)
+
+
 def __getattr__(name: str) -> Any:
     # Loaded on first use: a step that draws priors must not need torch.
     if name == "load":
-        from sfhnet.infer import load
+        from sfhnet.inference.model import load
 
         return load
     raise AttributeError(f"module 'sfhnet' has no attribute {name!r}")

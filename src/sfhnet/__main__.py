@@ -10,12 +10,15 @@ from collections.abc import Sequence
 
 # Each command is a module with add_arguments(parser) and run(args) -> exit status, loaded only when used.
 COMMANDS = {
-    "sources": ("sfhnet.sources.command", "list, fetch and verify upstream files"),
-    "phangs": ("sfhnet.archives.command", "list, fetch and verify public PHANGS cubes, MAPS and HST images"),
-    "config": ("sfhnet.config.command", "check configuration files; write their documentation"),
-    "infer": ("sfhnet.infer_command", "apply a trained model to spectra in a FITS, HDF5, CSV or text file"),
-    "score": ("sfhnet.score_command", "measure the answers of any other program on a benchmark set"),
-    "show": ("sfhnet.show", "show what is inside a product: datasets with units and axes, provenance"),
+    "sources": ("sfhnet.commands.sources", "list, fetch and verify upstream files"),
+    "phangs": ("sfhnet.commands.phangs", "list, fetch and verify public PHANGS cubes, MAPS and HST images"),
+    "config": ("sfhnet.commands.config", "check configuration files; write their documentation"),
+    "infer": ("sfhnet.commands.infer", "apply a trained model to spectra in a FITS, HDF5, CSV or text file"),
+    "score": ("sfhnet.commands.score", "measure the answers of any other program on a benchmark set"),
+    "show": (
+        "sfhnet.commands.show",
+        "show what is inside a product: datasets with units and axes, provenance",
+    ),
 }
 
 

@@ -2,10 +2,10 @@
 
 import h5py
 import pytest
-from parity import ParityTable
-from synthetic_library import make_library
 
+from parity import ParityTable
 from pyprospect.messages import forget_warnings
+from synthetic_library import make_library
 
 TABLE = pytest.StashKey[ParityTable]()
 

@@ -1,6 +1,7 @@
 """Fresh copies of the project, and one that has run the tiny configuration."""
 
 import pytest
+
 from projects import TINY_SOURCES, Project, make_project
 
 

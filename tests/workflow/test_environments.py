@@ -7,6 +7,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
 from step_imports import ROOT, VARIANTS, Step, from_index, imported, libraries, packages, steps
 
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from projects import Project, job_counts, make_project
 
 pytestmark = pytest.mark.slow
@@ -30,21 +31,21 @@ def test_finished_run_has_nothing_left_to_do(finished: Project):
     ("name", "planned_first", "not_planned"),
     [
         (
-            "sfhnet/figures.py",
+            "sfhnet/figures/validation.py",
             {"plot_validation"},
             {"synthesize", "train_model", "validate_model", "map_galaxy"},
         ),
         (
-            "pyprospect/dust.py",
+            "pyprospect/dust/attenuation.py",
             {"synthesize", "train_model", "validate_model", "infer_galaxy"},
             {"sample_prior"},
         ),
         (
-            "sfhnet/train.py",
+            "sfhnet/training/trainer.py",
             {"train_model", "validate_model", "infer_galaxy"},
             {"synthesize", "simulate_galaxy"},
         ),
-        ("sfhnet/maps.py", {"map_galaxy"}, {"prepare_galaxy", "infer_galaxy", "train_model"}),
+        ("sfhnet/products/maps.py", {"map_galaxy"}, {"prepare_galaxy", "infer_galaxy", "train_model"}),
     ],
 )
 def test_touching_a_module_plans_its_steps_and_what_follows(finished, name, planned_first, not_planned):
@@ -57,13 +58,13 @@ def test_touching_a_module_plans_its_steps_and_what_follows(finished, name, plan
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert planned_first <= planned
     assert not planned & not_planned
-    if name == "sfhnet/figures.py":
+    if name == "sfhnet/figures/validation.py":
         assert planned - TARGETS <= FIGURE_RULES
 
 
 @pytest.mark.parametrize(
     ("name", "planned_first"),
-    [("sfhnet/figures.py", "plot_validation"), ("pyprospect/dust.py", "synthesize")],
+    [("sfhnet/figures/validation.py", "plot_validation"), ("pyprospect/dust/attenuation.py", "synthesize")],
 )
 def test_change_that_is_older_than_the_results_is_seen(finished, name, planned_first):
     path = module(finished, name)
@@ -78,7 +79,7 @@ def test_change_that_is_older_than_the_results_is_seen(finished, name, planned_f
 
 
 def test_plumbing_reruns_nothing(finished: Project):
-    for name in ("sfhnet/cli.py", "sfhnet/config/root.py", "sfhnet/provenance.py"):
+    for name in ("sfhnet/tools/script_options.py", "sfhnet/config/root.py", "sfhnet/tools/provenance.py"):
         os.utime(module(finished, name))
     assert finished.planned() == {}
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+
 from step_imports import ROOT
 
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))

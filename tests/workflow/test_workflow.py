@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h5py
 import pytest
+
 from projects import ROOT, Project
 
 pytestmark = pytest.mark.slow

@@ -6,13 +6,13 @@ of their code does not change with the other sections.
 
 from sfhnet.config.figures import FiguresConfig
 from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
-from sfhnet.config.library import PriorConfig, SynthesisConfig
+from sfhnet.config.inputs import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.load import ConfigError, config_from_dict, load_config
 from sfhnet.config.models import ModelConfig
 from sfhnet.config.noise import NoiseConfig, NoiseEffect
-from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.ppxf import PpxfConfig
 from sfhnet.config.root import Config
+from sfhnet.config.synthesis import PriorConfig, SynthesisConfig
 from sfhnet.config.training import TrainingConfig
 from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
 

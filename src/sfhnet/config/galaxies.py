@@ -11,7 +11,10 @@ from sfhnet.config.base import Section, check_range
 from sfhnet.core.bands import find_band
 from sfhnet.core.quantities import SNR_WINDOW_AA
 
-__all__ = ["GalaxiesConfig", "SimulatedGalaxyConfig"]
+__all__ = ["DEC_DEG", "RA_DEG", "GalaxiesConfig", "SimulatedGalaxyConfig"]
+
+# Centre of the simulated galaxy: that of NGC 628 (PHANGS sample table v1.6).
+RA_DEG, DEC_DEG = 24.1739, 15.7836
 
 
 class GalaxiesConfig(Section):

@@ -8,14 +8,14 @@ from pydantic import Field, model_validator
 
 from sfhnet.config.base import Section
 from sfhnet.config.distributions import Distribution
-from sfhnet.core.quantities import DUST_AND_LINES
-from sfhnet.priors.names import (
+from sfhnet.config.prior_names import (
     FAMILY_PARAMETERS,
     METALLICITY_PARAMETERS,
     MONOTONE_KNOTS,
     N_TX,
     NUISANCE_PARAMETERS,
 )
+from sfhnet.core.quantities import DUST_AND_LINES
 
 __all__ = ["FamilyConfig", "FlatteningConfig", "PriorConfig"]
 

@@ -7,11 +7,11 @@ from pydantic import Field, field_validator, model_validator
 from sfhnet.config.base import Section, check_ascending
 from sfhnet.config.figures import FiguresConfig
 from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
-from sfhnet.config.library import PriorConfig, SynthesisConfig
+from sfhnet.config.inputs import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.models import FlowConfig, ModelConfig, PcaMlpConfig, PriorMeanConfig
 from sfhnet.config.noise import NoiseConfig
-from sfhnet.config.physics import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.ppxf import PpxfConfig
+from sfhnet.config.synthesis import PriorConfig, SynthesisConfig
 from sfhnet.config.training import TrainingConfig
 from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
 from sfhnet.core.bands import PHANGS_HST, find_band

@@ -1,0 +1,1 @@
+"""The shared nouns: spectra, batches, posteriors, flags, quantities, histories, grid, bands, geometry."""

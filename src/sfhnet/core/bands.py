@@ -45,7 +45,7 @@ class Band:
     psf_fwhm_arcsec: float
 
 
-# pivot_aa: of the curve that models are integrated through (`pyprospect.filter_curve.Filter.pivot_aa`; a test compares),
+# pivot_aa: of the curve that models are integrated through (`pyprospect.bands.curve.Filter.pivot_aa`; a test compares),
 #   so it is right for whatever comes from a model: f_nu of its band fluxes, their places in figures, simulated images.
 #   A real image brings its own, PHOTPLAM, which is used for it: in PHANGS-HST 2707.20, 3354.85, 4325.55, 5305.95 and
 #   8048.10, up to 0.23 per cent from these, as STScI has changed its throughputs since.

@@ -9,7 +9,7 @@ import numpy as np
 from pyprospect.constants import LSOL_ERG_S, MPC_CM
 
 if TYPE_CHECKING:
-    from sfhnet.spectra import Spectra
+    from sfhnet.core.spectra import Spectra
 
 __all__ = ["arcsec_kpc", "deproject", "deprojected_radius", "luminosity_per_flux"]
 

@@ -269,7 +269,7 @@ DUST: dict[str, ForwardParameter] = {
     )
 }
 
-# `sfhnet.synthesis.synthesizer_inputs` turns them into what the synthesizer takes.
+# `sfhnet.mocks.synthesize.synthesizer_inputs` turns them into what the synthesizer takes.
 LINES: dict[str, ForwardParameter] = {
     quantity.name: quantity
     for quantity in (

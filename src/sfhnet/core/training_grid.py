@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
-from pyprospect.lsf import muse_udf10_fwhm_aa
+from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 
 if TYPE_CHECKING:
-    from pyprospect.ssp import SSPLibrary
-    from sfhnet.config import GridConfig
+    from pyprospect.stars.library import SSPLibrary
 
-__all__ = ["INSTRUMENTS", "TrainingGrid", "grid_wave_aa", "training_grid"]
+__all__ = ["INSTRUMENTS", "GridSettings", "TrainingGrid", "grid_wave_aa", "training_grid"]
 
 # grid.lsf of the configuration -> FWHM of the instrument in Angstrom at wavelengths in Angstrom.
 INSTRUMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"muse_udf10": muse_udf10_fwhm_aa}
+
+
+class GridSettings(Protocol):
+    """What the section `grid` of the configuration says (`sfhnet.config.GridConfig`)."""
+
+    wave_min_aa: float
+    wave_max_aa: float
+    wave_step_aa: float
+    veldisp_kms: float
+    lsf: Any
 
 
 @dataclass(frozen=True)
@@ -74,13 +83,13 @@ class TrainingGrid:
         return cls(wave_aa, np.array(info["training_sigma_aa"], dtype=float), dict(info["resolution"]))
 
 
-def grid_wave_aa(grid: GridConfig) -> np.ndarray:
+def grid_wave_aa(grid: GridSettings) -> np.ndarray:
     """Return the wavelengths of the training grid in Angstrom, rest frame, air, shape (n_wave,)."""
     n_steps = round((grid.wave_max_aa - grid.wave_min_aa) / grid.wave_step_aa)
     return grid.wave_min_aa + grid.wave_step_aa * np.arange(n_steps + 1)
 
 
-def training_grid(grid: GridConfig, ssp: SSPLibrary) -> TrainingGrid:
+def training_grid(grid: GridSettings, ssp: SSPLibrary) -> TrainingGrid:
     """Return the grid and the resolution of spectra that are made of a library.
 
     The library is nowhere sharpened: where it is broader than the instrument (E-MILES and MUSE: beyond 6760 Angstrom, by
@@ -88,7 +97,7 @@ def training_grid(grid: GridConfig, ssp: SSPLibrary) -> TrainingGrid:
 
     Parameters
     ----------
-    grid : GridConfig
+    grid : GridSettings
         Wavelengths, instrument and velocity dispersion.
     ssp : SSPLibrary
         What the training spectra are made of.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sfhnet.batch import Batch
+from sfhnet.core.batch import Batch
 from sfhnet.networks.base import Spec, StandardNetwork
 from sfhnet.networks.baselines import Residual, residual_mlp
 from sfhnet.networks.heads import Head

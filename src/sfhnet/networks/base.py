@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sfhnet.batch import Batch
+from sfhnet.core.batch import Batch
 from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.networks.heads import Head
 
@@ -109,7 +109,7 @@ class Network(nn.Module, ABC):
 
     @torch.no_grad()
     def answer(self, batch: Batch) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
-        """Return point estimates and quantiles as numpy arrays, fields of `sfhnet.posterior.Posterior`."""
+        """Return point estimates and quantiles as numpy arrays, fields of `sfhnet.core.posterior.Posterior`."""
         out = self(batch)
         cum_q = out["cum_q"]
         last = torch.ones_like(cum_q[:, :, :1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sfhnet.batch import Batch
+from sfhnet.core.batch import Batch
 from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.networks.base import Network, Spec, StandardNetwork
 from sfhnet.networks.heads import Head, scalar_labels

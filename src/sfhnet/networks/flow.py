@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zuko.flows import NICE
 from zuko.transforms import MonotonicRQSTransform
 
-from sfhnet.batch import Batch
+from sfhnet.core.batch import Batch
 from sfhnet.networks.attention import Attention
 from sfhnet.networks.base import Spec
 from sfhnet.networks.history_code import HistoryCode

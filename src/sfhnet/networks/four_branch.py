@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from sfhnet.batch import Batch
+from sfhnet.core.batch import Batch
 from sfhnet.networks.base import Network, Spec
 from sfhnet.networks.heads import Head
 

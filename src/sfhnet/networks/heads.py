@@ -83,7 +83,7 @@ class Head(nn.Module):
         self.scalar_std.copy_(scalars.std(0).clamp_min(1e-3))
 
     def forward(self, latent: Tensor) -> dict[str, Tensor]:
-        """Return the outputs as tensors; see `sfhnet.posterior.Posterior` for names and shapes.
+        """Return the outputs as tensors; see `sfhnet.core.posterior.Posterior` for names and shapes.
 
         Scalars and their quantiles stay standardised under ``scalars_z``; `physical` undoes it.
         """

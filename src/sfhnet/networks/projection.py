@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sfhnet.batch import WINDOWS_AA, Batch
+from sfhnet.core.batch import WINDOWS_AA, Batch
 from sfhnet.tools.random_streams import torch_stream
 
 __all__ = ["Features", "Projection"]

@@ -1,1 +1,1 @@
-"""pPXF (Cappellari 2023) on the same spectra, for comparison; optional, because its licence is not free for all uses."""
+"""pPXF beside the networks, on the same mocks and galaxies (optional)."""

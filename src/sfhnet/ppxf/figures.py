@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sfhnet.config import FiguresConfig
+from sfhnet.core.posterior import Posterior
 from sfhnet.core.quantities import SCALARS
-from sfhnet.figure_style import COLOURS, GREY, drawn, save, scatter_panel, style
-from sfhnet.galaxy_figures import draw_map
-from sfhnet.metrics import AGE_RANGES_MYR
-from sfhnet.posterior import Posterior
-from sfhnet.spectra import Spectra
+from sfhnet.core.spectra import Spectra
+from sfhnet.figures.galaxy_page import draw_map
+from sfhnet.figures.style import COLOURS, GREY, drawn, save, scatter_panel, style
+from sfhnet.validation.metrics import AGE_RANGES_MYR
 
 __all__ = ["galaxy_page", "plot_comparison"]
 
@@ -54,7 +54,7 @@ def plot_comparison(comparison: Mapping[str, Any], stem: Path, config: FiguresCo
     Parameters
     ----------
     comparison : mapping
-        From `sfhnet.ppxf.table.compare`.
+        From `sfhnet.ppxf.comparison_table.compare`.
     stem : Path
         Path without suffix.
     config : FiguresConfig
@@ -156,7 +156,7 @@ def galaxy_page(
     fit : mapping of str to ndarray
         ``bestfit`` (n, n_wave) in units of the normalising flux.
     comparison : mapping
-        One scheme of `sfhnet.ppxf.galaxies.compare_galaxy`.
+        One scheme of `sfhnet.ppxf.galaxy_fits.compare_galaxy`.
     """
     if spectra.bin_map.size > 1:
         return _map_page(spectra, posterior, other, comparison)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyprospect.constants import V_WINDOW_AA, Z_SUN
-from pyprospect.ssp import SSPLibrary
-from pyprospect.synthesis import rebin_matrix
+from pyprospect.fast.synthesizer import rebin_matrix
+from pyprospect.stars.library import SSPLibrary
 from sfhnet.core.histories import history_scalars, weighted_means
 
 __all__ = ["Histories"]
@@ -16,7 +16,7 @@ __all__ = ["Histories"]
 
 @dataclass(frozen=True)
 class Histories:
-    """Converts masses per (metallicity, age) of a library, by the definitions of `sfhnet.labels`.
+    """Converts masses per (metallicity, age) of a library, by the definitions of `sfhnet.mocks.labels`.
 
     The star-formation rate is constant within the age bin that each population stands for, as in the mocks.
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pyprospect.ssp import SSPLibrary
+from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import Config
 from sfhnet.core.training_grid import grid_wave_aa
-from sfhnet.ingredients import load_bands, load_lines
+from sfhnet.mocks.filters_and_lines import load_bands, load_lines
 from sfhnet.ppxf.templates import Templates, make_templates
 
 __all__ = ["load_templates"]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from pyprospect.constants import BIRTH_CLOUD_AGE_YR, C_KMS
-from pyprospect.folding import band_quadrature, broadening_matrix, line_profiles, sigma_to_add_aa
-from pyprospect.lsf import muse_udf10_fwhm_aa
-from pyprospect.nebular_continuum import continuum_for
-from pyprospect.ssp import SSPLibrary
-from pyprospect.synthesis_inputs import LineRatios
-from sfhnet.resample import kernel, pixel_edges, resample
+from pyprospect.fast.folding import band_quadrature, broadening_matrix, line_profiles, sigma_to_add_aa
+from pyprospect.gas.continuum import continuum_for
+from pyprospect.gas.ratios import LineRatios
+from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
+from pyprospect.stars.library import SSPLibrary
+from sfhnet.observation.resample import kernel, pixel_edges, resample
 
 __all__ = ["BASE_SHARE", "Photometry", "Templates", "make_templates"]
 

@@ -1,1 +1,1 @@
-"""Priors over galaxies: families of star-formation and metallicity histories, dust, lines, kinematics."""
+"""Galaxies drawn from the written prior: histories of star formation, metallicity and dust."""

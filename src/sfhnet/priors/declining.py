@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .pieces import Array, cell_centres, constant_between
+from sfhnet.priors.age_cells import Array, cell_centres, constant_between
 
 
 def _since_start_gyr(edges_yr: Array, start_gyr: Array) -> Array:

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import betaln
 from scipy.stats import beta
 
-from .names import N_TX
-from .pieces import Array
+from sfhnet.config.prior_names import N_TX
+from sfhnet.priors.age_cells import Array
 
 RECENT_YR = 1e8
 

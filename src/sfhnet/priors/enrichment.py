@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .names import MONOTONE_KNOTS
-from .pieces import Array, cell_centres
+from sfhnet.config.prior_names import MONOTONE_KNOTS
+from sfhnet.priors.age_cells import Array, cell_centres
 
 Z_FLOOR = 1e-4
 

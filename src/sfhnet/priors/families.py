@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import declining, dense_basis, skewed_normal, stochastic
-from .pieces import Array
+from sfhnet.priors import declining, dense_basis, skewed_normal, stochastic
+from sfhnet.priors.age_cells import Array
 
 MassFunction = Callable[[Array, dict[str, Array], np.random.Generator], tuple[Array, Array | None]]
 

@@ -11,8 +11,7 @@ from sfhnet.core.histories import mean_log_age
 
 if TYPE_CHECKING:
     from sfhnet.config.prior import FlatteningConfig
-
-    from .sample import PriorSample
+    from sfhnet.priors.sample import PriorSample
 
 Array = NDArray[np.float64]
 

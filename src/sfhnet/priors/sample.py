@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import qmc
 
+from sfhnet.config.prior_names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
+from sfhnet.priors import age_grid, flatten
+from sfhnet.priors.age_cells import normalise
+from sfhnet.priors.enrichment import HISTORIES, Z_FLOOR
+from sfhnet.priors.families import FAMILIES
 from sfhnet.tools.random_streams import stream
-
-from . import age_grid, flatten
-from .enrichment import HISTORIES, Z_FLOOR
-from .families import FAMILIES
-from .names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
-from .pieces import normalise
 
 if TYPE_CHECKING:
     from sfhnet.config.distributions import Distribution
@@ -40,7 +39,7 @@ class PriorSample:
         Dust, line, kinematic parameters and redshift, and the drawn parameters of histories
         (``sfh_*``, ``zh_*``; NaN where a galaxy's family does not have the parameter).
     family, metallicity : ndarray of int8, shape (n,)
-        Numbers into `sfhnet.priors.names`.
+        Numbers into `sfhnet.config.prior_names`.
     log_prior : ndarray, shape (n,)
         Natural log of the prior density of all that was drawn, weights of mixtures included.
     """

@@ -17,11 +17,11 @@ from typing import IO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from sfhnet.archives.download import DownloadError, download, redacted
-from sfhnet.atomic import atomic_write
-from sfhnet.provenance import sha256_file
+from sfhnet.sources.download import DownloadError, download, redacted
 from sfhnet.sources.index import IndexSettings, find_archive, pip_settings
 from sfhnet.sources.registry import Registry, SourceFile, load_registry
+from sfhnet.tools.atomic_files import atomic_write
+from sfhnet.tools.provenance import sha256_file
 
 __all__ = ["MIRROR_VARIABLE", "FetchError", "Fetcher"]
 

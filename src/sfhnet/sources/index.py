@@ -19,7 +19,7 @@ import requests
 from packaging.utils import canonicalize_name
 from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, ProjectPage, PyPISimple
 
-from sfhnet.archives.download import redacted
+from sfhnet.sources.download import redacted
 from sfhnet.sources.registry import Archive
 
 __all__ = ["IndexSettings", "find_archive", "pip_settings"]

@@ -1,1 +1,1 @@
-"""What every part uses: files, provenance, progress, random streams."""
+"""Files that are whole or absent, HDF5 with units, provenance, progress, random streams, options of scripts."""

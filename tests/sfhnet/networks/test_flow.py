@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from small_networks import small_model
 
 from sfhnet.core.histories import history_scalars
 from sfhnet.core.quantities import DUST_AND_LINES, SCALARS
 from sfhnet.networks import build
 from sfhnet.networks.heads import scalar_labels
 from sfhnet.networks.history_code import HistoryCode
-from sfhnet.train import make_spec
+from sfhnet.training.trainer import make_spec
+from small_networks import small_model
 
 
 @pytest.fixture(scope="module")

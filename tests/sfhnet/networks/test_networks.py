@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_networks import small_model
 
 from sfhnet.config.base import kind_of, models_in
 from sfhnet.config.models import AttentionConfig, FlowLossWeights, LossWeights, ModelConfig
@@ -14,7 +13,8 @@ from sfhnet.networks import KINDS, Spec, build
 from sfhnet.networks.attention import high_pass
 from sfhnet.networks.heads import Head
 from sfhnet.networks.projection import Projection
-from sfhnet.train import make_spec
+from sfhnet.training.trainer import make_spec
+from small_networks import small_model
 
 LEARNERS = [kind for kind in KINDS if kind != "prior_mean"]
 
@@ -110,7 +110,7 @@ def test_the_projection_fills_gaps_from_the_components():
 
 
 def _plain(flux):
-    from sfhnet.batch import Batch
+    from sfhnet.core.batch import Batch
 
     n, n_wave = flux.shape
     return Batch(

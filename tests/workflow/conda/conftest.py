@@ -1,6 +1,7 @@
 """A copy of the project of its own for the run in conda environments."""
 
 import pytest
+
 from projects import TINY_SOURCES, Project, make_project
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import h5py
 import pytest
 import yaml
+
 from projects import ROOT, Project
 from step_imports import libraries
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from cluster import Cluster, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]

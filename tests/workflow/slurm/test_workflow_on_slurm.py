@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
 from cluster import Cluster, wait_for
 from projects import TINY_SOURCES, Project, make_project
 

@@ -1,0 +1,46 @@
+"""Measure the speed of synthesis against batch, threads and device, beside what the machine can do.
+
+Needs the fetched sources and an SSP library: make fetch, then snakemake results/ssp/emiles_bc03.h5.
+"""
+
+from pathlib import Path
+
+from sfhnet.tools import script_options
+
+if __name__ == "__main__":
+    parser = script_options.parser(__doc__)
+    parser.add_argument("--ssp", type=Path, default=Path("results/ssp/emiles_bc03.h5"), metavar="FILE")
+    parser.add_argument("--filters", type=Path, default=Path("data/hst_filters"), metavar="DIR")
+    parser.add_argument(
+        "--mappings", type=Path, default=Path("data/mappings51/NB_HII_grid.fits.gz"), metavar="FILE"
+    )
+    parser.add_argument("--galaxies", type=int, default=10000, help="galaxies of the end-to-end measurement")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there too (Markdown)")
+    args = parser.parse_args()
+    script_options.setup(args)
+
+    import os
+    import sys
+
+    import torch
+
+    import synthesis_table
+    from pyprospect.stars.library import SSPLibrary
+    from sfhnet.config import load_config
+    from sfhnet.mocks.filters_and_lines import load_bands, load_lines
+    from sfhnet.mocks.synthesize import line_range_aa, make_synthesizer
+    from sfhnet.tools import hdf5
+
+    config = load_config(args.config)
+    bands = load_bands(args.filters, config.bands)
+    library, lines = SSPLibrary.read(args.ssp), load_lines(args.mappings, *line_range_aa(config, bands))
+    most = args.threads or min(os.cpu_count() or 1, torch.get_num_threads())
+    text = synthesis_table.run(
+        lambda **options: make_synthesizer(config, library, bands, lines, **options),
+        config,
+        sorted({1, most}),
+        args.galaxies,
+    )
+    sys.stdout.write(text)
+    if args.out:
+        hdf5.write_text(args.out, text)

@@ -1,0 +1,1 @@
+"""Filter curves, band fluxes, magnitudes, K corrections."""

@@ -1,0 +1,1 @@
+"""Emission lines, nebular continuum and the light that ionises the gas."""

@@ -1,0 +1,1 @@
+"""Star-formation and metallicity histories, and their masses in the age bins of a library."""

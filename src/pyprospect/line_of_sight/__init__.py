@@ -1,0 +1,1 @@
+"""What lies between a galaxy and us: distances and intergalactic absorption."""

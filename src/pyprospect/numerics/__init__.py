@@ -1,0 +1,1 @@
+"""Interpolation, quadrature, rebinning and line-spread functions, as R has them."""

@@ -1,0 +1,1 @@
+"""Libraries of simple stellar populations: reading, joining, initial mass functions."""

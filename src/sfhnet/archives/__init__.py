@@ -1,1 +1,0 @@
-"""Public data archives: ESO for MUSE cubes and MAPS, MAST for HST images."""

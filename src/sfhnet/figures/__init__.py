@@ -1,0 +1,1 @@
+"""Pictures of priors, networks, validation and galaxies; the report."""

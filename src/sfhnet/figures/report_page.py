@@ -1,0 +1,171 @@
+"""One HTML page of a run: metrics, figures, galaxies and where they come from; it needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from sfhnet.config import Config
+from sfhnet.core.quantities import OF_BINS
+from sfhnet.tools.hdf5 import read_json, write_text
+from sfhnet.tools.provenance import provenance
+from sfhnet.validation.benchmark_sets import BENCHMARKS
+
+__all__ = ["Captions", "Figure", "GalaxyPage", "write_report"]
+
+_SCALARS = ("mw_log_age", "mw_mh", "a_v")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A PNG file and its caption."""
+
+    path: Path
+    caption: str
+
+    @property
+    def name(self) -> str:
+        """Name of the file without suffix."""
+        return self.path.stem
+
+    @property
+    def data(self) -> str:
+        """The picture as a data address."""
+        return f"data:image/png;base64,{base64.b64encode(self.path.read_bytes()).decode()}"
+
+
+@dataclass(frozen=True)
+class GalaxyPage:
+    """What map_galaxy and plot_galaxy made of one galaxy."""
+
+    summary: Path
+    figures: Sequence[Figure] = field(default_factory=tuple)
+
+
+class Captions:
+    """Captions from the templates that the workflow system uses as well: ``{{ snakemake.wildcards.NAME }}``.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds NAME.rst, one a kind of figure.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(folder),
+            undefined=jinja2.StrictUndefined,
+            autoescape=jinja2.select_autoescape(),
+        )
+
+    def __call__(self, kind: str, **wildcards: str) -> str:
+        """Return the caption of one figure as plain text."""
+        template = self._templates.get_template(f"{kind}.rst")
+        return " ".join(template.render(snakemake={"wildcards": wildcards}).split())
+
+
+def write_report(
+    out: Path,
+    template: Path,
+    config: Config,
+    metrics: Sequence[Path],
+    figures: Sequence[Figure],
+    galaxies: Sequence[GalaxyPage],
+    comparison: Path | None = None,
+) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    out : Path
+        HTML file.
+    template : Path
+        Jinja template of the page.
+    config : Config
+        The configuration of the run.
+    metrics : sequence of Path
+        ``metrics.json`` of each model.
+    figures : sequence of Figure
+        Figures of the validation.
+    galaxies : sequence of GalaxyPage
+        The galaxies, in the order of the page.
+    comparison : Path, optional
+        ``comparison.json`` of the models and pPXF on the same mocks.
+
+    Raises
+    ------
+    ValueError
+        If the models were not measured on the same galaxies.
+    """
+    models = [read_json(path) for path in metrics]
+    summaries = [read_json(page.summary) | {"figures": page.figures} for page in galaxies]
+    made = provenance(config, inputs={})
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent), undefined=jinja2.StrictUndefined, autoescape=True
+    )
+    environment.filters |= {"number": _number, "percent": _percent}
+    products = {f"metrics of {m['model']}": m["provenance"] for m in models}
+    products |= {f"maps of {s['galaxy']}": s["provenance"] for s in summaries}
+    rivals = None if comparison is None else read_json(comparison)
+    if rivals is not None:
+        products["pPXF beside the models"] = rivals["provenance"]
+    page = environment.get_template(template.name).render(
+        made_utc=made["made_utc"],
+        commit=made["git_commit"],
+        seed=config.seed,
+        galaxies=summaries,
+        models=models,
+        cases=_cases(models),
+        scalars=_SCALARS,
+        quantities={name: quantity.heading for name, quantity in OF_BINS.items()},
+        figures=figures,
+        rivals=rivals,
+        versions=made["versions"] | {"configuration (SHA-256)": made["config_sha256"]},
+        inputs=[
+            (product, name, digest)
+            for product, source in products.items()
+            for name, digest in source["inputs"].items()
+        ],
+        config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=120),
+    )
+    write_text(out, page)
+
+
+def _cases(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of each benchmark: the prior mean once, then the models; the smallest distance is marked."""
+    sums = {m["model"]: m["benchmarks_sha256"] for m in models}
+    if len({tuple(sorted(s.items())) for s in sums.values()}) > 1:
+        raise ValueError(
+            f"the models {', '.join(sums)} were measured on different galaxies; validate them again"
+        )
+    cases = []
+    for name, first in models[0]["cases"].items() if models else ():
+        rows = [{"name": "prior mean"} | first["prior_mean"]]
+        rows += [
+            {"name": m["model"]} | m["cases"][name]["model"] for m in models if m["kind"] != "prior_mean"
+        ]
+        best = min(row["w1_dex"] for row in rows)
+        noise = BENCHMARKS[first["benchmark"]].title
+        bands = "spectrum and bands" if first["bands"] else "spectrum alone"
+        cases.append(
+            {
+                "title": f"S/N {first['snr']:g} per pixel, {bands}, {noise}",
+                "rows": [row | {"best": row["w1_dex"] == best} for row in rows],
+            }
+        )
+    return cases
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{100 * value:.0f} %"

@@ -1,0 +1,314 @@
+"""Figures of training and validation, drawn from stored numbers only: redrawing recomputes nothing."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import h5py
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from sfhnet.config import FiguresConfig
+from sfhnet.core.bands import find_band
+from sfhnet.core.quantities import INTERVALS, LEVELS, SCALARS
+from sfhnet.figures.calibration import (
+    plot_calibration,
+    plot_calibration_strata,
+    plot_coverage,
+    plot_coverage_strata,
+)
+from sfhnet.figures.claims import plot_stress
+from sfhnet.figures.loss_curve import plot_history
+from sfhnet.figures.network_drawing import draw_network
+from sfhnet.figures.style import COLOURS, GREY, drawn, save, scatter_panel, style
+from sfhnet.figures.validated_model import Validation, colour, label, learners, main_case, nearest_snr
+from sfhnet.tools.hdf5 import open_h5, read_json
+from sfhnet.validation.benchmark_sets import case_name
+from sfhnet.validation.metrics import AGE_RANGES_MYR
+from sfhnet.validation.validate import SCHEMA, SCHEMA_VERSION
+
+__all__ = ["FIGURES", "draw_validation"]
+
+
+def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
+    """Draw the main errors against S/N: both benchmarks, with and without bands, beside the prior mean."""
+    panels: list[tuple[str, Callable[[dict], float]]] = [
+        ("history:\nWasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
+        scatter_panel("mw_log_age"),
+        scatter_panel("lw_log_age"),
+        scatter_panel("mw_mh"),
+        ("half-mass time:\n$R^2$", lambda m: m["scalars"]["t50"]["r2"]),
+        scatter_panel("a_v"),
+    ]
+    with style(config):
+        figure, axes = plt.subplots(2, 3, figsize=(config.width_inch, 0.62 * config.width_inch))
+        for axis, (title, key) in zip(axes.flat, panels, strict=True):
+            for index, model in enumerate(learners(models)):
+                for benchmark, line in (("real", "-"), ("ideal", "--")):
+                    snr, value = model.series(benchmark, True, key, "model")
+                    axis.plot(snr, value, line, color=colour(index), marker="o", ms=3)
+                snr, value = model.series("real", False, key, "model")
+                axis.plot(snr, value, ":", color=colour(index), marker="o", ms=3, mfc="white")
+            snr, value = models[0].series("real", True, key, "prior_mean")
+            axis.plot(snr, value, color=GREY, lw=1)
+            axis.set(xscale="log", title=title)
+            axis.set_xticks(snr, [f"{x:g}" for x in snr])
+            axis.minorticks_off()
+            axis.set_ylim(bottom=0)
+        for axis in axes[1]:
+            axis.set_xlabel("median S/N per pixel")
+        handles = [
+            plt.Line2D([], [], color=colour(k), label=label(m.name)) for k, m in enumerate(learners(models))
+        ]
+        handles.append(plt.Line2D([], [], color=GREY, label="prior mean"))
+        handles += [
+            plt.Line2D([], [], color="k", ls="-", marker="o", ms=3, label="all nuisances, five bands"),
+            plt.Line2D(
+                [], [], color="k", ls=":", marker="o", ms=3, mfc="white", label="all nuisances, no bands"
+            ),
+            plt.Line2D([], [], color="k", ls="--", marker="o", ms=3, label="Gaussian noise, five bands"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        return save(figure, stem)
+
+
+def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
+    """Draw the errors per age range with and without photometry, at the S/N nearest 50."""
+    panels = [
+        ("history:\nWasserstein-1 [dex of age]", "w1_dex"),
+        ("mass formed:\nmean |error| / mean mass", "mass_share_relative"),
+        ("[M/H], weighted by mass:\nmean |error| [dex]", "mh_mae"),
+    ]
+    labels = [f"{low:g}-{high:g}" if high < 1e5 else f"> {low:g}" for low, high in AGE_RANGES_MYR.values()]
+    shown = learners(models)
+    width = 0.8 / (2 * len(shown) + 1)
+    with style(config):
+        figure, axes = plt.subplots(1, 3, figsize=(config.width_inch, 0.4 * config.width_inch))
+        for axis, (title, key) in zip(axes, panels, strict=True):
+            place = np.arange(len(labels), dtype=float)
+            slot = -0.4 + width / 2
+            for index, model in enumerate(shown):
+                snr = nearest_snr(model, 50.0)
+                for bands in (True, False):
+                    ranges = model.metrics["cases"][case_name("real", snr, bands)]["model"]["age_ranges"]
+                    axis.bar(
+                        place + slot,
+                        [ranges[name][key] for name in AGE_RANGES_MYR],
+                        width,
+                        color=colour(index) if bands else "white",
+                        edgecolor=colour(index),
+                        hatch=None if bands else "////",
+                        lw=0.8,
+                    )
+                    slot += width
+            prior = models[0].metrics["cases"][case_name("real", nearest_snr(models[0], 50.0), True)][
+                "prior_mean"
+            ]
+            axis.bar(
+                place + slot, [prior["age_ranges"][n][key] for n in AGE_RANGES_MYR], width, color="#cccccc"
+            )
+            axis.set(title=title, xlabel="age [Myr]")
+            axis.set_xticks(place, labels)
+        handles = [
+            plt.Rectangle((0, 0), 1, 1, color=colour(k), label=label(m.name)) for k, m in enumerate(shown)
+        ]
+        handles.append(plt.Rectangle((0, 0), 1, 1, color="#cccccc", label="prior mean"))
+        handles.append(
+            plt.Rectangle((0, 0), 1, 1, fc="white", ec="k", hatch="////", label="without photometry")
+        )
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        return save(figure, stem)
+
+
+def plot_truth(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
+    """Draw recovered against true ages, metallicities, dust and rates, at the S/N nearest 50."""
+    case = main_case(model)
+    shown = ("mw_log_age", "lw_log_age", "mw_mh", "lw_mh", "a_v", "log_sfr100")
+    with style(config), open_h5(model.h5, SCHEMA, SCHEMA_VERSION) as file:
+        figure, axes = plt.subplots(2, 3, figsize=(config.width_inch, 0.68 * config.width_inch))
+        for axis, name in zip(axes.flat, shown, strict=True):
+            title = drawn(SCALARS[name].heading)
+            truth, found = file[f"{case}/truth/{name}"][()], file[f"{case}/estimate/{name}"][()]
+            low, high = np.quantile(np.concatenate([truth, found]), [0.003, 0.997])
+            axis.plot([low, high], [low, high], color=GREY, lw=0.8)
+            axis.plot(truth, found, ".", ms=2, color=COLOURS[0], alpha=0.5, rasterized=True)
+            numbers = model.metrics["cases"][case]["model"]["scalars"][name]
+            axis.text(
+                0.04,
+                0.97,
+                f"bias {numbers['bias']:+.3f}\nscatter {numbers['scatter']:.3f}\n$R^2$ {numbers['r2']:.3f}",
+                transform=axis.transAxes,
+                va="top",
+                fontsize=0.85 * config.font_size,
+            )
+            axis.set(xlim=(low, high), ylim=(low, high), title=title, xlabel="true", ylabel="recovered")
+        snr = nearest_snr(model, 50.0)
+        figure.suptitle(f"{label(model.name)}: held-out galaxies, S/N {snr:g}, all nuisances", x=0.5)
+        return save(figure, stem)
+
+
+def plot_examples(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
+    """Draw held-out galaxies: spectrum and bands, true and recovered cumulative history and metallicity."""
+    with style(config), open_h5(model.h5, SCHEMA, SCHEMA_VERSION) as file:
+        group, edges = file["examples"], file["age_edges_myr"][()]
+        n = len(group["flux"])
+        names = [str(name) for name in group.attrs["band_names"]]
+        # The youngest bin starts at zero age: drawn from 3 Myr on the log axis.
+        drawn = np.maximum(edges, 3.0)
+        figure, axes = plt.subplots(
+            n,
+            3,
+            figsize=(config.width_inch, 0.28 * n * config.width_inch),
+            width_ratios=(1.6, 1, 1),
+            squeeze=False,
+        )
+        for row in range(n):
+            _draw_spectrum(axes[row, 0], group, row, names)
+            _draw_cumulative(axes[row, 1], group, row, drawn)
+            _draw_metallicity(axes[row, 2], group, row, drawn)
+        for column, title in enumerate(("spectrum and band fluxes", "cumulative mass", "metallicity")):
+            axes[0, column].set_title(title)
+        axes[-1, 0].set_xlabel("rest wavelength [$\\mathrm{\\AA}$]")
+        for column in (1, 2):
+            axes[-1, column].set_xlabel("look-back time [Myr]")
+        handles = [
+            plt.Line2D([], [], color="k", label="true"),
+            plt.Line2D([], [], color=COLOURS[1], label=f"recovered ({label(model.name)})"),
+            plt.Rectangle((0, 0), 1, 1, color=COLOURS[1], alpha=0.35, lw=0, label="68 %"),
+            plt.Rectangle((0, 0), 1, 1, color=COLOURS[1], alpha=0.15, lw=0, label="95 %"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+        return save(figure, stem)
+
+
+def _draw_spectrum(axis: Axes, group: h5py.Group, row: int, names: Sequence[str]) -> None:
+    axis.plot(group["wave_aa"][()], group["flux"][row], color=COLOURS[0], lw=0.5, rasterized=True)
+    axis.errorbar(
+        [find_band(name).pivot_aa for name in names],
+        group["band_flux"][row],
+        group["band_sigma"][row],
+        fmt="s",
+        ms=4,
+        color=COLOURS[1],
+        mec="k",
+        mew=0.5,
+    )
+    values = np.concatenate([group["band_flux"][row], np.nanquantile(group["flux"][row], [0.01, 0.995])])
+    axis.set_ylim(0, 1.15 * np.nanmax(values))
+    axis.set_ylabel(r"$f_\lambda\,/\,s$")
+
+
+def _draw_cumulative(axis: Axes, group: h5py.Group, row: int, edges: np.ndarray) -> None:
+    # Drawn as the share formed before each look-back time, so that it grows towards today, as in the paper.
+    truth = 1 - np.concatenate([[0], np.cumsum(group["truth/mass_fraction"][row])])
+    found = 1 - np.concatenate([[0], np.cumsum(group["mass_fraction"][row])])
+    quantiles = 1 - np.concatenate([np.zeros((len(LEVELS), 1)), group["cum_mass_q"][row]], axis=1)
+    for coverage, alpha in ((0.95, 0.15), (0.68, 0.25)):
+        low, high = INTERVALS[coverage]
+        axis.fill_between(edges, quantiles[high], quantiles[low], color=COLOURS[1], alpha=alpha, lw=0)
+    axis.plot(edges, truth, color="k")
+    axis.plot(edges, found, color=COLOURS[1])
+    axis.set(xscale="log", xlim=(edges[-1], edges[0]), ylim=(-0.02, 1.02), ylabel="mass formed before")
+
+
+def _draw_metallicity(axis: Axes, group: h5py.Group, row: int, edges: np.ndarray) -> None:
+    quantiles = group["mh_q"][row]
+    for coverage, alpha in ((0.95, 0.15), (0.68, 0.25)):
+        low, high = INTERVALS[coverage]
+        bounds = [np.append(quantiles[k], quantiles[k][-1]) for k in (low, high)]
+        axis.fill_between(edges, *bounds, step="post", color=COLOURS[1], alpha=alpha, lw=0)
+    truth = group["truth/mh"][row]
+    axis.step(edges, np.append(truth, truth[-1]), where="post", color="k")
+    found = group["mh"][row]
+    axis.step(edges, np.append(found, found[-1]), where="post", color=COLOURS[1])
+    axis.set(xscale="log", xlim=(edges[-1], edges[0]), ylabel="[M/H] [dex]")
+
+
+FIGURES: dict[str, str] = {
+    "metrics_snr": "errors against S/N",
+    "metrics_age": "errors per age range, with and without photometry",
+    "coverage": "coverage before and after calibration",
+    "coverage_strata": "coverage per stratum of held-out galaxies (a figure a model)",
+    "calibration_strata": "coverage of 68 % intervals per stratum of the calibration mocks",
+    "stress": "errors on every benchmark, those unlike the training among them",
+    "calibration": "ranks, expected coverage and TARP before and after calibration (a figure a model)",
+    "truth": "recovered against true (a figure a model)",
+    "examples": "three held-out galaxies (a figure a model; the paper's Fig. 4)",
+    "loss": "loss curves (a figure a model)",
+    "network": "the networks, drawn from themselves (a figure a model; the paper's Figs. 1 and 2)",
+}
+
+
+def draw_validation(
+    metrics: Sequence[Path],
+    h5: Sequence[Path],
+    model_dirs: Sequence[Path],
+    out_dir: Path,
+    config: FiguresConfig,
+    names: Sequence[str] | None = None,
+) -> list[Path]:
+    """Draw the validation figures.
+
+    Parameters
+    ----------
+    metrics, h5 : sequence of Path
+        ``metrics.json`` and ``validation.h5`` of each model, in the same order.
+    model_dirs : sequence of Path
+        Model folders, for loss curves and drawings of the networks.
+    out_dir : Path
+        Folder of the figures.
+    config : FiguresConfig
+        Look.
+    names : sequence of str, optional
+        Which of `FIGURES`; all by default.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or the numbers of files differ.
+    """
+    wanted = list(FIGURES) if names is None else list(names)
+    unknown = sorted(set(wanted) - set(FIGURES))
+    if unknown:
+        raise ValueError(f"no figures {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    if len(metrics) != len(h5):
+        raise ValueError(
+            f"{len(metrics)} metrics files and {len(h5)} validation files; give one of each a model"
+        )
+    models = []
+    for path, data in zip(metrics, h5, strict=True):
+        stored = read_json(path)
+        models.append(Validation(stored["model"], stored, Path(data)))
+    out_dir = Path(out_dir)
+    paths: list[Path] = []
+    for name, plot in (
+        ("metrics_snr", plot_against_snr),
+        ("metrics_age", plot_against_age),
+        ("coverage", plot_coverage),
+        ("calibration_strata", plot_calibration_strata),
+        ("stress", plot_stress),
+    ):
+        if name in wanted:
+            paths += plot(models, out_dir / name, config)
+    for model in learners(models):
+        if "calibration" in wanted:
+            paths += plot_calibration(model, out_dir / f"calibration_{model.name}", config)
+        if "coverage_strata" in wanted:
+            paths += plot_coverage_strata(model, out_dir / f"coverage_strata_{model.name}", config)
+        if "truth" in wanted:
+            paths += plot_truth(model, out_dir / f"truth_{model.name}", config)
+        if "examples" in wanted:
+            paths += plot_examples(model, out_dir / f"examples_{model.name}", config)
+    for folder in map(Path, model_dirs):
+        if read_json(folder / "model.json")["spec"]["kind"] == "prior_mean":
+            continue
+        if "loss" in wanted:
+            with (folder / "history.csv").open(newline="") as handle:
+                rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(handle)]
+            paths += plot_history(rows, out_dir / f"loss_{folder.name}", folder.name, config)
+        if "network" in wanted:
+            paths += draw_network(folder, out_dir / f"network_{folder.name}", config)
+    return paths

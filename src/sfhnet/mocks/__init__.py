@@ -1,0 +1,1 @@
+"""From the prior to noisy labelled spectra: synthesis, shards, noise."""

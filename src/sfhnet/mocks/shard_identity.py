@@ -1,0 +1,207 @@
+"""What a shard was made for: the part of the configuration and the content of the inputs that its numbers depend on.
+
+Identities are plain data and hold no date, path or version: the same library made again gives the same identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from sfhnet.tools.provenance import config_hash, sha256_file
+
+if TYPE_CHECKING:
+    from pyprospect.bands.curve import Filter
+    from sfhnet.config import Config
+
+__all__ = [
+    "ShardError",
+    "content_sha256",
+    "datasets",
+    "first_difference",
+    "is_test_shard",
+    "prior_identity",
+    "same_identity",
+    "sha256_arrays",
+    "shard_identity",
+    "stress_identity",
+]
+
+# Attributes that tell when, where and by what a file was made, not what is in it.
+_NO_CONTENT = ("provenance",)
+_SHOWN = 80
+
+
+class ShardError(ValueError):
+    """A shard that is truncated, damaged, or made for another configuration."""
+
+
+def prior_identity(config: Config, shard: int) -> dict[str, Any]:
+    """Return plain data that a prior shard is a pure function of.
+
+    Raises
+    ------
+    ValueError
+        If there is no such shard in the configuration.
+    """
+    synthesis = config.synthesis
+    if not 0 <= shard < synthesis.n_shards:
+        raise ValueError(
+            f"shard {shard} does not exist; synthesis.n_shards = {synthesis.n_shards} counts from 0"
+        )
+    return {
+        "shard": shard,
+        "seed": config.seed,
+        "galaxies": synthesis.galaxies_per_shard,
+        "prior": config_hash(config.prior),
+        "left_out": [] if is_test_shard(config, shard) else sorted(config.prior.held_out_families),
+        "age_bins_myr": list(config.age_bins_myr),
+    }
+
+
+def is_test_shard(config: Config, shard: int) -> bool:
+    """Return whether a shard is one of the last ones, which the metrics are measured on."""
+    return shard >= config.synthesis.n_shards - config.synthesis.n_test_shards
+
+
+def shard_identity(
+    config: Config, shard: int, inputs: Mapping[str, Path], bands: Mapping[str, Filter]
+) -> dict[str, Any]:
+    """Return plain data that a shard of galaxies is a pure function of, its code apart.
+
+    Parameters
+    ----------
+    config : Config
+    shard : int
+    inputs : mapping of str to Path
+        Library and grids that are read; their content counts (`content_sha256`), not their place.
+    bands : mapping of str to Filter
+        Curves of the bands; their tables count.
+    """
+    return prior_identity(config, shard) | _synthesis_identity(config, inputs, bands)
+
+
+def stress_identity(
+    config: Config, kind: str, inputs: Mapping[str, Path], bands: Mapping[str, Filter]
+) -> dict[str, Any]:
+    """Return plain data that the stress mocks of a kind are a pure function of; arguments as of `shard_identity`."""
+    return {
+        "shard": kind,
+        "seed": config.seed,
+        "galaxies": config.validation.stress_galaxies,
+        "prior": config_hash(config.prior),
+        "validation": config_hash(config.validation),
+        "age_bins_myr": list(config.age_bins_myr),
+    } | _synthesis_identity(config, inputs, bands)
+
+
+def _synthesis_identity(
+    config: Config, inputs: Mapping[str, Path], bands: Mapping[str, Filter]
+) -> dict[str, Any]:
+    options = {"storage", "basis_tolerance", "nebular_continuum", "birth_age_myr"}
+    return {
+        "grid": config_hash(config.grid),
+        "bands": {
+            name: sha256_arrays({"wave_aa": bands[name].wave_aa, "response": bands[name].response})
+            for name in config.bands
+        },
+        "synthesis": config.synthesis.model_dump(mode="json", include=options),
+        "inputs": {name: content_sha256(path) for name, path in inputs.items()},
+    }
+
+
+def first_difference(found: Any, expected: Any, key: str = "") -> tuple[str, str, str] | None:
+    """Return where two identities differ first, by key, with both values as short texts; None if they are equal.
+
+    Parameters
+    ----------
+    found, expected : mapping, list or plain value
+        Tuples count as lists, as in the JSON that identities are kept as.
+    key : str
+        Name of what is compared; names of what lies in it are put behind it.
+    """
+    if isinstance(found, Mapping) and isinstance(expected, Mapping):
+        for name in sorted({*found, *expected}):
+            inner = first_difference(found.get(name), expected.get(name), f"{key}.{name}" if key else name)
+            if inner:
+                return inner
+        return None
+    if isinstance(found, list | tuple) and isinstance(expected, list | tuple) and len(found) == len(expected):
+        for number, (mine, other) in enumerate(zip(found, expected)):
+            inner = first_difference(mine, other, f"{key}[{number}]")
+            if inner:
+                return inner
+        return None
+    return None if found == expected else (key, str(found)[:_SHOWN], str(expected)[:_SHOWN])
+
+
+def same_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Check that a shard was made for what is expected.
+
+    Raises
+    ------
+    ShardError
+        If it was not; names the file and what differs.
+    """
+    different = first_difference(found, expected)
+    if different:
+        key, is_, should_be = different
+        raise ShardError(
+            f"{path} is foreign: its {key} is {is_}, expected {should_be}; make it again with this configuration"
+        )
+
+
+def content_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of what a file holds, in hexadecimal.
+
+    Of HDF5 datasets and attributes count, their provenance (dates, paths, versions) does not; of other files all
+    bytes do.
+    """
+    if not h5py.is_hdf5(path):
+        return sha256_file(path)
+    digest = hashlib.sha256()
+    with h5py.File(path, "r") as file:
+        nodes: dict[str, h5py.Group | h5py.Dataset] = {"": file}
+        file.visititems(nodes.__setitem__)
+        for name in sorted(nodes):
+            node = nodes[name]
+            attributes = {key: value for key, value in node.attrs.items() if key not in _NO_CONTENT}
+            digest.update(f"{name} {json.dumps(attributes, sort_keys=True, default=_plain)}\n".encode())
+            if isinstance(node, h5py.Dataset):
+                text = h5py.check_string_dtype(node.dtype) is not None
+                digest.update(sha256_arrays({name: node.asstr()[()] if text else node[()]}).encode())
+    return digest.hexdigest()
+
+
+def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Return all datasets of a file by name, whatever group they lie in."""
+    found: dict[str, h5py.Dataset] = {}
+
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item
+
+    file.visititems(visit)
+    return found
+
+
+def sha256_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of arrays with their names, types and shapes, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
+        if values.dtype.hasobject:
+            values = values.astype(np.str_)
+        digest.update(values.reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,0 +1,259 @@
+"""From a prior shard to a shard of galaxies: the fast synthesis and the labels, in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pyprospect.constants import C_KMS
+from pyprospect.fast.synthesizer import LineRatios, Synthesizer
+from pyprospect.gas.continuum import continuum_for
+from pyprospect.gas.line_grids import HYDROGEN
+from pyprospect.stars.library import SSPLibrary
+from sfhnet.config.prior_names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
+from sfhnet.core.quantities import DUST, LABELS
+from sfhnet.core.training_grid import INSTRUMENTS, grid_wave_aa, training_grid
+from sfhnet.mocks.labels import Labeller
+from sfhnet.mocks.shards import GalaxyLibrary
+from sfhnet.priors.sample import PriorSample
+from sfhnet.tools.progress import Progress
+from sfhnet.tools.random_streams import stream
+
+if TYPE_CHECKING:
+    from sfhnet.config import Config
+    from sfhnet.config.distributions import Distribution
+
+BLOCK = 512
+
+
+def _nodes(distribution: Distribution, factor: float = 1.0, n: int = 5) -> tuple[float, ...]:
+    low, high = distribution.support
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"a prior that runs {low} .. {high} cannot be tabulated; give it low and high")
+    return (low * factor,) if low == high else tuple(np.linspace(low, high, n) * factor)
+
+
+def make_synthesizer(
+    config: Config,
+    library: SSPLibrary,
+    bands: Mapping[str, Any],
+    lines: LineRatios | None,
+    **options: Any,
+) -> Synthesizer:
+    """Build the synthesizer that a configuration asks for.
+
+    Parameters
+    ----------
+    config : Config
+    library : SSPLibrary
+    bands : mapping
+        Band name -> curve, at least those of ``config.bands``.
+    lines : LineRatios, optional
+    **options
+        For `Synthesizer` (dtype, device).
+
+    Raises
+    ------
+    ValueError
+        If a band is missing, or library, grid, age bins and bands do not fit together.
+    """
+    missing = [name for name in config.bands if name not in bands]
+    if missing:
+        raise ValueError(f"no filter curves for {missing}; found {sorted(bands)}")
+    top_myr = config.age_bins_myr[-1]
+    if library.age_edges_yr[-1] < top_myr * 1e6:
+        raise ValueError(
+            f"age bins reach {top_myr:g} Myr, the SSP library {library.name!r} only "
+            f"{library.age_edges_yr[-1] / 1e6:g} Myr; lower the last of age_bins_myr or build a library with older SSPs"
+        )
+    nuisance = config.prior.nuisance
+    return Synthesizer(
+        library,
+        grid_wave_aa(config.grid),
+        lsf_fwhm_aa=INSTRUMENTS[config.grid.lsf],
+        veldisp_kms=_nodes(nuisance["veldisp_scale"], config.grid.veldisp_kms),
+        lsf_scale=_nodes(nuisance["lsf_scale"], n=3),
+        # Five: between three, a strong line on the foot of a curve ([SIII] 9531 in F814W) is off by up to 0.005 mag.
+        redshift=_nodes(nuisance["redshift"]),
+        bands={name: bands[name] for name in config.bands},
+        lines=lines,
+        continuum=continuum_for(library) if config.synthesis.nebular_continuum else None,
+        birth_age_yr=config.synthesis.birth_age_myr * 1e6,
+        **{"compression": config.synthesis.basis_tolerance, **options},
+    )
+
+
+def gas_log_u(z_gas: Tensor, offset: Tensor | float) -> Tensor:
+    """Ionisation parameter of HII regions: q = 2.8e7 (Z / 0.012)**-1.3 cm/s (Orsi et al. 2014), U = q / c."""
+    return float(np.log10(2.8e7 / (C_KMS * 1e5))) - 1.3 * torch.log10(z_gas / 0.012) + offset
+
+
+def synthesizer_inputs(
+    parameters: Mapping[str, Tensor | float], z_gas: Tensor, veldisp_kms: float | None = None
+) -> dict[str, Tensor | float]:
+    """Return the keyword arguments of a synthesizer for the parameters that priors draw.
+
+    Parameters
+    ----------
+    parameters : mapping of Tensor (n,) or float
+        Of `NUISANCE_PARAMETERS`: dust and lines, ``veldisp_scale``, ``lsf_scale``, ``redshift``. What is missing keeps the
+        synthesizer's own value; what has another name is passed over.
+    z_gas : Tensor (n,)
+        Metal mass fraction of the gas.
+    veldisp_kms : float, optional
+        Velocity dispersion that ``veldisp_scale`` is a factor on.
+
+    Returns
+    -------
+    dict
+        For `pyprospect.fast.synthesizer.Synthesizer`.
+    """
+    inputs = {name: parameters[name] for name in (*DUST, "lsf_scale", "redshift") if name in parameters}
+    inputs["log_u"] = gas_log_u(z_gas, parameters.get("log_u_offset", 0.0))
+    if "log_line_scale" in parameters:
+        inputs["line_scale"] = 10.0 ** parameters["log_line_scale"]
+    if "veldisp_scale" in parameters:
+        inputs["veldisp_kms"] = parameters["veldisp_scale"] * veldisp_kms
+    return inputs
+
+
+def _line_scatter(drawn: PriorSample, lines: LineRatios | None, seed: int, shard: int) -> np.ndarray | None:
+    width = drawn.parameters["line_scatter_dex"]
+    if lines is None or not np.any(width > 0):
+        return None
+    rng = stream("synthesis.line_scatter", seed, shard)
+    steps = rng.standard_normal((drawn.n, len(lines.names)), dtype=np.float32) * width[:, None]
+    # ratios of hydrogen lines are atomic physics and do not scatter with the gas
+    steps[:, [HYDROGEN.fullmatch(name) is not None for name in lines.names]] = 0.0
+    return 10.0**steps
+
+
+def synthesize(
+    synthesizer: Synthesizer,
+    drawn: PriorSample,
+    config: Config,
+    shard: int,
+    threads: int | None = None,
+    with_labels: bool = True,
+    progress: bool = True,
+) -> GalaxyLibrary:
+    """Turn drawn histories into galaxies; the result does not depend on the number of threads.
+
+    Parameters
+    ----------
+    synthesizer : Synthesizer
+        From `make_synthesizer`.
+    drawn : PriorSample
+    config : Config
+    shard : int
+        Seeds the scatter of the line ratios.
+    threads : int, optional
+        Default: torch's.
+    with_labels : bool
+        False leaves the labels out (benchmarks).
+    progress : bool
+        Show progress.
+
+    Returns
+    -------
+    GalaxyLibrary
+
+    Raises
+    ------
+    ValueError
+        If the histories cannot be synthesised.
+    """
+    n, p = drawn.n, drawn.parameters
+    labeller = Labeller(synthesizer, drawn.edges_yr, np.asarray(config.age_bins_myr) * 1e6)
+    scatter = _line_scatter(drawn, synthesizer.lines, config.seed, shard)
+    flux = torch.empty(n, synthesizer.wave_aa.size, dtype=torch.float32)
+    band = torch.empty(n, len(synthesizer.band_names), dtype=torch.float32)
+    line = torch.empty(n, synthesizer.n_line, dtype=torch.float32)
+    labels: dict[str, np.ndarray] = {}
+
+    def work(start: int) -> tuple[int, dict[str, Tensor]]:
+        rows = slice(start, min(start + BLOCK, n))
+
+        def column(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values[rows], dtype=np.float64))
+
+        with torch.no_grad():
+            mass, z = torch.from_numpy(drawn.mass[rows]), torch.from_numpy(drawn.z[rows])
+            ssp_mass, ssp_z = labeller.ssp(mass, z)
+            result = synthesizer(
+                ssp_mass,
+                ssp_z,
+                **synthesizer_inputs(
+                    {name: column(p[name]) for name in NUISANCE_PARAMETERS},
+                    ssp_z[:, 0],
+                    config.grid.veldisp_kms,
+                ),
+                line_scatter=None if scatter is None else torch.from_numpy(scatter[rows]),
+                block=BLOCK,
+                threads=1,
+                out=flux[rows],
+            )
+            band[rows], line[rows] = result.band_flux, result.line_flux
+            if not with_labels:
+                return start, {}
+            return start, labeller(
+                mass, z, ssp_mass, ssp_z, column(p["tau_birth"]), column(p["tau_screen"]), column(p["bump"])
+            )
+
+    for start, found in _threaded(work, range(0, n, BLOCK), threads or torch.get_num_threads(), n, progress):
+        for name, values in found.items():
+            if name not in labels:
+                labels[name] = np.empty((n, *values.shape[1:]), dtype=np.float32)
+            labels[name][start : start + len(values)] = values.numpy()
+    grid = training_grid(config.grid, synthesizer.library)
+    return GalaxyLibrary(
+        wave_aa=synthesizer.wave_aa,
+        training_sigma_aa=grid.sigma_aa,
+        resolution=grid.made_of,
+        band_names=synthesizer.band_names,
+        age_bins_myr=np.asarray(config.age_bins_myr, dtype=np.float64),
+        cum_age_yr=drawn.edges_yr,
+        flux=flux.numpy(),
+        band_flux=band.numpy(),
+        line_names=() if synthesizer.lines is None else tuple(synthesizer.lines.names),
+        line_flux=line.numpy(),
+        line_profile=synthesizer.line_profiles.astype(np.float32),
+        labels={name: labels[name] for name in LABELS if name in labels},
+        parameters=dict(p),
+        family=drawn.family,
+        metallicity=drawn.metallicity,
+        family_names=tuple(FAMILY_PARAMETERS),
+        metallicity_names=tuple(METALLICITY_PARAMETERS),
+        log_prior=drawn.log_prior,
+    )
+
+
+def _threaded(
+    work: Any, starts: range, threads: int, n: int, progress: bool
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Blocks on a pool of threads, each with single-threaded products: no result depends on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            if not progress:
+                yield from pool.map(work, starts)
+                return
+            with Progress(n, "synthesising", "galaxies") as bar:
+                for start, found in pool.map(work, starts):
+                    bar.update(min(starts.step, n - start))
+                    yield start, found
+    finally:
+        torch.set_num_threads(before)
+
+
+def line_range_aa(config: Config, bands: Mapping[str, Any]) -> tuple[float, float]:
+    """First and last wavelength in Angstrom at which an emission line matters to spectra or bands."""
+    wave = grid_wave_aa(config.grid)
+    reach = [curve.support_aa for curve in bands.values()]
+    return min([wave[0], *(low for low, _ in reach)]), max([wave[-1], *(high for _, high in reach)])

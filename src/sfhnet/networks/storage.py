@@ -1,0 +1,110 @@
+"""Model folders and checkpoints: safetensors and JSON only, each file whole or absent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sfhnet.core.quantities import SCALARS
+from sfhnet.networks import Network, Spec, build
+from sfhnet.tools.hdf5 import read_json, write_bytes, write_json
+
+__all__ = ["MODEL_SCHEMA", "load_network", "load_tensors", "read_spec", "save_network", "save_tensors"]
+
+# 2: holds the resolution of the training spectra as an array.
+MODEL_SCHEMA = "sfhnet.model/2"
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Write tensors and JSON metadata into one safetensors file, atomically."""
+    whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    write_bytes(path, save(whole, metadata={"json": json.dumps(meta)}))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            meta = json.loads((file.metadata() or {}).get("json", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and train again") from error
+
+
+def save_network(folder: Path, network: Network, extra: dict[str, Any]) -> None:
+    """Write ``weights.safetensors`` and ``model.json``.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder.
+    network : Network
+        What to store, buffers included.
+    extra : dict
+        Whatever else inference needs: wave_aa, normalisation windows, label ranges, provenance ...
+    """
+    save_tensors(folder / "weights.safetensors", network.state_dict(), {"schema": MODEL_SCHEMA})
+    write_json(
+        folder / "model.json", {"schema_version": MODEL_SCHEMA, "spec": network.spec.to_json(), **extra}
+    )
+
+
+def read_spec(folder: Path) -> dict[str, Any]:
+    """Read ``model.json``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no model.
+    ValueError
+        If it is of another schema version.
+    """
+    path = Path(folder) / "model.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no model.json; train a model there first")
+    data = read_json(path)
+    found = data.get("schema_version", "none")
+    if found != MODEL_SCHEMA:
+        raise ValueError(
+            f"{path} has schema {found!r}, this code reads {MODEL_SCHEMA!r} (with the resolution of the training spectra at "
+            "each wavelength); train the model again, or take the one that comes with this version"
+        )
+    return data
+
+
+def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
+    """Rebuild a network from its folder, in evaluation mode, with the contents of ``model.json``.
+
+    Raises
+    ------
+    ValueError
+        If it answers other scalars than `sfhnet.core.quantities.SCALARS`, or the weights do not fit.
+    """
+    data = read_spec(folder)
+    answers = data.get("scalars", list(SCALARS))
+    if answers != list(SCALARS):
+        raise ValueError(
+            f"{folder}: the network answers {', '.join(answers)}, this code asks for {', '.join(SCALARS)}; train it again"
+        )
+    network = build(Spec.from_json(data["spec"]))
+    tensors, _ = load_tensors(Path(folder) / "weights.safetensors")
+    missing = set(network.state_dict()) ^ set(tensors)
+    if missing:
+        names = ", ".join(sorted(missing)[:3])
+        raise ValueError(f"{folder}: weights do not fit model.json ({names} ...); train it again")
+    network.load_state_dict(tensors)
+    network.eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network, data

@@ -1,0 +1,1 @@
+"""From a galaxy's files to its spectra: cube, bins, kinematics, rest frame, HST bands."""

@@ -1,0 +1,313 @@
+"""HST images: read where a cube lies on them, and calibrated."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.stats import sigma_clipped_stats
+from astropy.wcs import WCS
+
+from sfhnet.observation.fits_files import open_fits
+from sfhnet.observation.wavelengths_and_units import parse_flux_unit
+from sfhnet.sources.sample_sheet import weights_of
+
+_COUNT_RATES = ("ELECTRONS/S", "ELECTRON/S", "E-/S", "COUNTS/S", "COUNT/S", "E/S")
+_COUNTS = ("ELECTRONS", "ELECTRON", "COUNTS", "COUNT", "E-", "DN")
+# Sky is looked for in so many pixels outside the cube, and not judged from fewer than the second number.
+_MAX_SKY_PIXELS, _MIN_SKY_PIXELS = 2_000_000, 1000
+
+
+@dataclass(frozen=True)
+class Field:
+    """The map of a cube, and how far around it an image is wanted.
+
+    Parameters
+    ----------
+    wcs : astropy.wcs.WCS
+        Celestial WCS of the map.
+    shape : (int, int)
+        (ny, nx) of the map.
+    margin_arcsec : float
+        Margin on all sides.
+    """
+
+    wcs: WCS
+    shape: tuple[int, int]
+    margin_arcsec: float = 0.0
+
+
+@dataclass(frozen=True)
+class HSTImage:
+    """A calibrated HST image, or the part of it that was asked for.
+
+    Parameters
+    ----------
+    band : str
+        Filter, e.g. ``"F555W"``.
+    path : Path
+        File it came from.
+    flux : ndarray, shape (ny, nx)
+        f_lambda per pixel in erg/s/cm2/Angstrom; 0 where not valid.
+    variance : ndarray, shape (ny, nx)
+        Its variance.
+    valid : ndarray of bool, shape (ny, nx)
+        Exposed pixels with a finite value.
+    wcs : astropy.wcs.WCS
+        Celestial WCS.
+    pixel_arcsec : float
+        Pixel scale.
+    pivot_aa : float
+        PHOTPLAM, NaN if the header does not say.
+    detector : str
+        As the header names it, e.g. ``"WFC3/UVIS"``, ``"ACS/WFC"``; empty if it does not.
+    errors : str
+        Where the variance comes from: the file of weights, an extension, or the image itself.
+    sky : float or None
+        Median f_lambda per pixel outside the field that was asked for; None where there is too little of it.
+    n_sky : int
+        Number of pixels that this median is of.
+    """
+
+    band: str
+    path: Path
+    flux: np.ndarray
+    variance: np.ndarray
+    valid: np.ndarray
+    wcs: WCS
+    pixel_arcsec: float
+    pivot_aa: float
+    detector: str = ""
+    errors: str = ""
+    sky: float | None = None
+    n_sky: int = 0
+
+
+def read_image(
+    path: str | os.PathLike,
+    band: str,
+    galaxy: str,
+    field: Field | None = None,
+    weight_path: str | os.PathLike | None = None,
+) -> HSTImage:
+    """Read and calibrate an HST image in electrons/s (PHOTFLAM) or in flux units.
+
+    Parameters
+    ----------
+    path : path
+        FITS file; the image is extension SCI, else the first 2-D image.
+    band : str
+        Filter the file is said to be; checked against the header where that names one.
+    galaxy : str
+        Name for messages.
+    field : Field, optional
+        Only this part is read: mosaics are larger than the memory of a laptop. By default the whole image.
+    weight_path : path, optional
+        Inverse variance in the unit of the image (AstroDrizzle ``wht`` of type ERR/IVM); by default the one
+        that PHANGS-HST publishes with the image, if it lies beside it, else an extension ERR or WHT of the image file, and failing that the noise is measured in
+        the image.
+
+    Returns
+    -------
+    HSTImage
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If it is truncated, has no image, no calibration or no WCS, is of another filter, or does not overlap the field.
+    """
+    path = Path(path)
+    where = f"{galaxy}: {path}"
+    with open_fits(path, galaxy) as hdus:
+        hdu = _image_hdu(hdus, where)
+        header = hdus[0].header.copy()
+        header.extend(hdu.header, update=True)
+        where = f"{where} [{hdu.name or 'PRIMARY'}]"
+        _check_filter(header, band, where)
+        wcs = WCS(header).celestial
+        if wcs.naxis != 2 or not wcs.has_celestial:
+            raise ValueError(f"{where} has no celestial WCS (CTYPE1 = {header.get('CTYPE1')!r})")
+        factor = _to_flux(header, where)
+        cut = slice(None), slice(None)
+        if field is not None:
+            cut = locate(wcs, hdu.shape, field, f"{where} ({band})")
+        values = np.array(hdu.section[cut], dtype=np.float32)
+        sky, n_sky = _sky(hdu, cut) if field is not None else (None, 0)
+        if weight_path is None and (beside := weights_of(path)) is not None and beside.is_file():
+            weight_path = beside
+        if weight_path is not None:
+            with open_fits(weight_path, galaxy) as others:
+                other, errors = _image_hdu(others, f"{galaxy}: {weight_path}"), Path(weight_path).name
+                noise = _section(other, cut, hdu.shape, where)
+        else:
+            errors = next((name for name in ("ERR", "WHT") if name in hdus), "")
+            noise = _section(hdus[errors], cut, hdu.shape, where) if errors else None
+    valid = np.isfinite(values)
+    if noise is None:
+        # Drizzled images are exactly zero where nothing was exposed.
+        valid &= values != 0
+        variance = _measured_variance(np.where(valid, values, 0), valid, header, factor)
+    else:
+        valid &= np.isfinite(noise) & (noise > 0)
+        variance = np.square(noise, where=valid, out=np.zeros_like(noise)) if errors == "ERR" else np.divide(
+            1.0, noise, where=valid, out=np.zeros_like(noise)
+        )  # fmt: skip
+    if not valid.any():
+        place = " on the cube" if field is not None else ""
+        raise ValueError(
+            f"{where} ({band}) has no valid pixel{place}; is it the science image of this galaxy?"
+        )
+    local = wcs.deepcopy()
+    local.wcs.crpix -= np.array([cut[1].start or 0, cut[0].start or 0])
+    # Fluxes of pixels lie below the range of float32 squares; the factor goes in last, in double precision.
+    return HSTImage(
+        band,
+        path,
+        np.where(valid, values, 0) * float(factor),
+        np.where(valid, variance, 0).astype(np.float64) * factor**2,
+        valid,
+        local,
+        float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))),
+        float(header.get("PHOTPLAM", np.nan)),
+        "/".join(str(header[key]).strip() for key in ("INSTRUME", "DETECTOR") if key in header),
+        errors or "measured in the image",
+        None if sky is None else sky * factor,
+        n_sky,
+    )
+
+
+def locate(wcs: WCS, image_shape: tuple[int, int], field: Field, where: str) -> tuple[slice, slice]:
+    """Find the part of an image that a field covers.
+
+    Parameters
+    ----------
+    wcs : astropy.wcs.WCS
+        Celestial WCS of the image.
+    image_shape : (int, int)
+        (ny, nx) of the image.
+    field : Field
+        What is wanted.
+    where : str
+        Galaxy and file for the error message.
+
+    Returns
+    -------
+    (slice, slice)
+        Rows and columns.
+
+    Raises
+    ------
+    ValueError
+        If the two do not overlap; says how far apart they are.
+    """
+    ny, nx = field.shape
+    edge_x = np.concatenate([np.arange(nx), np.arange(nx), np.zeros(ny), np.full(ny, nx - 1)])
+    edge_y = np.concatenate([np.zeros(nx), np.full(nx, ny - 1), np.arange(ny), np.arange(ny)])
+    x, y = wcs.world_to_pixel(field.wcs.pixel_to_world(edge_x, edge_y))
+    pixel = float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2)))
+    margin = field.margin_arcsec / pixel + 2
+    height, width = image_shape
+    far = not (np.isfinite(x).any() and np.isfinite(y).any())
+    if not far:
+        low_x, high_x = (
+            max(np.floor(np.nanmin(x) - margin), 0),
+            min(np.ceil(np.nanmax(x) + margin), width - 1),
+        )
+        low_y, high_y = (
+            max(np.floor(np.nanmin(y) - margin), 0),
+            min(np.ceil(np.nanmax(y) + margin), height - 1),
+        )
+        far = low_x >= high_x or low_y >= high_y
+    if far:
+        centre = field.wcs.pixel_to_world((nx - 1) / 2, (ny - 1) / 2)
+        other = wcs.pixel_to_world((width - 1) / 2, (height - 1) / 2)
+        raise ValueError(
+            f"{where} does not overlap the cube: their centres are "
+            f"{centre.separation(other).arcmin:.1f} arcmin apart ({other.to_string('hmsdms', precision=1)} against "
+            f"{centre.to_string('hmsdms', precision=1)}); is it another galaxy or pointing?"
+        )
+    return slice(int(low_y), int(high_y) + 1), slice(int(low_x), int(high_x) + 1)
+
+
+def _section(
+    hdu: fits.hdu.image.ImageHDU, cut: tuple[slice, slice], shape: tuple[int, int], where: str
+) -> np.ndarray:
+    if hdu.shape != shape:
+        raise ValueError(f"{where} has shape {shape}, its weights or errors have {hdu.shape}")
+    return np.array(hdu.section[cut], dtype=np.float32)
+
+
+def _sky(hdu: fits.hdu.image.ImageHDU, cut: tuple[slice, slice]) -> tuple[float | None, int]:
+    """Median of the pixels outside the field, of every so many rows."""
+    height, width = hdu.shape
+    step = max(1, height * width // _MAX_SKY_PIXELS)
+    found = []
+    for row in range(0, height, step):
+        values = np.array(hdu.section[row : row + 1, :], dtype=np.float32)[0]
+        if cut[0].start <= row < cut[0].stop:
+            values[cut[1]] = np.nan
+        found.append(values[np.isfinite(values) & (values != 0)])
+    pixels = np.concatenate(found)
+    # Where the galaxy fills the image there is no sky in it to look at.
+    if pixels.size < _MIN_SKY_PIXELS:
+        return None, int(pixels.size)
+    return float(sigma_clipped_stats(pixels, sigma=3.0, maxiters=5)[1]), int(pixels.size)
+
+
+def _image_hdu(hdus: fits.HDUList, where: str) -> fits.hdu.image.ImageHDU:
+    if "SCI" in hdus:
+        return hdus["SCI"]
+    for hdu in hdus:
+        if hdu.is_image and hdu.header.get("NAXIS") == 2:
+            return hdu
+    raise ValueError(
+        f"{where} holds no 2-D image (found {[hdu.name for hdu in hdus]}); give a drizzled image"
+    )
+
+
+def _check_filter(header: fits.Header, band: str, where: str) -> None:
+    named = [str(header[key]).strip().upper() for key in ("FILTER", "FILTER1", "FILTER2") if key in header]
+    named = [name for name in named if name.startswith("F") and name[1:4].isdigit()]
+    if named and band.upper() not in named:
+        raise ValueError(
+            f"{where} is an image in {'/'.join(named)}, listed as {band}; correct the galaxy table"
+        )
+
+
+def _to_flux(header: fits.Header, where: str) -> float:
+    text = str(header.get("BUNIT", "")).strip()
+    plain = text.upper().replace(" ", "")
+    if plain in _COUNT_RATES or plain in _COUNTS:
+        photflam = header.get("PHOTFLAM")
+        if not photflam or photflam <= 0:
+            raise ValueError(f"{where} is in {text} but has no PHOTFLAM; use a calibrated image")
+        if plain in _COUNT_RATES:
+            return float(photflam)
+        exposure = header.get("EXPTIME", 0)
+        if exposure <= 0:
+            raise ValueError(f"{where} is in {text} but has EXPTIME {exposure}; counts cannot be calibrated")
+        return float(photflam) / float(exposure)
+    return parse_flux_unit(text, where)
+
+
+def _measured_variance(
+    values: np.ndarray, valid: np.ndarray, header: fits.Header, factor: float
+) -> np.ndarray:
+    # Differences between neighbours hold noise and little light; sqrt(2) for two pixels.
+    both = valid[:, 1:] & valid[:, :-1]
+    step = (values[:, 1:] - values[:, :-1])[both] / np.sqrt(2)
+    if step.size < 10:
+        return np.ones(values.shape, dtype=np.float32)
+    _, _, noise = sigma_clipped_stats(step, sigma=3.0, maxiters=5)
+    variance = np.full(values.shape, max(noise, 0.0) ** 2, dtype=np.float32)
+    exposure = float(header.get("EXPTIME", 0))
+    if factor == header.get("PHOTFLAM") and exposure > 0:
+        # ASSUME: electrons/s, so that the source adds its own photon noise.
+        variance += np.clip(values, 0, None) / exposure
+    return np.where(variance > 0, variance, np.finfo(np.float32).tiny)

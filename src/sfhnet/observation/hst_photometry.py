@@ -1,0 +1,220 @@
+"""HST images in the bins of a cube: matched to the resolution of MUSE, reprojected and summed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+from astropy.wcs import WCS
+from photutils.psf_matching import make_kernel
+from reproject import reproject_exact
+from scipy.signal import fftconvolve
+
+from pyprospect.constants import FWHM_PER_SIGMA
+from sfhnet.observation.hst_image import Field, HSTImage
+
+_log = logging.getLogger("sfhnet.observation.hst_photometry")
+
+# A median outside the cube above this share of the mean inside is said aloud. It is not subtracted: where the galaxy
+# fills the image, it is the galaxy.
+_BACKGROUND_SHARE = 0.05
+
+# Kernels are sampled out to this many FWHM of the cube on each side.
+_KERNEL_REACH = 2.0
+
+
+@dataclass(frozen=True)
+class BandFluxes:
+    """Fluxes of bins in several bands.
+
+    Parameters
+    ----------
+    flux, sigma : ndarray, shape (n, n_band)
+        f_lambda in erg/s/cm2/Angstrom; NaN where the band is missing.
+    coverage : ndarray, shape (n, n_band)
+        Share of the bin's area with valid HST pixels, 0 .. 1.
+    pivot_aa : ndarray, shape (n_band,)
+        Pivot wavelengths, NaN for missing bands.
+    background : dict
+        Band -> what the background check found.
+    """
+
+    flux: np.ndarray
+    sigma: np.ndarray
+    coverage: np.ndarray
+    pivot_aa: np.ndarray
+    background: dict[str, dict[str, float | None]]
+
+
+def measure_bands(
+    images: Mapping[str, Callable[[], HSTImage]],
+    band_names: tuple[str, ...],
+    bin_map: np.ndarray,
+    n_bins: int,
+    wcs: WCS,
+    cube_fwhm_arcsec: float,
+    hst_fwhm_arcsec: Mapping[str, float],
+    galaxy: str,
+) -> BandFluxes:
+    """Sum HST images in the bins of a cube, at the resolution of the cube.
+
+    Parameters
+    ----------
+    images : mapping of str to callable
+        Readers of the bands that exist, see `image_field` for how much of each; mosaics are large, so that one is in
+        memory at a time.
+    band_names : tuple of str
+        Bands in the order wanted; those without an image come out missing.
+    bin_map : ndarray of int, shape (ny, nx)
+        Bin of each spaxel, -1 outside.
+    n_bins : int
+        Number of bins.
+    wcs : astropy.wcs.WCS
+        Celestial WCS of ``bin_map``.
+    cube_fwhm_arcsec : float
+        FWHM of the cube's (Gaussian) point-spread function.
+    hst_fwhm_arcsec : mapping of str to float
+        FWHM of HST's point-spread function per band.
+    galaxy : str
+        Name for messages.
+
+    Returns
+    -------
+    BandFluxes
+
+    Raises
+    ------
+    ValueError
+        If an image is not sharper than the cube.
+    """
+    n_band = len(band_names)
+    flux, sigma = np.full((n_bins, n_band), np.nan), np.full((n_bins, n_band), np.nan)
+    coverage, pivots = np.zeros((n_bins, n_band)), np.full(n_band, np.nan)
+    background = {}
+    inside = bin_map >= 0
+    bins, area = bin_map[inside], np.bincount(bin_map[inside], minlength=n_bins)
+    for column, band in enumerate(band_names):
+        if band not in images:
+            continue
+        image = images[band]()
+        background[band] = _background(image, galaxy)
+        values, variance, covered = _match_and_project(
+            image, wcs, bin_map.shape, cube_fwhm_arcsec, hst_fwhm_arcsec[band], galaxy
+        )
+        covered_area = np.bincount(bins, weights=covered[inside], minlength=n_bins)
+        share = covered_area / np.maximum(area, 1)
+        some = share > 0
+        total = np.bincount(bins, weights=values[inside], minlength=n_bins)
+        total_variance = np.bincount(bins, weights=variance[inside], minlength=n_bins)
+        # What the rim of the image does not cover is taken to be as bright as what it covers.
+        flux[some, column] = total[some] / share[some]
+        sigma[some, column] = np.sqrt(total_variance[some]) / share[some]
+        coverage[:, column] = share
+        pivots[column] = image.pivot_aa
+    return BandFluxes(flux, sigma, coverage, pivots, background)
+
+
+def image_field(wcs: WCS, shape: tuple[int, int], cube_fwhm_arcsec: float) -> Field:
+    """Give the part of an image that matching it to a cube needs: the cube, and the reach of the kernel around it.
+
+    Parameters
+    ----------
+    wcs : astropy.wcs.WCS
+        Celestial WCS of the cube.
+    shape : (int, int)
+        (ny, nx) of the cube.
+    cube_fwhm_arcsec : float
+        FWHM of the cube's point-spread function.
+    """
+    return Field(wcs, shape, _KERNEL_REACH * cube_fwhm_arcsec)
+
+
+def _background(image: HSTImage, galaxy: str) -> dict[str, float | str | None]:
+    level = float(np.mean(image.flux[image.valid], dtype=np.float64))
+    share = image.sky / level if image.sky is not None and level > 0 else None
+    if share is not None and abs(share) > _BACKGROUND_SHARE:
+        _log.warning(
+            "%s: %s (%s): the median outside the cube is %.0f %% of the mean inside; unless that is the galaxy, "
+            "subtract the background from the image",
+            galaxy,
+            image.path,
+            image.band,
+            100 * share,
+        )
+    return {
+        "n_pixels": image.n_sky,
+        "share_of_source": share,
+        "source_per_pixel": level,
+        "errors": image.errors,
+        "detector": image.detector,
+    }
+
+
+def _match_and_project(
+    image: HSTImage,
+    wcs: WCS,
+    shape: tuple[int, int],
+    cube_fwhm_arcsec: float,
+    hst_fwhm_arcsec: float,
+    galaxy: str,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if cube_fwhm_arcsec <= hst_fwhm_arcsec:
+        raise ValueError(
+            f"{galaxy}: {image.path}: FWHM {hst_fwhm_arcsec} arcsec is not sharper than the cube's {cube_fwhm_arcsec}; "
+            "correct psf_fwhm_arcsec in the galaxy table or galaxies.hst_fwhm_arcsec"
+        )
+    flux, variance, valid, local = image.flux, image.variance, image.valid.astype(np.float32), image.wcs
+    scale = float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2)))
+    factor = max(int(scale / (2 * image.pixel_arcsec)), 1)
+    if factor > 1:
+        # Half a spaxel samples the matched image well and makes mosaics small enough for a laptop.
+        flux, variance = _block_sum(flux, factor), _block_sum(variance, factor)
+        valid = _block_sum(valid, factor) / factor**2
+        local = local[::factor, ::factor]
+    pixel = image.pixel_arcsec * factor
+    psf = matching_kernel(hst_fwhm_arcsec, cube_fwhm_arcsec, pixel)
+    smooth = fftconvolve(flux, psf, mode="same")
+    seen = np.clip(fftconvolve(valid, psf, mode="same"), 0, 1)
+    kept = seen > 0.5
+    smooth = np.where(kept, smooth / np.where(kept, seen, 1.0), 0.0)
+    ratio = (scale / pixel) ** 2
+    target = wcs.celestial
+    stack = np.stack([smooth, variance, np.where(kept, valid, 0.0)])
+    projected, footprint = reproject_exact((stack, local), target, shape_out=shape)
+    projected, footprint = np.nan_to_num(projected), np.nan_to_num(footprint[0])
+    return projected[0] * ratio, projected[1] * ratio, np.clip(projected[2] * footprint, 0, 1)
+
+
+def _block_sum(values: np.ndarray, factor: int) -> np.ndarray:
+    height, width = (size // factor * factor for size in values.shape)
+    return values[:height, :width].reshape(height // factor, factor, width // factor, factor).sum(axis=(1, 3))
+
+
+def matching_kernel(from_fwhm_arcsec: float, to_fwhm_arcsec: float, pixel_arcsec: float) -> np.ndarray:
+    """Make the kernel that brings an image from one Gaussian point-spread function to a broader one.
+
+    Parameters
+    ----------
+    from_fwhm_arcsec, to_fwhm_arcsec : float
+        FWHM before and after.
+    pixel_arcsec : float
+        Pixel scale of the image.
+
+    Returns
+    -------
+    ndarray, shape (n, n), n odd
+        Sums to 1.
+    """
+    half = max(int(np.ceil(_KERNEL_REACH * to_fwhm_arcsec / pixel_arcsec)), 2)
+    y, x = np.mgrid[-half : half + 1, -half : half + 1] * pixel_arcsec
+    # ASSUME: pixels average the image over themselves on both sides, so the kernel matches the profiles alone; a
+    # source narrower than a pixel is sampled as if it were a third of a pixel wide.
+    profiles = []
+    for fwhm in (max(from_fwhm_arcsec, pixel_arcsec / 3 * FWHM_PER_SIGMA), to_fwhm_arcsec):
+        profile = np.exp(-0.5 * (x**2 + y**2) / (fwhm / FWHM_PER_SIGMA) ** 2)
+        profiles.append(profile / profile.sum())
+    kernel = make_kernel(profiles[0], profiles[1], regularization=1e-3)
+    return kernel / kernel.sum()

@@ -1,0 +1,1 @@
+"""Does the forward model give the spectrum back? Checks and refines posteriors."""

@@ -1,0 +1,1 @@
+"""What a galaxy's answers become: table, maps, summary, relations."""

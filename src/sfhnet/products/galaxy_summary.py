@@ -1,0 +1,343 @@
+"""What a galaxy's bins say together: its history, gradients, a verdict, and how near the truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from astropy.table import QTable
+
+from sfhnet.core.flags import Flag, count
+from sfhnet.core.posterior import Posterior
+from sfhnet.core.quantities import MAPPED
+from sfhnet.core.spectra import Spectra
+from sfhnet.mocks.shards import read_shard
+from sfhnet.products.relations import gradients, planes, profiles
+
+_LOW, _HIGH = 0.16, 0.84
+
+
+def integrated_history(spectra: Spectra, posterior: Posterior, table: QTable) -> dict[str, np.ndarray]:
+    """Sum the histories of the bins to that of the galaxy.
+
+    ASSUME: the errors of the bins go together, for they share one model; the band of the galaxy is then the mass-weighted
+    mean of the bands of the bins, the widest it can be.
+
+    Returns
+    -------
+    dict
+        ``mass_per_age`` (n_age,) Msun; ``mass_fraction`` (n_age,); ``cum_mass``, ``cum_mass_p16``, ``cum_mass_p84`` (n_age,)
+        share of the mass younger than the upper edge of each bin; ``mh``, ``mh_p16``, ``mh_p84`` (n_age,).
+    """
+    good = usable_bins(table, posterior)
+    mass = np.where(good, 10.0 ** np.asarray(table["log_mass_formed"], dtype=float), 0.0)
+    total = mass.sum()
+    if not total > 0:
+        empty = np.full(posterior.mass_fraction.shape[1], np.nan)
+        names = (
+            "mass_per_age",
+            "mass_fraction",
+            "cum_mass",
+            "cum_mass_p16",
+            "cum_mass_p84",
+            "mh",
+            "mh_p16",
+            "mh_p84",
+        )
+        return dict.fromkeys(names, empty)
+    low, high = (int(np.argmin(np.abs(posterior.levels - level))) for level in (_LOW, _HIGH))
+    share = mass[good] / total
+    per_age = (mass[good, None] * posterior.mass_fraction[good]).sum(axis=0)
+    weight = mass[good, None] * posterior.mass_fraction[good]
+    weight = weight / np.maximum(weight.sum(axis=0), 1e-300)
+    return {
+        "mass_per_age": per_age,
+        "mass_fraction": per_age / total,
+        "cum_mass": share @ posterior.cum_mass[good],
+        "cum_mass_p16": share @ posterior.cum_mass_q[good, low],
+        "cum_mass_p84": share @ posterior.cum_mass_q[good, high],
+        "mh": (weight * posterior.mh[good]).sum(axis=0),
+        "mh_p16": (weight * posterior.mh_q[good, low]).sum(axis=0),
+        "mh_p84": (weight * posterior.mh_q[good, high]).sum(axis=0),
+    }
+
+
+def usable_bins(table: QTable, posterior: Posterior) -> np.ndarray:
+    """Tell which bins have an answer (not whether to believe it: that is what the flags are for)."""
+    return posterior.usable & np.isfinite(np.asarray(table["log_mass_formed"], dtype=float))
+
+
+def summarise(
+    spectra: Spectra,
+    posterior: Posterior,
+    table: QTable,
+    prior: Mapping[str, np.ndarray] | None = None,
+    summed: tuple[Spectra, Posterior, QTable] | None = None,
+) -> dict[str, Any]:
+    """Say in numbers and words what was found, and how well, where the truth is known.
+
+    Parameters
+    ----------
+    spectra, posterior, table
+        As for `write_maps`.
+    prior : mapping, optional
+        Label -> values of mocks from the prior, for "always answer the prior mean" beside the network.
+    summed : (Spectra, Posterior, QTable), optional
+        The same of the summed spectrum.
+
+    Returns
+    -------
+    dict
+        Plain data: ``verdict`` (sentences), ``flags`` (counts), ``integrated``, ``summed``, ``gradients``, ``profiles``,
+        ``planes``, ``check`` (medians of the posterior-predictive check and of the information gain), and ``truth`` for a
+        simulated galaxy.
+    """
+    flags = np.asarray(table["flags"], dtype=np.uint32)
+    history = integrated_history(spectra, posterior, table)
+    good = usable_bins(table, posterior)
+    trusted = good & ((flags & np.uint32(Flag.OUT_OF_DISTRIBUTION | Flag.BAD_FIT)) == 0)
+    mass = 10.0 ** np.asarray(table["log_mass_formed"], dtype=float)[good]
+    summary: dict[str, Any] = {
+        "galaxy": spectra.galaxy,
+        "n_bins": spectra.n,
+        "n_answered": int(good.sum()),
+        "n_trusted": int(trusted.sum()),
+        "verdict": verdict(flags, good),
+        "flags": count(flags),
+        "redshift": spectra.meta.get("redshift_systemic"),
+        "distance_mpc": spectra.distance_mpc,
+        "model": posterior.meta.get("model"),
+        "median_snr": _number(np.median(spectra.snr)),
+        "integrated": {
+            "log_mass_formed": _number(np.log10(mass.sum())) if mass.size else None,
+            "log_sfr10": _log_sum(np.asarray(table["log_sfr10"], dtype=float)[good]),
+            "log_sfr100": _log_sum(np.asarray(table["log_sfr100"], dtype=float)[good]),
+            **{
+                name: _weighted(np.asarray(table[name], dtype=float)[good], mass)
+                for name in ("mw_log_age", "mw_mh", "a_v")
+            },
+            "age_edges_myr": [float(edge) for edge in posterior.age_edges_myr],
+            **{name: [_number(value) for value in values] for name, values in history.items()},
+        },
+    }
+    if spectra.n >= 5 and spectra.bin_map.size > 1:
+        summary["gradients"] = gradients(spectra, table, trusted)
+        summary["profiles"] = profiles(spectra, table, trusted)
+        summary["planes"] = planes(table, trusted, _true_densities(spectra, posterior, table))
+    if summed is not None:
+        summary["summed"] = compare_with_summed(summary["integrated"], *summed)
+    summary["check"] = {
+        name: _median(np.asarray(table[name], dtype=float)[good])
+        for name in table.colnames
+        if name.startswith(("ppc_", "info_", "calibration_rms"))
+    }
+    if spectra.truth:
+        summary["truth"] = compare_with_truth(spectra, posterior, table, good, prior)
+    return summary
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _median(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return _number(np.median(known)) if known.size else None
+
+
+def _weighted(values: np.ndarray, weight: np.ndarray) -> float | None:
+    return _number((values * weight).sum() / weight.sum()) if values.size else None
+
+
+def _log_sum(values: np.ndarray) -> float | None:
+    return _number(np.log10((10.0**values).sum())) if values.size else None
+
+
+def verdict(flags: np.ndarray, good: np.ndarray) -> list[str]:
+    """Say in sentences whether the result may be used.
+
+    Parameters
+    ----------
+    flags : ndarray of uint32, shape (n,)
+        Flags of the bins.
+    good : ndarray of bool, shape (n,)
+        Bins with an answer.
+    """
+    n = len(flags)
+    sentences = []
+    if not good.any():
+        sentences.append("NO RESULT: no bin could be answered.")
+    for flag, start in (
+        (Flag.OUT_OF_DISTRIBUTION, "OUT OF DISTRIBUTION: do not use these numbers"),
+        (Flag.BAD_FIT, "BAD FIT: the model does not reproduce the spectrum"),
+        (
+            Flag.NOT_REPRODUCED,
+            "NOT REPRODUCED: the forward model on the posterior's draws misses the spectrum",
+        ),
+        (Flag.DRAWS_OFF, "The model that fits the spectrum lies outside the posterior"),
+        (Flag.MUSE_HST_DISAGREE, "MUSE and HST disagree beyond their errors"),
+        (Flag.RESOLUTION, "TOO BROAD: lines wider than the training resolution"),
+        (Flag.NO_BANDS, "No HST bands: young and old stars are told apart by the spectrum alone"),
+        (Flag.NOISE_RESCALED, "The errors in the file were less than half of the scatter and were scaled up"),
+        (Flag.MASKED_PIXELS, "Much of the spectrum is masked"),
+        (Flag.LOW_SNR, "Low signal-to-noise"),
+        (Flag.EDGE_OF_PRIOR, "At the edge of the prior"),
+        (Flag.KINEMATICS_FIXED, "Velocity or dispersion assumed, not fitted"),
+    ):
+        number = int(((flags & np.uint32(flag)) != 0).sum())
+        if number:
+            sentences.append(f"{start} ({number} of {n} {'spectra' if n == 1 else 'bins'}).")
+    return sentences or ["Nothing found wrong."]
+
+
+def compare_with_summed(
+    integrated: Mapping[str, Any], spectra: Spectra, posterior: Posterior, table: QTable
+) -> dict[str, Any]:
+    """Set the answer for the summed spectrum beside the sum of the answers for the bins.
+
+    Parameters
+    ----------
+    integrated : mapping
+        ``integrated`` of `summarise`: the sum of the bins.
+    spectra, posterior, table
+        The summed spectrum (`sfhnet.products.summed_spectrum.summed_spectrum`), its answer and its table.
+
+    Returns
+    -------
+    dict
+        Quantity -> ``summed``, ``bins``, ``difference`` and ``n_sigma`` (in half widths of the 68 % interval of the summed
+        spectrum); ``cum_mass``, ``cum_mass_p16``, ``cum_mass_p84``, ``mh`` (n_age,) of the summed spectrum, and
+        ``max_cum_difference``; ``flags``.
+    """
+    low, high = (int(np.argmin(np.abs(posterior.levels - level))) for level in (_LOW, _HIGH))
+    result: dict[str, Any] = {"flags": count(np.asarray(table["flags"]))}
+    for name in ("log_mass_formed", "log_sfr10", "log_sfr100", "mw_log_age", "mw_mh", "a_v"):
+        value, bottom, top = (float(np.asarray(table[name + end])[0]) for end in ("", "_p16", "_p84"))
+        bins = integrated[name]
+        apart = None if bins is None else value - bins
+        error = 0.5 * (top - bottom)
+        result[name] = {
+            "summed": _number(value),
+            "bins": bins,
+            "difference": None if apart is None else _number(apart),
+            "n_sigma": None if apart is None or not error > 0 else _number(apart / error),
+        }
+    cum = posterior.cum_mass[0]
+    bins = np.array([np.nan if value is None else value for value in integrated["cum_mass"]])
+    result |= {
+        "cum_mass": [_number(value) for value in cum],
+        "cum_mass_p16": [_number(value) for value in posterior.cum_mass_q[0, low]],
+        "cum_mass_p84": [_number(value) for value in posterior.cum_mass_q[0, high]],
+        "mh": [_number(value) for value in posterior.mh[0]],
+        "max_cum_difference": _number(np.max(np.abs(cum - bins))),
+        "n_bins": spectra.meta.get("summed_bins"),
+    }
+    return result
+
+
+def _true_densities(spectra: Spectra, posterior: Posterior, table: QTable) -> dict[str, np.ndarray]:
+    """True values under the names of the table, as far as the plane needs them."""
+    truth = spectra.truth
+    if not truth:
+        return {}
+    log_kpc2 = np.asarray(table["log_mass_formed"]) - np.asarray(table["log_mass_density"])
+    young = np.asarray(posterior.age_edges_myr[1:]) <= 1000.0
+    weight = truth["mass_fraction"][:, young]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {
+            "log_mass_density": np.log10(truth["mass_formed"]) - log_kpc2,
+            "mh_young": np.nansum(weight * truth["mh"][:, young], axis=1) / weight.sum(axis=1),
+            **{name: truth[name] for name in ("lw_mh", "mw_mh")},
+        }
+    if "log_sfr100" in truth:
+        found["log_sfr100_density"] = truth["log_sfr100"] - log_kpc2
+    return found
+
+
+def compare_with_truth(
+    spectra: Spectra,
+    posterior: Posterior,
+    table: QTable,
+    good: np.ndarray,
+    prior: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """Compare recovered and true maps bin by bin.
+
+    Returns
+    -------
+    dict
+        Quantity -> ``rms``, ``bias``, ``scatter``, ``correlation``, ``n``, ``coverage_68``, ``coverage_90``,
+        ``rms_over_error`` (of the difference in half widths of the 68 % interval: one where errors are right) and, with a
+        prior, ``rms_prior_mean`` and ``beats_prior_mean``.
+    """
+    truth = dict(spectra.truth)
+    with np.errstate(divide="ignore"):
+        truth["log_mass_formed"] = np.log10(truth["mass_formed"])
+    result: dict[str, Any] = {}
+    for name in (
+        "mw_log_age",
+        "lw_log_age",
+        "mw_mh",
+        "lw_mh",
+        "a_v",
+        "log_mass_formed",
+        "log_sfr10",
+        "log_sfr100",
+    ):
+        if name not in truth or name not in table.colnames:
+            continue
+        found, true = np.asarray(table[name], dtype=float), truth[name]
+        use = good & np.isfinite(found) & np.isfinite(true)
+        if not use.any():
+            continue
+        difference = found[use] - true[use]
+        entry: dict[str, Any] = {
+            "rms": _number(np.sqrt(np.mean(difference**2))),
+            "bias": _number(np.mean(difference)),
+            "scatter": _number(np.std(difference)),
+            "correlation": _correlation(found[use], true[use]),
+            "n": int(use.sum()),
+        }
+        scalar = {"log_mass_formed": "log_ml"}.get(name, name)
+        offset = found - posterior.scalars[scalar]
+        for level in (0.68, 0.9):
+            low, high = (end + offset for end in posterior.interval(scalar, level))
+            entry[f"coverage_{round(100 * level)}"] = _number(
+                np.mean((true >= low)[use] & (true <= high)[use])
+            )
+        low, high = posterior.interval(scalar, 0.68)
+        entry["rms_over_error"] = _number(np.sqrt(np.mean((difference / (0.5 * (high - low))[use]) ** 2)))
+        known = prior.get(name) if prior else None
+        if known is not None:
+            entry["prior_mean"] = _number(np.mean(known))
+            entry["rms_prior_mean"] = _number(np.sqrt(np.mean((np.mean(known) - true[use]) ** 2)))
+            entry["beats_prior_mean"] = bool(entry["rms"] < entry["rms_prior_mean"])
+        result[name] = entry
+    return result
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    constant = np.std(first) == 0 or np.std(second) == 0
+    return None if constant else _number(np.corrcoef(first, second)[0, 1])
+
+
+def prior_labels(
+    paths: Sequence[str | os.PathLike], names: Sequence[str] = tuple(MAPPED)
+) -> dict[str, np.ndarray]:
+    """Read the labels of mocks from library shards, for the comparison with the prior mean.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Shards of the library, best held out of training.
+    names : sequence of str
+        Scalar labels.
+    """
+    shards = [read_shard(path) for path in paths]
+    return {
+        name: np.concatenate([np.asarray(shard.labels[name], dtype=float) for shard in shards])
+        for name in names
+        if all(name in shard.labels for shard in shards)
+    }

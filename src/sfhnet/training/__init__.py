@@ -1,0 +1,1 @@
+"""Networks trained on mocks: the loop, its device, its checkpoints."""

@@ -1,0 +1,238 @@
+"""The frozen benchmark sets: fixed mocks, fixed noise, a checksum that says so.
+
+Every kind stands in `BENCHMARKS`; tables, figures and comparisons take from there what there is to show. Bands are all
+present or all absent by choice, so that photometry's worth can be told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sfhnet.config import NoiseConfig, ValidationConfig
+from sfhnet.core.batch import Batch
+from sfhnet.mocks.dataset import Mocks
+from sfhnet.mocks.draw import draw
+from sfhnet.mocks.noise import EFFECTS
+from sfhnet.validation.metrics import truth_from_labels
+
+__all__ = [
+    "BENCHMARKS",
+    "Benchmark",
+    "Case",
+    "Kind",
+    "benchmark_cases",
+    "case_name",
+    "find_case",
+    "make_benchmark",
+    "read_mocks",
+]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a benchmark is made of.
+
+    Attributes
+    ----------
+    title : str
+        What is shown in tables and figures.
+    off : tuple of str
+        Effects of `sfhnet.mocks.noise.EFFECTS` that are left out.
+    mocks : str
+        Which galaxies: ``test``, or one of `sfhnet.priors.stress.STRESS_MOCKS`.
+    stress : bool
+        Measured at ``validation.stress_snr`` with all bands only, not at every S/N with and without.
+    ripple : bool
+        The flux calibration has a sine of amplitude ``validation.ripple``.
+    stream : int
+        Key of the noise; kinds with the same one have the same noise.
+    """
+
+    title: str
+    off: tuple[str, ...]
+    mocks: str = "test"
+    stress: bool = False
+    ripple: bool = False
+    stream: int = 0
+
+
+_IDEAL = tuple(effect for effect in EFFECTS if effect != "variance_shape")
+
+BENCHMARKS: dict[str, Kind] = {
+    "ideal": Kind("Gaussian noise, nothing else", _IDEAL, stream=0),
+    "real": Kind("every nuisance of the training", ("band_dropout",), stream=1),
+    # The noise of ideal, so that the ratio of the errors is that of the ripple.
+    "ripple": Kind(
+        "Gaussian noise and a ripple in the flux calibration", _IDEAL, stress=True, ripple=True, stream=0
+    ),
+    "spiky": Kind(
+        "spiky histories, unlike any of the training; every nuisance",
+        ("band_dropout",),
+        "spiky",
+        True,
+        stream=2,
+    ),
+    "held_out": Kind(
+        "families held out of training; every nuisance", ("band_dropout",), "held_out", True, stream=3
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Noisy mocks with their truth.
+
+    batch; truth by name (`sfhnet.validation.metrics.truth_from_labels`); name of each galaxy's family (n,); sha256 of the spectra.
+    """
+
+    batch: Batch
+    truth: dict[str, np.ndarray]
+    family: np.ndarray
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One benchmark at one S/N, with or without bands."""
+
+    benchmark: str
+    snr: float
+    bands: bool
+    set: Benchmark
+
+    @property
+    def name(self) -> str:
+        """Name in metrics and files."""
+        return case_name(self.benchmark, self.snr, self.bands)
+
+    @property
+    def batch(self) -> Batch:
+        """The spectra, bands taken away if so wanted."""
+        return self.set.batch if self.bands else self.set.batch.without_bands()
+
+
+def case_name(benchmark: str, snr: float, bands: bool) -> str:
+    """Return the name of a case, e.g. ``real_snr050`` or ``real_snr050_nobands``."""
+    return f"{benchmark}_snr{snr:03.0f}" + ("" if bands else "_nobands")
+
+
+def planned_cases(mocks: Collection[str], config: ValidationConfig) -> list[tuple[str, float, bool]]:
+    """Return benchmark, S/N and whether with bands, for every case that there are mocks for.
+
+    Parameters
+    ----------
+    mocks : collection of str
+        ``test`` and whichever of `sfhnet.priors.stress.STRESS_MOCKS` were made.
+    config : ValidationConfig
+        Which S/N.
+    """
+    return [
+        (name, snr, bands)
+        for name, kind in BENCHMARKS.items()
+        if kind.mocks in mocks
+        for snr in ((config.stress_snr,) if kind.stress else config.snr)
+        for bands in ((True,) if kind.stress else (True, False))
+    ]
+
+
+def benchmark_cases(
+    mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, seed: int
+) -> Iterator[Case]:
+    """Make the cases of `planned_cases`, one at a time.
+
+    Parameters
+    ----------
+    mocks : mapping of str to Mocks
+        Galaxies by kind.
+    config, noise : ValidationConfig, NoiseConfig
+        Configuration sections.
+    seed : int
+        Seed of the benchmarks.
+    """
+    made: tuple[str, float, Benchmark] | None = None
+    for name, snr, bands in planned_cases(mocks, config):
+        if made is None or made[:2] != (name, snr):
+            galaxies = mocks[BENCHMARKS[name].mocks]
+            made = (
+                name,
+                snr,
+                make_benchmark(name, snr, galaxies, config.galaxies, noise, seed, config.ripple),
+            )
+        yield Case(name, snr, bands, made[2])
+
+
+def read_mocks(test: Sequence[Path], stress: Sequence[Path], cache_gb: float) -> dict[str, Mocks]:
+    """Read the galaxies that the benchmark sets are made of, by kind.
+
+    Parameters
+    ----------
+    test : sequence of Path
+        Shards of test mocks.
+    stress : sequence of Path
+        Files of stress mocks; their names say which.
+    cache_gb : float
+        As for `Mocks`.
+    """
+    return {"test": Mocks(test, cache_gb)} | {path.stem: Mocks([path], cache_gb) for path in stress}
+
+
+def find_case(
+    name: str, mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, seed: int
+) -> Case:
+    """Make the benchmark set that validation measures under this name: the same mocks and noise.
+
+    Raises
+    ------
+    ValueError
+        If validation has no such set; lists those it has.
+    """
+    for case in benchmark_cases(mocks, config, noise, seed):
+        if case.name == name:
+            return case
+    known = ", ".join(case_name(*planned) for planned in planned_cases(mocks, config))
+    raise ValueError(f"there is no benchmark set {name!r}; validation measures {known}")
+
+
+def make_benchmark(
+    name: str, snr: float, mocks: Mocks, n: int, noise: NoiseConfig, seed: int, ripple: float = 0.02
+) -> Benchmark:
+    """Make a benchmark set at one S/N from the first `n` mocks.
+
+    Parameters
+    ----------
+    name : str
+        One of `BENCHMARKS`.
+    snr : float
+        Median S/N per pixel.
+    mocks : Mocks
+        Galaxies of the kind that the benchmark wants.
+    n : int
+        Galaxies at most.
+    noise : NoiseConfig
+        Nuisances.
+    seed : int
+        Seed of the noise.
+    ripple : float
+        Amplitude of the ripple, for the kinds that have one.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if name not in BENCHMARKS:
+        raise ValueError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    kind = BENCHMARKS[name]
+    index = np.arange(min(n, len(mocks)))
+    key = ("benchmark.noise", seed, kind.stream, round(10 * snr))
+    batch, family = draw(mocks, index, noise, key, kind.off, snr, ripple if kind.ripple else 0.0)
+    digest = hashlib.sha256()
+    for value in (batch.flux, batch.sigma, batch.mask, batch.band_flux, batch.band_sigma):
+        digest.update(value.contiguous().numpy().tobytes())
+    truth = truth_from_labels({key: value.numpy() for key, value in batch.labels.items()})
+    return Benchmark(batch, truth, np.asarray(mocks.shards.family_names)[family], digest.hexdigest())

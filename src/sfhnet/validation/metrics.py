@@ -1,0 +1,296 @@
+"""How good are answers, given the truth: the metrics of the field, each defined once, in plain numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sfhnet.core.histories import scalar_from_label
+from sfhnet.core.posterior import Posterior
+from sfhnet.core.quantities import INTERVALS, LEVELS, SCALARS
+
+__all__ = [
+    "AGE_RANGES_MYR",
+    "age_ranges",
+    "all_coverage",
+    "all_metrics",
+    "coverage",
+    "crps",
+    "log_score",
+    "point_metrics",
+    "smape_floored",
+    "smape_lovell",
+    "smape_textbook",
+    "strata_coverage",
+    "truth_from_labels",
+    "wasserstein_dex",
+]
+
+# Age ranges of the metrics; a bin belongs where its middle (in log age) lies.
+AGE_RANGES_MYR: dict[str, tuple[float, float]] = {
+    "young": (0.0, 100.0),
+    "intermediate": (100.0, 2000.0),
+    "old": (2000.0, 1e5),
+}
+
+OUTLIER_DEX = 0.3
+
+
+def truth_from_labels(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return true values under the names of `Posterior`: histories and every scalar of `SCALARS`.
+
+    Parameters
+    ----------
+    labels : mapping of str to ndarray
+        Labels of the mocks, ``log_ml`` included.
+    """
+    truth = {name: np.asarray(labels[name], dtype=float) for name in ("mass_fraction", "mh")}
+    return truth | {
+        name: scalar_from_label(scalar, np.asarray(labels[scalar.source], dtype=float))
+        for name, scalar in SCALARS.items()
+    }
+
+
+def widths_dex(age_edges_myr: np.ndarray) -> np.ndarray:
+    """Return the widths of age bins in dex, (n_age,); the youngest counts from 1 Myr."""
+    return np.diff(np.log10(np.maximum(age_edges_myr, 1.0)))
+
+
+def wasserstein_dex(cum_hat: np.ndarray, cum: np.ndarray, age_edges_myr: np.ndarray) -> np.ndarray:
+    """Return the Wasserstein-1 distance between histories in dex of age, (n,).
+
+    The area between the cumulative mass fractions over log age, by the trapezoid rule on the bin edges.
+
+    Parameters
+    ----------
+    cum_hat, cum : ndarray (n, n_age)
+        Mass fraction younger than each bin's upper edge.
+    age_edges_myr : ndarray (n_age+1,)
+        Bin edges in Myr.
+    """
+    width = widths_dex(age_edges_myr)
+    edge = 0.5 * (width[:-1] + width[1:])
+    return (np.abs(cum_hat - cum)[:, :-1] * edge).sum(axis=1)
+
+
+def smape_lovell(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return sum |d| / sum (|y| + |p|) over bins, (n,) (Lovell et al. 2019, MNRAS 490, 5503)."""
+    return np.abs(estimate - truth).sum(axis=1) / (np.abs(estimate) + np.abs(truth)).sum(axis=1)
+
+
+def smape_floored(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the mean over bins of 2 |d| / max(|y| + |p| + 0.1, 0.6), (n,) (LOGAN-SFH, 2022)."""
+    floor = np.maximum(np.abs(estimate) + np.abs(truth) + 0.1, 0.6)
+    return (2 * np.abs(estimate - truth) / floor).mean(axis=1)
+
+
+def smape_textbook(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the mean over bins of 2 |d| / (|y| + |p|), (n,); zero where both vanish."""
+    total = np.abs(estimate) + np.abs(truth)
+    return np.where(total > 0, 2 * np.abs(estimate - truth) / np.where(total > 0, total, 1), 0).mean(axis=1)
+
+
+def age_ranges(age_edges_myr: np.ndarray) -> dict[str, np.ndarray]:
+    """Return which bins belong to each of `AGE_RANGES_MYR`, name -> (n_age,) bool."""
+    edges = np.maximum(np.asarray(age_edges_myr, dtype=float), 1.0)
+    middle = np.sqrt(edges[:-1] * edges[1:])
+    return {name: (middle >= low) & (middle < high) for name, (low, high) in AGE_RANGES_MYR.items()}
+
+
+def scalar_metrics(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Return bias, scatter (standard deviation, and from the 16-84 % range), MAE, R2 and share of > 0.3 outliers."""
+    error = estimate - truth
+    low, high = np.quantile(error, [0.16, 0.84])
+    variance = float(np.var(truth))
+    return {
+        "bias": float(error.mean()),
+        "median_bias": float(np.median(error)),
+        "scatter": float(error.std()),
+        "robust_scatter": float(0.5 * (high - low)),
+        "mae": float(np.abs(error).mean()),
+        "r2": float(1 - np.mean(error**2) / variance) if variance > 0 else 0.0,
+        "outliers": float((np.abs(error) > OUTLIER_DEX).mean()),
+    }
+
+
+def inside(quantiles: np.ndarray, truth: np.ndarray, nominal: float) -> np.ndarray:
+    """Return whether a central interval holds the truth, (n, ...) bool."""
+    low, high = INTERVALS[nominal]
+    # Answers stored in single precision may miss an exact bound by rounding.
+    tolerance = 1e-6
+    return (truth >= quantiles[:, low] - tolerance) & (truth <= quantiles[:, high] + tolerance)
+
+
+def coverage(quantiles: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> dict[str, float]:
+    """Return the share of truths inside each central interval, by nominal coverage in per cent.
+
+    Parameters
+    ----------
+    quantiles : ndarray (n, n_quant, ...)
+        Quantiles at `LEVELS`.
+    truth : ndarray (n, ...)
+        True values.
+    weight : ndarray (n, ...), optional
+        Weights, e.g. mass for metallicities.
+    """
+    result = {}
+    for nominal in INTERVALS:
+        hit = inside(quantiles, truth, nominal)
+        value = hit.mean() if weight is None else (hit * weight).sum() / weight.sum()
+        result[f"{100 * nominal:.0f}"] = float(value)
+    return result
+
+
+def crps(quantiles: np.ndarray, truth: np.ndarray) -> float:
+    """Return the continuous ranked probability score from the quantiles: twice the mean pinball loss."""
+    level = np.asarray(LEVELS).reshape(-1, *([1] * (truth.ndim - 1)))
+    error = truth[:, None] - quantiles
+    return float(2 * np.maximum(level * error, (level - 1) * error).mean())
+
+
+def log_score(quantiles: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean log density of the truth under the density that the quantiles draw.
+
+    Constant between neighbouring quantiles, exponential tails that continue the outermost step.
+
+    Parameters
+    ----------
+    quantiles : ndarray (n, n_quant)
+        Quantiles at `LEVELS`.
+    truth : ndarray (n,)
+        True values.
+    """
+    levels = np.asarray(LEVELS)
+    step = np.maximum(np.diff(quantiles, axis=1), 1e-4)
+    density = np.diff(levels) / step
+    index = np.clip((truth[:, None] > quantiles).sum(axis=1) - 1, 0, len(levels) - 2)
+    value = np.log(np.take_along_axis(density, index[:, None], axis=1)[:, 0])
+    for outside, end, share, near in (
+        (truth < quantiles[:, 0], quantiles[:, 0], levels[0], density[:, 0]),
+        (truth > quantiles[:, -1], quantiles[:, -1], 1 - levels[-1], density[:, -1]),
+    ):
+        scale = share / near
+        tail = np.log(near) - np.abs(truth - end) / scale
+        value = np.where(outside, tail, value)
+    return float(value.mean())
+
+
+def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return every metric of the point estimates.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Answers, all usable.
+    truth : mapping of str to ndarray
+        From `truth_from_labels`.
+
+    Raises
+    ------
+    ValueError
+        If some answers are not usable: their share must be told apart from the errors of the others.
+    """
+    if not posterior.usable.all():
+        raise ValueError(f"{(~posterior.usable).sum()} answers are unusable; leave them out and say how many")
+    edges = np.asarray(posterior.age_edges_myr)
+    mass, mass_hat = truth["mass_fraction"], posterior.mass_fraction
+    cum, cum_hat = mass.cumsum(axis=1), posterior.cum_mass
+    mh, weight = _metallicity(truth)
+    mh_error = np.abs(posterior.mh - mh)
+    result: dict[str, Any] = {
+        "n": len(posterior),
+        "w1_dex": float(wasserstein_dex(cum_hat, cum, edges).mean()),
+        "cum_mae": float(np.abs(cum_hat - cum)[:, :-1].mean()),
+        "smape_lovell": float(smape_lovell(mass_hat, mass).mean()),
+        "smape_floored": float(smape_floored(mass_hat, mass).mean()),
+        "smape_textbook": float(smape_textbook(mass_hat, mass).mean()),
+        "mh_mae": float((mh_error * weight).sum() / weight.sum()),
+        "mh_smape_floored": float(smape_floored(posterior.mh, mh).mean()),
+        "scalars": {name: scalar_metrics(posterior.scalars[name], truth[name]) for name in SCALARS},
+        "age_ranges": {},
+    }
+    width = widths_dex(edges)
+    for name, bins in age_ranges(edges).items():
+        inner = bins[:-1]
+        step = (0.5 * (width[:-1] + width[1:]))[inner]
+        share, share_hat = mass[:, bins].sum(axis=1), mass_hat[:, bins].sum(axis=1)
+        mass_here = weight[:, bins].sum()
+        result["age_ranges"][name] = {
+            "w1_dex": float((np.abs(cum_hat - cum)[:, :-1][:, inner] * step).sum(axis=1).mean()),
+            "mass_share_mae": float(np.abs(share_hat - share).mean()),
+            "mass_share_relative": float(np.abs(share_hat - share).mean() / max(share.mean(), 1e-12)),
+            "smape_lovell": float(np.abs(mass_hat - mass)[:, bins].sum() / (mass_hat + mass)[:, bins].sum()),
+            "mh_mae": float((mh_error * weight)[:, bins].sum() / max(mass_here, 1e-12)),
+        }
+    return result
+
+
+def all_coverage(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the coverage of every interval: scalars, histories, [M/H] weighted by mass, cumulative mass by age."""
+    mass = truth["mass_fraction"]
+    cum = mass.cumsum(axis=1)
+    mh, weight = _metallicity(truth)
+    n_age = mass.shape[1]
+    return {
+        "scalars": {name: coverage(posterior.scalars_q[name], truth[name]) for name in SCALARS},
+        "cum_mass": coverage(posterior.cum_mass_q[:, :, :-1], cum[:, :-1]),
+        "mass_fraction": coverage(posterior.mass_fraction_q, mass),
+        "mh": coverage(posterior.mh_q, mh, weight),
+        "cum_mass_by_age": [coverage(posterior.cum_mass_q[:, :, k], cum[:, k]) for k in range(n_age - 1)],
+    }
+
+
+def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return every metric of one set of answers: `point_metrics`, `all_coverage`, sharpness, CRPS and log score.
+
+    Parameters and errors are those of `point_metrics`.
+    """
+    quantiles = posterior.scalars_q
+    low, high = INTERVALS[0.68]
+    return {
+        **point_metrics(posterior, truth),
+        "coverage": all_coverage(posterior, truth),
+        "sharpness": {name: float(0.5 * (q[:, high] - q[:, low]).mean()) for name, q in quantiles.items()},
+        "crps": {name: crps(quantiles[name], truth[name]) for name in SCALARS},
+        "log_score": {name: log_score(quantiles[name], truth[name]) for name in SCALARS},
+    }
+
+
+def _metallicity(truth: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    # Bins without a metallicity have no weight.
+    finite = np.isfinite(truth["mh"])
+    return np.where(finite, truth["mh"], 0.0), np.where(finite, truth["mass_fraction"], 0.0)
+
+
+def strata_coverage(
+    posterior: Posterior, truth: Mapping[str, np.ndarray], strata: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, Any]]:
+    """Return the coverage in each stratum: the mean over scalars by level, and ``cum_mass`` and ``mh`` beside.
+
+    Parameters
+    ----------
+    posterior, truth
+        As in `all_metrics`.
+    strata : mapping of str to ndarray (n,) bool
+        Which spectra belong to each; strata of fewer than 50 are left out.
+    """
+    result: dict[str, dict[str, Any]] = {}
+    for name, rows in strata.items():
+        if rows.sum() < 50:
+            continue
+        found = all_coverage(posterior.take(rows), {key: value[rows] for key, value in truth.items()})
+        scalars = found["scalars"].values()
+        result[name] = {key: float(np.mean([value[key] for value in scalars])) for key in found["mh"]}
+        result[name] |= {quantity: found[quantity] for quantity in ("cum_mass", "mh")}
+        result[name]["n"] = int(rows.sum())
+    return result
+
+
+def value_at(metrics: Mapping[str, Any], key: Sequence[str]) -> float:
+    """Follow a path of keys into metrics."""
+    value: Any = metrics
+    for step in key:
+        value = value[step]
+    return float(value)

@@ -1,0 +1,179 @@
+"""The rooms of both packages: imports run one way, from the top to the bottom, and every file has a room."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+from pyprospect.old_names import MovedModuleWarning
+
+ROOT = Path(__file__).resolve().parents[1]
+SRC = ROOT / "src"
+# Bottom to top: a room imports from itself and from those before it.
+ROOMS = {
+    "pyprospect": (
+        "constants",
+        "messages",
+        "extras",
+        "tables",
+        "fits_files",
+        "inventory",
+        "numerics",
+        "line_of_sight",
+        "stars",
+        "bands",
+        "histories",
+        "dust",
+        "gas",
+        "fast",
+        "prospect",
+    ),
+    "sfhnet": (
+        "tools",
+        "core",
+        "config",
+        "sources",
+        "priors",
+        "observation",
+        "networks",
+        "mocks",
+        "inference",
+        "simulated_galaxy",
+        "predictive_check",
+        "training",
+        "validation",
+        "products",
+        "figures",
+        "ppxf",
+        "commands",
+    ),
+}
+# The front of a package, which may import any room, and what it needs for that.
+FRONT = ("__init__", "__main__", "old_names")
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of this project that a file imports at any depth, blocks for type checkers included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports of the project in full"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                file = SRC.joinpath(*full.split("."))
+                is_module = file.with_suffix(".py").is_file() or file.is_dir()
+                found.add(full if is_module else node.module)
+    return {name for name in found if name.split(".")[0] in ROOMS}
+
+
+def arrows(package: str) -> list[tuple[str, str, str]]:
+    """Every import from one room of a package into another: importing module, its room, the other room."""
+    result = []
+    for path in sorted((SRC / package).rglob("*.py")):
+        name = module_name(path)
+        if path.stem in FRONT and path.parent == SRC / package:
+            continue
+        room = name.split(".")[1]
+        for other in sorted(imported_modules(path)):
+            parts = other.split(".")
+            if parts[0] == package and len(parts) > 1 and parts[1] != room:
+                result.append((name, room, parts[1]))
+    return result
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_file_has_a_room(package):
+    found = {
+        entry.stem for entry in (SRC / package).iterdir() if entry.suffix == ".py" or any(entry.rglob("*.py"))
+    }
+    assert found - set(FRONT) == set(ROOMS[package])
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_imports_run_one_way(package):
+    order = ROOMS[package]
+    upwards = [
+        f"{name} imports {other}"
+        for name, room, other in arrows(package)
+        if order.index(other) > order.index(room)
+    ]
+    assert not upwards, f"imports from a lower room into a higher one: {upwards}"
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Circles of a graph, each once."""
+    done: set[str] = set()
+    found = []
+
+    def walk(name: str, path: list[str]) -> None:
+        if name in path:
+            found.append([*path[path.index(name) :], name])
+            return
+        if name in done:
+            return
+        for other in sorted(graph.get(name, ())):
+            walk(other, [*path, name])
+        done.add(name)
+
+    for name in sorted(graph):
+        walk(name, [])
+    return found
+
+
+def loaded_modules(path: Path) -> set[str]:
+    """Modules of this project that loading a file imports: not those that a function imports, nor type checkers."""
+    skipped: set[int] = set()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        for_checkers = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        if for_checkers or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            skipped |= {id(child) for child in ast.walk(node)}
+    kept = ast.Module([n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)], [])
+    kept.body = [node for node in kept.body if id(node) not in skipped]
+    found = set()
+    for node in kept.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        else:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                file = SRC.joinpath(*full.split("."))
+                is_module = file.with_suffix(".py").is_file() or file.is_dir()
+                found.add(full if is_module else node.module)
+    return {name for name in found if name.split(".")[0] in ROOMS}
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_no_circle_of_modules(package):
+    graph = {
+        module_name(path): {name for name in loaded_modules(path) if name != module_name(path)}
+        for path in (SRC / package).rglob("*.py")
+    }
+    assert not circles(graph)
+
+
+def test_layers_are_seen():
+    """The checks find what they look for."""
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == [["a", "b", "c", "a"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}}) == []
+    assert any(room == "priors" and other == "config" for _, room, other in arrows("sfhnet"))
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_old_names_lead_to_modules_of_today(package):
+    """Every module of version 0.1 imports under its old name, says so, and has what the new one has."""
+    moved = importlib.import_module(f"{package}.old_names").MOVED
+    for old, new in moved.items():
+        with pytest.warns(MovedModuleWarning, match=f"is now {package}.{new};"):
+            module = importlib.import_module(f"{package}.{old}")
+        today = importlib.import_module(f"{package}.{new}")
+        public = [name for name in vars(today) if not name.startswith("_")]
+        assert public, f"{package}.{new} is empty"
+        assert all(getattr(module, name) is getattr(today, name) for name in public)
