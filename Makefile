@@ -21,7 +21,7 @@ ifneq ($(MIRROR),)
 export PHANGS_SFH_MIRROR ?= $(abspath $(MIRROR))
 endif
 export PYTHONNOUSERSITE = 1
-# Threads that wait sleep; see rules/common.smk.
+# Threads that wait sleep; see rules/common/step.smk.
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 

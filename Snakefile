@@ -4,10 +4,28 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config.yaml"
+include: "rules/common/project.smk"
 
 
-include: "rules/common.smk"
+# as a module: the folder may hold a config.yaml of the other workflow
+BASE_CONFIG = of_project("config.yaml") if AS_MODULE else located("config.yaml")
+
+
+configfile: BASE_CONFIG
+
+
+# What the rules share, by what it serves; each file may use what stands above it.
+include: "rules/common/configuration.smk"
+include: "rules/common/staleness.smk"
+include: "rules/common/step.smk"
+include: "rules/common/ingredients.smk"
+include: "rules/common/shards.smk"
+include: "rules/common/models.smk"
+include: "rules/common/galaxies.smk"
+include: "rules/common/figures.smk"
+include: "rules/common/ppxf.smk"
+include: "rules/common/run.smk"
+# The steps.
 include: "rules/sources.smk"
 include: "rules/prior.smk"
 include: "rules/synthesis.smk"

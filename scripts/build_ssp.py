@@ -5,7 +5,7 @@ from pathlib import Path
 from sfhnet.tools import script_options
 
 if __name__ == "__main__":
-    parser = script_options.parser(__doc__, config=False)
+    parser = script_options.parser(__doc__)
     parser.add_argument(
         "--emiles", type=Path, required=True, metavar="DIR", help="folder of E-MILES FITS files"
     )
@@ -15,7 +15,9 @@ if __name__ == "__main__":
     parser.add_argument("--slope", type=float, help="IMF slope of the E-MILES files, e.g. 1.30")
     parser.add_argument("--isochrones", help="isochrones of the E-MILES files, P (Padova00) or T (BaSTI)")
     parser.add_argument(
-        "--seam-myr", type=float, default=63.0, help="BC03 below, E-MILES above (default: 63)"
+        "--seam-myr",
+        type=float,
+        help="BC03 below, E-MILES above (default: ssp.seam_age_yr of the configuration)",
     )
     parser.add_argument("--age-max-gyr", type=float, default=14.1, help="oldest SSP kept (default: 14.1)")
     parser.add_argument("--wave-min", type=float, default=1680.0, metavar="AA", help="default: 1680")
@@ -28,6 +30,7 @@ if __name__ == "__main__":
 
     from pyprospect.stars.library import SSPLibrary
     from pyprospect.stars.merge import repair_holes
+    from sfhnet.config import load_config
     from sfhnet.tools.provenance import provenance
 
     log = logging.getLogger("sfhnet.build_ssp")
@@ -39,9 +42,8 @@ if __name__ == "__main__":
     log.info("young: %r", young)
     old = repair_holes(old, young)
     log.info("holes mended: %d spans", len(old.meta.get("repaired_holes", {}).get("spans", [])))
-    library = SSPLibrary.merge(young, old, seam_age_yr=args.seam_myr * 1e6).select_ages(
-        args.age_max_gyr * 1e9
-    )
+    seam_age_yr = args.seam_myr * 1e6 if args.seam_myr else load_config(args.config).ssp.seam_age_yr
+    library = SSPLibrary.merge(young, old, seam_age_yr=seam_age_yr).select_ages(args.age_max_gyr * 1e9)
     log.info("factors at the seam per Z: %s", library.meta["merge"]["factor_per_z"])
     library.write(
         args.out,

@@ -16,6 +16,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--out-summed", type=Path, metavar="FILE", help="summed.h5: the answer for the sum of all bins"
     )
+    parser.add_argument(
+        "--out-summed-spectrum", type=Path, metavar="FILE", help="summed_spectrum.h5: the sum of all bins"
+    )
     args = parser.parse_args()
     script_options.setup(args)
 
@@ -39,9 +42,12 @@ if __name__ == "__main__":
     )
     posterior = model.infer_spectra(spectra, n_samples=n_samples, seed=args.seed)
     posterior.write(args.out, made)
-    if args.out_summed:
+    if args.out_summed or args.out_summed_spectrum:
         whole = summed_spectrum(spectra)
-        model.infer_spectra(whole, n_samples=n_samples, seed=args.seed).write(args.out_summed, made)
+        if args.out_summed_spectrum:
+            whole.write(args.out_summed_spectrum, made)
+        if args.out_summed:
+            model.infer_spectra(whole, n_samples=n_samples, seed=args.seed).write(args.out_summed, made)
     strange = (posterior.flags & int(Flag.OUT_OF_DISTRIBUTION)) > 0
     log.info(
         "%s: %d spectra, %d usable, %d unlike the mocks",

@@ -19,6 +19,9 @@ if __name__ == "__main__":
     parser.add_argument("--predictive", type=Path, metavar="FILE", help="predictive.h5 of check_galaxy")
     parser.add_argument("--summed", type=Path, metavar="FILE", help="summed.h5 of infer_galaxy")
     parser.add_argument(
+        "--summed-spectrum", type=Path, metavar="FILE", help="summed_spectrum.h5 of infer_galaxy"
+    )
+    parser.add_argument(
         "--library",
         type=Path,
         nargs="*",
@@ -31,6 +34,8 @@ if __name__ == "__main__":
     parser.add_argument("--out-json", type=Path, metavar="FILE", help="summary.json")
     args = parser.parse_args()
     script_options.setup(args)
+    if bool(args.summed) != bool(args.summed_spectrum):
+        parser.error("--summed and --summed-spectrum belong together; give both or neither")
 
     import logging
 
@@ -40,7 +45,6 @@ if __name__ == "__main__":
     from sfhnet.products.bin_table import bin_columns
     from sfhnet.products.galaxy_summary import prior_labels, summarise
     from sfhnet.products.maps import write_maps, write_table
-    from sfhnet.products.summed_spectrum import summed_spectrum
     from sfhnet.tools.hdf5 import read_json, write_json
     from sfhnet.tools.provenance import provenance
 
@@ -60,7 +64,7 @@ if __name__ == "__main__":
     write_maps(args.out_maps, spectra, posterior, table, made, prior)
     whole = None
     if args.summed:
-        total, answer = summed_spectrum(spectra), Posterior.read(args.summed)
+        total, answer = Spectra.read(args.summed_spectrum), Posterior.read(args.summed)
         whole = (total, answer, bin_columns(total, answer))
     labels = prior_labels(args.library) if args.library else None
     summary = summarise(spectra, posterior, table, labels, whole)

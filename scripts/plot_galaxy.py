@@ -9,6 +9,7 @@ if __name__ == "__main__":
     parser.add_argument("--galaxy", required=True, metavar="NAME", help="name in the galaxy table")
     parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
     parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
+    parser.add_argument("--bins", type=Path, required=True, metavar="FILE", help="bins.ecsv of map_galaxy")
     parser.add_argument(
         "--summary", type=Path, required=True, metavar="FILE", help="summary.json of map_galaxy"
     )
@@ -25,6 +26,8 @@ if __name__ == "__main__":
     args = parser.parse_args()
     script_options.setup(args)
 
+    from astropy.table import QTable
+
     from sfhnet.config import load_config
     from sfhnet.core.posterior import Posterior
     from sfhnet.core.spectra import Spectra
@@ -32,13 +35,12 @@ if __name__ == "__main__":
     from sfhnet.figures.galaxy_page import summary_page, truth_page
     from sfhnet.figures.style import save, style
     from sfhnet.predictive_check.result import Predictive
-    from sfhnet.products.bin_table import bin_columns
     from sfhnet.tools.hdf5 import read_json
 
     config = load_config(args.config)
     spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)
     predictive, prior = Predictive.read(args.predictive), read_json(args.model)["prior"]
-    table, summary = bin_columns(spectra, posterior, prior, predictive), read_json(args.summary)
+    table, summary = QTable.read(args.bins, format="ascii.ecsv"), read_json(args.summary)
     with style(config.figures):
         save(summary_page(spectra, posterior, table, summary), args.out.with_suffix(""))
         save(quality_page(spectra, posterior, table, prior), args.out_quality.with_suffix(""))

@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
     from sfhnet.config import load_config
     from sfhnet.core.bands import BANDS
-    from sfhnet.figures.validation import prior as prior_figures
+    from sfhnet.figures import prior as prior_figures
     from sfhnet.mocks.filters_and_lines import load_bands
     from sfhnet.mocks.shards import ShardSet
     from sfhnet.priors import cluster_colours as clusters

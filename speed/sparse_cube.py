@@ -11,8 +11,8 @@ from astropy.wcs import WCS
 
 from pyprospect.constants import C_KMS
 from pyprospect.stars.library import SSPLibrary
+from sfhnet.config.galaxies import DEC_DEG, RA_DEG
 from sfhnet.mocks.muse_sky_noise import sky_lines_sigma, smooth_sigma
-from sfhnet.simulated_galaxy.disc import DEC_DEG, RA_DEG
 from sfhnet.tools.progress import track
 from sfhnet.tools.random_streams import stream
 

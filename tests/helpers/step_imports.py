@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from rule_facts import ROOT, rule_facts
+
 SRC = ROOT / "src"
 # import name -> conda-forge name, where they differ
 CONDA_NAMES = {
@@ -33,21 +34,13 @@ class Step:
 
 @cache
 def steps() -> tuple[Step, ...]:
-    """Every rule that runs a script."""
-    found = []
-    for file in sorted((ROOT / "rules").glob("*.smk")):
-        for block in re.split(r"\n(?=\s*rule\b)", file.read_text()):
-            script = re.search(r'script\("(\w+)"\)', block)
-            if script is None:
-                continue
-            env = re.search(r'conda:\s+(?:"\.\./envs/([\w-]+)\.yaml"|(TRAINING_ENV))', block)
-            assert env is not None, (
-                f"{file.name}: the rule of scripts/{script[1]}.py has no conda environment"
-            )
-            name = re.match(r"\s*rule (\w+)", block)
-            env_name = env[1] or "training"
-            found.append(Step(name[1] if name else script[1], ROOT / "scripts" / f"{script[1]}.py", env_name))
-    return tuple(found)
+    """Every script with the environment of the rule that runs it; two rules of one script count once."""
+    found: dict[tuple[str, str], Step] = {}
+    for name, facts in rule_facts().items():
+        script, env = facts["script"], facts["env"]
+        assert script and env, f"rule {name} runs script {script} in environment {env}"
+        found.setdefault((script, env), Step(name, ROOT / "scripts" / f"{script}.py", env))
+    return tuple(found.values())
 
 
 def packages(env: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,40 +49,75 @@ def test_finished_run_has_nothing_left_to_do(finished: Project):
         ("sfhnet/products/maps.py", {"map_galaxy"}, {"prepare_galaxy", "infer_galaxy", "train_model"}),
     ],
 )
-def test_touching_a_module_plans_its_steps_and_what_follows(finished, name, planned_first, not_planned):
-    path = module(finished, name)
-    before = path.stat()
-    try:
-        os.utime(path)
+def test_changed_module_plans_its_steps_and_what_follows(finished, name, planned_first, not_planned):
+    with changed(module(finished, name)):
         planned = set(finished.planned())
-    finally:
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert planned_first <= planned
     assert not planned & not_planned
     if name == "sfhnet/figures/validation.py":
         assert planned - TARGETS <= FIGURE_RULES
 
 
-@pytest.mark.parametrize(
-    ("name", "planned_first"),
-    [("sfhnet/figures/validation.py", "plot_validation"), ("pyprospect/dust/attenuation.py", "synthesize")],
-)
-def test_change_that_is_older_than_the_results_is_seen(finished, name, planned_first):
-    path = module(finished, name)
+@contextmanager
+def changed(path: Path):
+    """A real change of a module, in a file that keeps its old date: dates say nothing about code."""
     text, before = path.read_text(), path.stat()
     try:
         path.write_text(text + "\nANOTHER = 1\n")
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert planned_first in finished.planned()
+        yield
     finally:
         path.write_text(text)
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_plumbing_reruns_nothing(finished: Project):
-    for name in ("sfhnet/tools/script_options.py", "sfhnet/config/root.py", "sfhnet/tools/provenance.py"):
-        os.utime(module(finished, name))
-    assert finished.planned() == {}
+def test_new_dates_and_comments_of_code_plan_nothing(finished: Project):
+    """A fresh clone, a branch tried and left, a better sentence: the code is the same."""
+    for path in (finished.folder / "src").rglob("*.py"):
+        os.utime(path)
+    for path in (finished.folder / "scripts").glob("*.py"):
+        os.utime(path)
+    dust = module(finished, "pyprospect/dust/attenuation.py")
+    text = dust.read_text()
+    dust.write_text(text + "\n# a remark\n")
+    try:
+        assert finished.planned() == {}
+    finally:
+        dust.write_text(text)
+
+
+def test_changed_script_plans_its_step(finished: Project):
+    with changed(finished.folder / "scripts" / "map_galaxy.py"):
+        planned = set(finished.planned())
+    assert {"map_galaxy", "plot_galaxy", "report"} <= planned
+    assert not planned & {"infer_galaxy", "prepare_galaxy", "train_model"}
+
+
+def test_newer_data_plan_what_is_made_of_them(finished: Project):
+    """Data go by their dates, and small ones by their content besides."""
+    spectra = finished.folder / "results" / "galaxies" / "NGC3073" / "posterior.h5"
+    before, content = spectra.stat(), spectra.read_bytes()
+    try:
+        spectra.write_bytes(content + b"more")
+        planned = set(finished.planned())
+    finally:
+        spectra.write_bytes(content)
+        os.utime(spectra, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert {"map_galaxy", "check_galaxy"} <= planned
+    assert "infer_galaxy" not in planned
+
+
+def test_moved_project_has_nothing_to_do(finished: Project, tmp_path: Path):
+    moved = finished.copy(tmp_path / "it's elsewhere")
+    assert moved.planned() == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["sfhnet/tools/script_options.py", "sfhnet/config/root.py", "sfhnet/tools/provenance.py"]
+)
+def test_plumbing_reruns_nothing(finished: Project, name):
+    with changed(module(finished, name)):
+        assert finished.planned() == {}
 
 
 @pytest.mark.parametrize(

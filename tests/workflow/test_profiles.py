@@ -1,18 +1,13 @@
 """The SLURM profiles name every rule that wants a GPU: on the partition of the CPU jobs such a job would never start."""
 
-import re
-
 import pytest
 import yaml
 
-from step_imports import ROOT
-
-RULES = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+from rule_facts import ROOT, rule_facts
 
 
 def gpu_rules() -> set[str]:
-    blocks = re.split(r"\n(?=rule\b)", RULES)
-    return {block.split(":")[0].split()[1] for block in blocks if re.search(r"\n\s+gpu=", block)}
+    return {name for name, facts in rule_facts().items() if "gpu" in facts["resources"]}
 
 
 @pytest.mark.parametrize("profile", ["slurm", "slurm-generic"])

@@ -1,5 +1,6 @@
 """The whole workflow on the tiny configuration: its products, its errors, and a run that is killed and taken up again."""
 
+import ast
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import h5py
 import pytest
 
 from projects import ROOT, Project
+from rule_facts import rule_facts
 
 pytestmark = pytest.mark.slow
 
@@ -192,7 +194,7 @@ def test_workflow_is_lint_clean():
         [sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    files = ["Snakefile", *map(str, sorted((ROOT / "rules").glob("*.smk")))]
+    files = ["Snakefile", *map(str, sorted((ROOT / "rules").rglob("*.smk")))]
     formatter = Path(sys.executable).with_name("snakefmt")
     done = subprocess.run(
         [formatter, "--check", *files], cwd=ROOT, capture_output=True, text=True, check=False
@@ -201,13 +203,43 @@ def test_workflow_is_lint_clean():
 
 
 def test_every_rule_keeps_the_house_rules():
-    """Log, environment, threads, memory, time and a message for every rule that runs a step."""
-    for file in sorted((ROOT / "rules").glob("*.smk")):
-        for block in re.split(r"\n(?=\s*(?:use )?rule\b)", file.read_text())[1:]:
-            if "shell:" not in block:
-                continue
-            name = block.split(":")[0].strip()
-            for word in ("log:", "conda:", "threads:", "mem_mb=", "runtime=", "message:"):
-                assert word in block, f"{file.name}, {name} has no {word}"
-            assert "--log {log}" in block
-            assert "$GUARD" in block
+    """Log, environment, memory, time and a message for every rule, and every value in its command quoted."""
+    assert len(rule_facts()) > 30
+    for name, facts in rule_facts().items():
+        assert facts["script"], f"{name} runs no script"
+        assert facts["env"], f"{name} has no environment"
+        assert len(facts["log"]) == 1, f"{name} has no log"
+        assert facts["message"], f"{name} says nothing"
+        assert {"mem_mb", "runtime"} <= set(facts["resources"]), name
+        assert facts["shell"].startswith("exec {params.program:q} --log {log:q} "), name
+        fields = re.findall(r"\{[^{}]*\}", facts["shell"])
+        assert all(field.endswith(":q}") for field in fields), f"{name}: {facts['shell']}"
+        assert ("code" in facts["params"]) == (not name.startswith("fetch_")), name
+
+
+@pytest.mark.parametrize("name", sorted(rule_facts()))
+def test_rule_tells_its_script_what_it_asks_for(name: str):
+    """Every option that a script must have is given, and none that it does not know."""
+    facts = rule_facts()[name]
+    tree = ast.parse((ROOT / "scripts" / f"{facts['script']}.py").read_text())
+    options = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+            required = any(word.arg == "required" for word in node.keywords)
+            options |= {node.args[0].value: required} if node.args else {}
+    given = set(re.findall(r" (--[\w-]+)", facts["shell"])) - {"--log", "--threads"}
+    assert {option for option, required in options.items() if required} <= given
+    assert given <= set(options)
+
+
+def test_jobs_read_the_configuration_that_was_checked(project: Project):
+    """The copy for the jobs gives the same configuration, and no later edit changes it."""
+    from sfhnet.config import load_config
+
+    overlay = project.folder / "configs" / "networks.yaml"
+    checked = load_config([ROOT / "config.yaml", overlay])
+    done = project.snakemake("--cores", "1", "--list-rules", "--configfile", "configs/networks.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    (copy,) = (project.folder / ".snakemake" / "phangs-sfh").glob("*.json")
+    overlay.write_text("seed: 7\n")
+    assert load_config([copy]) == checked

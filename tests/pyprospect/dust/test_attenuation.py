@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pyprospect.dust.attenuation import attenuation as dust
+from pyprospect.dust import attenuation as dust
 
 
 def test_attenuation_curves(reference, parity):

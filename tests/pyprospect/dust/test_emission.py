@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pyprospect.dust.attenuation import emission as D
+from pyprospect.dust import emission as D
 from pyprospect.dust.radio import radio_emission, radiocont
 
 pytestmark = pytest.mark.usefixtures("prospect_tables")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pyprospect import constants
-from pyprospect.dust.attenuation import thermal
+from pyprospect.dust import thermal
 
 
 def test_reference(reference, parity):

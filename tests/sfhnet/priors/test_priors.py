@@ -302,7 +302,7 @@ def test_paper_overlay_has_the_two_families_of_the_paper(root):
 
 def test_prior_figures_and_coverage(tmp_path):
     from sfhnet.config import FiguresConfig
-    from sfhnet.figures.validation import prior as prior_figures
+    from sfhnet.figures import prior as prior_figures
     from sfhnet.priors import cluster_colours as clusters
 
     drawn = sample(PriorConfig(), 200, 1, 0, BINS)

@@ -14,9 +14,8 @@ MAKERS = {"default_rng", "SeedSequence", "manual_seed", "RandomState"}
 
 
 def modules(root):
-    return [
-        path for path in sorted((root / "src" / "sfhnet").rglob("*.py")) if path.name != "stream_names.py"
-    ]
+    files = [*(root / "src" / "sfhnet").rglob("*.py"), *(root / "speed").glob("*.py")]
+    return [path for path in sorted(files) if path.name != "stream_names.py"]
 
 
 def test_streams_of_one_seed_differ():

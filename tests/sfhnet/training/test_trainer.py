@@ -189,8 +189,8 @@ def two_processes(root, shard_paths, folder, n_epoch=1):
         "training: {validation_galaxies: 48, fit_galaxies: 96, device: cpu, processes: 2}\n"
         f"models: {{pca_mlp: {{training: {{epochs: {n_epoch}, batch: 16}}}}}}\n"
     )
-    rules = (root / "rules" / "common.smk").read_text()
-    launcher = re.search(r'^LAUNCHER = f"(.+?)" if', rules, re.M)[1].format(N_PROCESS=2).split()
+    rules = (root / "rules" / "common" / "models.smk").read_text()
+    launcher = re.search(r'^TORCHRUN = f"(.+?)"$', rules, re.M)[1].format(N_PROCESS=2).split()
     arguments = ["--config", root / "config.yaml", overlay, "--threads", "2", "--log", folder / "log"]
     arguments += ["--model", "pca_mlp", "--shards", *shard_paths[:2], "--validation", shard_paths[2]]
     script = root / "scripts" / "train_model.py"

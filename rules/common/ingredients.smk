@@ -1,0 +1,18 @@
+# What comes from outside, as data/sources.yaml lists it, and what every forward model is made of.
+from sfhnet.sources import load_registry
+
+REGISTRY = load_registry()
+
+
+def upstream(source):
+    """Return the files of an upstream source."""
+    return [plain(path) for path in REGISTRY.paths(source, PLACED.sources.data_dir)]
+
+
+# Inputs, and the options that hand them to a script.
+SSP = {"ssp": f"results/ssp/{CONFIG.ssp.name}.h5"}
+FILTERS = {"filters": upstream("hst_filters")}
+FORWARD = {**SSP, **FILTERS, "lines": [f for f in upstream("mappings51") if f.endswith(".fits.gz")]}
+WITH_FILTERS = "--ssp {input.ssp} --filters {params.filters}"
+WITH_FORWARD = f"{WITH_FILTERS} --mappings {{input.lines}}"
+FILTER_FOLDER = {"filters": folder_of("filters")}

@@ -1,0 +1,39 @@
+# Networks: which are trained, how, and what reads them.
+MODELS = list(CONFIG.models)
+# Numbers of training shards of the learning curve.
+SIZES = [size for size in CONFIG.learning_curve.shards if size <= len(TRAINING_SHARDS)]
+# Where a network is trained, not what is trained.
+WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
+TRAINING_ENV = "training-gpu" if CONFIG.training.device == "cuda" else "training"
+N_PROCESS = CONFIG.training.processes
+# --: torchrun must not take the options of the script for its own.
+TORCHRUN = f"-m torch.distributed.run --standalone --nproc-per-node {N_PROCESS} --"
+LAUNCHER = TORCHRUN.split() if N_PROCESS > 1 else []
+# memory (MB) that a program which reads mocks takes
+MOCKS_MB = 3000 + 1500 * CONFIG.training.cache_gb
+# settings of the forward model behind a posterior-predictive check
+PREDICTIVE = section(
+    "grid",
+    "bands",
+    "age_bins_myr",
+    "prior.nuisance",
+    "noise",
+    "synthesis.basis_tolerance",
+    "synthesis.nebular_continuum",
+    "synthesis.birth_age_myr",
+    "galaxies.predictive_draws",
+)
+
+
+def trained(*files, folder="results/model/{model}"):
+    """Return the files of a model by name, weights and spec first."""
+    names = {"weights": "weights.safetensors", "spec": "model.json", "calibration": "calibration.json"}
+    return {name: f"{folder}/{names[name]}" for name in ("weights", "spec", *files)}
+
+
+MODEL_FOLDER = {"folder": folder_of("weights")}
+# what every model was measured to do
+MEASURED = {
+    "metrics": expand("results/validation/{model}/metrics.json", model=MODELS),
+    "numbers": expand("results/validation/{model}/validation.h5", model=MODELS),
+}
