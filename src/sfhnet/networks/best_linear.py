@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sfhnet.networks.projection import principal_components
+
 __all__ = ["BestLinear", "Estimate"]
 
 _TYPICAL_SNR = 50.0
@@ -56,6 +58,16 @@ class BestLinear(nn.Module):
         standard deviations of a dense solve.
     """
 
+    mean: Tensor
+    shape: Tensor
+    basis: Tensor
+    spread: Tensor
+    scale: Tensor
+    edges: Tensor
+    loading: Tensor
+    gram: Tensor
+    lower: Tensor
+
     def __init__(self, n_pixel: int, n_component: int, n_block: int = 400, n_iteration: int = 3) -> None:
         super().__init__()
         self.n_component, self.n_iteration = n_component, n_iteration
@@ -84,20 +96,11 @@ class BestLinear(nn.Module):
         shape : Tensor (n_pixel,)
             Noise of the pixels relative to each other; a spectrum of S/N ``t`` has errors of about ``shape / t``.
         """
-        if len(values) <= self.n_component:
-            raise ValueError(f"{len(values)} mocks cannot give {self.n_component} components; use more")
         self.mean.copy_(values.mean(0))
         self.shape.copy_(shape)
         x = (values - self.mean) / self.shape
-        # Subspace iteration from a fixed start: the leading components, exact to far below the noise, in seconds.
-        start = torch.Generator().manual_seed(0)
-        subspace = torch.randn(x.shape[1], self.n_component + 24, generator=start).to(x)
-        for _ in range(5):
-            subspace = torch.linalg.qr(x.T @ (x @ subspace)).Q
-        _, _, vectors = torch.linalg.svd(x @ subspace, full_matrices=False)
-        basis = (vectors @ subspace.T)[: self.n_component]
-        self.basis.copy_(basis)
-        self.spread.copy_((x @ basis.T).std(0).clamp_min(1e-6))
+        self.basis.copy_(principal_components(x, self.n_component))
+        self.spread.copy_((x @ self.basis.T).std(0).clamp_min(1e-6))
         # Noise of a unit-norm component is 1 / (S/N); the weakest are scaled by it, not by their own tiny spread.
         self.scale.copy_(torch.sqrt(self.spread**2 + _TYPICAL_SNR**-2))
         self.edges.copy_(_block_edges(self.basis * self.spread[:, None], len(self.edges) - 1))

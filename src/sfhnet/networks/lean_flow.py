@@ -35,6 +35,9 @@ class Coupling(nn.Module):
         Length of the condition, units and number of the hidden layers, pieces of a spline.
     """
 
+    keep: Tensor
+    change: Tensor
+
     def __init__(
         self, keep: Tensor, change: Tensor, n_context: int, width: int, n_hidden: int, bins: int
     ) -> None:

@@ -40,6 +40,10 @@ class Continuum(nn.Module):
         Nodes at which the log continuum is an input.
     """
 
+    at: Tensor
+    log_mean: Tensor
+    log_std: Tensor
+
     def __init__(self, n_pixel: int, cell: int, half: int, n_node: int) -> None:
         super().__init__()
         self.cell, self.half = cell, half

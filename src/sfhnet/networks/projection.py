@@ -9,7 +9,7 @@ from torch.nn import functional
 from sfhnet.core.batch import WINDOWS_AA, Batch
 from sfhnet.tools.random_streams import torch_stream
 
-__all__ = ["Features", "Projection"]
+__all__ = ["Features", "Projection", "principal_components"]
 
 # Band fluxes over s span 1e-3 to 1e2: logarithmic above this, linear (so that negative noise is harmless) below.
 _BAND_SOFTENING = 0.01
@@ -47,18 +47,10 @@ class Projection(nn.Module):
         batch : Batch
             A few thousand normalised mocks; ``sigma`` gives the relative weight of the pixels.
         """
-        if len(batch) <= self.n_component:
-            raise ValueError(f"{len(batch)} mocks cannot give {self.n_component} components; use more")
         self.mean.copy_(batch.flux.mean(0))
         self.shape.copy_((batch.sigma * 10.0 ** batch.log_snr[:, None]).median(0).values)
         x = (batch.flux - self.mean) / self.shape
-        # Subspace iteration from a fixed start: the leading components, exact to far below the noise, in seconds.
-        start = torch_stream("network.subspace", 0)
-        subspace = torch.randn(x.shape[1], self.n_component + 24, generator=start).to(x)
-        for _ in range(5):
-            subspace = torch.linalg.qr(x.T @ (x @ subspace)).Q
-        _, _, vectors = torch.linalg.svd(x @ subspace, full_matrices=False)
-        self.basis.copy_((vectors @ subspace.T)[: self.n_component])
+        self.basis.copy_(principal_components(x, self.n_component))
         # Noise of a unit-norm component is 1 / (S/N); the weakest are scaled by it, not by their own tiny spread.
         spread = (x @ self.basis.T).std(0)
         self.scale.copy_(torch.sqrt(spread**2 + _TYPICAL_SNR**-2))
@@ -92,6 +84,25 @@ class Projection(nn.Module):
         used = count >= _CHI2_BLOCK / 2
         chi2 = torch.where(used, residual**2 / variance.clamp_min(1e-20), 0).sum(1)
         return chi2 / (used.sum(1) - self.n_component / 2).clamp_min(1)
+
+
+def principal_components(x: Tensor, n_component: int) -> Tensor:
+    """Return the leading components of rows whose mean is zero, (n, n_wave) -> (n_component, n_wave), of unit norm.
+
+    Raises
+    ------
+    ValueError
+        If there are no more rows than components.
+    """
+    if len(x) <= n_component:
+        raise ValueError(f"{len(x)} mocks cannot give {n_component} components; use more")
+    # Subspace iteration from a fixed start: the leading components, exact to far below the noise, in seconds.
+    start = torch_stream("network.subspace", 0)
+    subspace = torch.randn(x.shape[1], n_component + 24, generator=start).to(x)
+    for _ in range(5):
+        subspace = torch.linalg.qr(x.T @ (x @ subspace)).Q
+    _, _, vectors = torch.linalg.svd(x @ subspace, full_matrices=False)
+    return (vectors @ subspace.T)[:n_component]
 
 
 class Features(nn.Module):

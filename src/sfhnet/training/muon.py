@@ -72,7 +72,12 @@ class Muon(torch.optim.Optimizer):
             {"params": matrices, "muon": False},
             {"params": vectors, "muon": False, "weight_decay": 0.0},
         ]
-        defaults = {"lr": lr, "ratio": ratio, "momentum": momentum, "weight_decay": weight_decay}
+        defaults: dict[str, Any] = {
+            "lr": lr,
+            "ratio": ratio,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+        }
         # ``fused`` also tells torch to keep the step counters on the device when it loads a state.
         defaults |= {"betas": betas, "fused": True}
         super().__init__([group for group in groups if group["params"]], defaults)
@@ -92,13 +97,13 @@ class Muon(torch.optim.Optimizer):
 
     def _muon(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         momentum, rate = group["momentum"], group["lr"] * group["ratio"]
-        grads = [p.grad for p in parameters]
+        grads = [p.grad for p in parameters if p.grad is not None]
         for p in parameters:
             if not self.state[p]:
                 self.state[p]["momentum"] = torch.zeros_like(p)
         buffers = [self.state[p]["momentum"] for p in parameters]
         torch._foreach_lerp_(buffers, grads, 1 - momentum)
-        updates = orthogonal(torch._foreach_lerp(grads, buffers, momentum))
+        updates = orthogonal(list(torch._foreach_lerp(grads, buffers, momentum)))
         torch._foreach_mul_(updates, [max(1.0, p.shape[0] / p.shape[1]) ** 0.5 for p in parameters])
         torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-rate)
@@ -113,7 +118,7 @@ class Muon(torch.optim.Optimizer):
         beta1, beta2 = group["betas"]
         adamw(
             parameters,
-            [p.grad for p in parameters],
+            [p.grad for p in parameters if p.grad is not None],
             [state["exp_avg"] for state in states],
             [state["exp_avg_sq"] for state in states],
             [],
