@@ -6,10 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
-    parser.add_argument(
-        "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="calibration mocks"
-    )
+    script_options.add_options(parser, "model-dir", "shards")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: calibration.json in the model's folder"
     )

@@ -6,8 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
-    parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
+    script_options.add_options(parser, "spectra", "posterior", "ssp", "filters", "mappings")
     parser.add_argument(
         "--limits",
         type=Path,
@@ -15,9 +14,6 @@ if __name__ == "__main__":
         metavar="FILE",
         help="predictive.json of the model; without it nothing is flagged",
     )
-    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
-    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
-    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="predictive.h5")
     args = parser.parse_args()
     script_options.setup(args)

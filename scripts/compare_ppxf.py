@@ -12,8 +12,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--tunings", type=Path, nargs="+", required=True, metavar="FILE", help="CASE/regularisation.json"
     )
-    parser.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json")
-    parser.add_argument("--h5", type=Path, nargs="+", required=True, metavar="FILE", help="validation.h5")
+    script_options.add_options(parser, "metrics", "h5")
     parser.add_argument("--out-json", type=Path, required=True, metavar="FILE", help="all metrics")
     parser.add_argument("--out-csv", type=Path, required=True, metavar="FILE", help="the table")
     args = parser.parse_args()

@@ -6,10 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="from prepare_galaxy")
-    parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="from infer_galaxy")
-    parser.add_argument("--predictive", type=Path, required=True, metavar="FILE", help="from check_galaxy")
-    parser.add_argument("--ppxf", type=Path, required=True, metavar="FILE", help="from fit_ppxf_galaxy")
+    script_options.add_options(parser, "spectra", "posterior", "predictive", "ppxf")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON")
     args = parser.parse_args()
     script_options.setup(args)

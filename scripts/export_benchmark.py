@@ -6,9 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--case", required=True, metavar="NAME", help="benchmark set, e.g. real_snr050")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
-    parser.add_argument("--stress", type=Path, nargs="*", default=[], metavar="FILE", help="stress mocks")
+    script_options.add_options(parser, "case", "shards", "stress")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
     args = parser.parse_args()
     script_options.setup(args)

@@ -6,14 +6,9 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--case", required=True, metavar="NAME", help="benchmark set, e.g. real_snr050")
+    script_options.add_options(parser, "case", "shards", "stress", "ssp", "filters", "mappings")
     parser.add_argument("--chunk", type=int, required=True, metavar="N", help="which chunk, from 0")
     parser.add_argument("--tuning", type=Path, required=True, metavar="FILE", help="regularisation.json")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
-    parser.add_argument("--stress", type=Path, nargs="*", default=[], metavar="FILE", help="stress mocks")
-    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
-    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="filter curves")
-    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
     args = parser.parse_args()
     script_options.setup(args)

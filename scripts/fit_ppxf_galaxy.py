@@ -6,10 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="from prepare_galaxy")
-    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
-    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="filter curves")
-    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
+    script_options.add_options(parser, "spectra", "ssp", "filters", "mappings")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
     args = parser.parse_args()
     script_options.setup(args)

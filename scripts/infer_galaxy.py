@@ -6,10 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
-    parser.add_argument(
-        "--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5 of the galaxy"
-    )
+    script_options.add_options(parser, "model-dir", "spectra")
     parser.add_argument("--samples", type=int, default=0, metavar="N", help="joint samples of each bin")
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="posterior.h5")

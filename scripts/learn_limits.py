@@ -6,13 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
-    parser.add_argument(
-        "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="calibration mocks"
-    )
-    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
-    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
-    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
+    script_options.add_options(parser, "model-dir", "shards", "ssp", "filters", "mappings")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: predictive.json in the model's folder"
     )

@@ -6,14 +6,9 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument(
-        "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="all training mocks"
-    )
+    script_options.add_options(parser, "shards", "validation")
     parser.add_argument(
         "--size", type=int, required=True, metavar="N", help="how many of these shards are used"
-    )
-    parser.add_argument(
-        "--validation", type=Path, nargs="+", required=True, metavar="FILE", help="held-out mocks"
     )
     parser.add_argument("--test", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
     parser.add_argument(

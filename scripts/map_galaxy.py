@@ -6,9 +6,8 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--galaxy", required=True, metavar="NAME", help="name in the galaxy table")
-    parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
-    parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
+    script_options.add_options(parser, "galaxy", "spectra", "posterior")
+    script_options.add_options(parser, "predictive", required=False)
     parser.add_argument(
         "--model",
         type=Path,
@@ -16,7 +15,6 @@ if __name__ == "__main__":
         metavar="FILE",
         help="model.json: the prior, for what the data added",
     )
-    parser.add_argument("--predictive", type=Path, metavar="FILE", help="predictive.h5 of check_galaxy")
     parser.add_argument("--summed", type=Path, metavar="FILE", help="summed.h5 of infer_galaxy")
     parser.add_argument(
         "--summed-spectrum", type=Path, metavar="FILE", help="summed_spectrum.h5 of infer_galaxy"

@@ -6,15 +6,10 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--galaxy", required=True, metavar="NAME", help="name in the galaxy table")
-    parser.add_argument("--spectra", type=Path, required=True, metavar="FILE", help="spectra.h5")
-    parser.add_argument("--posterior", type=Path, required=True, metavar="FILE", help="posterior.h5")
+    script_options.add_options(parser, "galaxy", "spectra", "posterior", "predictive")
     parser.add_argument("--bins", type=Path, required=True, metavar="FILE", help="bins.ecsv of map_galaxy")
     parser.add_argument(
         "--summary", type=Path, required=True, metavar="FILE", help="summary.json of map_galaxy"
-    )
-    parser.add_argument(
-        "--predictive", type=Path, required=True, metavar="FILE", help="predictive.h5 of check_galaxy"
     )
     parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="model.json: the prior")
     parser.add_argument(

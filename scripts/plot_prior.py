@@ -6,13 +6,10 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument(
-        "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="shards of galaxies"
-    )
+    script_options.add_options(parser, "shards", "filters")
     parser.add_argument(
         "--prior", type=Path, required=True, metavar="FILE", help="a prior shard, for the histories"
     )
-    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
     parser.add_argument("--phangs", type=Path, metavar="DIR", help="colours of PHANGS-HST clusters")
     parser.add_argument("--legus", type=Path, metavar="DIR", help="LEGUS catalogue of NGC 1566")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")

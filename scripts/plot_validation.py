@@ -6,12 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument(
-        "--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json, one a model"
-    )
-    parser.add_argument(
-        "--h5", type=Path, nargs="+", required=True, metavar="FILE", help="validation.h5, same order"
-    )
+    script_options.add_options(parser, "metrics", "h5")
     parser.add_argument(
         "--model-dirs", type=Path, nargs="+", default=[], metavar="DIR", help="for histories and drawings"
     )

@@ -1,4 +1,7 @@
-"""Prepare the spectra and HST fluxes of one galaxy for inference."""
+"""Prepare the spectra and HST fluxes of one galaxy for inference.
+
+Without --filters HST is not compared with MUSE.
+"""
 
 from pathlib import Path
 
@@ -6,21 +9,15 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--galaxy", required=True, metavar="NAME", help="name in the galaxy table")
+    script_options.add_options(parser, "galaxy", "ssp")
     parser.add_argument(
         "--data",
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="cube or spectrum (default: as the table says); for a simulated galaxy its folder or files",
+        help="cube or spectrum (default: as the sheet says); for a simulated galaxy its folder or files",
     )
-    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
-    parser.add_argument(
-        "--filters",
-        type=Path,
-        metavar="DIR",
-        help="filter curves, to compare HST with MUSE (default: not compared)",
-    )
+    script_options.add_options(parser, "filters", required=False)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="spectra.h5")
     args = parser.parse_args()
     script_options.setup(args)

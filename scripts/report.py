@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--metrics", type=Path, nargs="+", required=True, metavar="FILE", help="metrics.json")
+    script_options.add_options(parser, "metrics")
     parser.add_argument(
         "--figures", type=Path, nargs="*", default=[], metavar="FILE", help="PNG of prior and validation"
     )

@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="results/model/NAME")
+    script_options.add_options(parser, "model-dir")
     parser.add_argument("--metrics", type=Path, required=True, metavar="FILE", help="its metrics.json")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="data/models/NAME")
     args = parser.parse_args()

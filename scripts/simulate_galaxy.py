@@ -6,13 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
-    parser.add_argument(
-        "--filters", type=Path, metavar="DIR", help="filter curves (default: fetched hst_filters)"
-    )
-    parser.add_argument(
-        "--mappings", type=Path, metavar="FILE", help="NB_HII_grid.fits.gz (default: fetched mappings51)"
-    )
+    script_options.add_options(parser, "ssp", "filters", "mappings")
     parser.add_argument(
         "--out-dir", type=Path, required=True, metavar="DIR", help="cube.fits, truth.fits, hst_*.fits"
     )
@@ -30,15 +24,14 @@ if __name__ == "__main__":
 
     log = logging.getLogger("sfhnet.simulate_galaxy")
     config = load_config(args.config)
-    data = Path(config.sources.data_dir)
     files = simulate_galaxy(
         config.simulated_galaxy,
         SSPLibrary.read(args.ssp),
-        load_bands(args.filters or data / "hst_filters", config.bands),
+        load_bands(args.filters, config.bands),
         1e6 * np.asarray(config.age_bins_myr, dtype=float),
         args.out_dir,
         config.seed,
-        load_lines(args.mappings or data / "mappings51" / "NB_HII_grid.fits.gz", *LINE_RANGE_AA),
+        load_lines(args.mappings, *LINE_RANGE_AA),
         config.noise if config.simulated_galaxy.shared_errors else None,
     )
     log.info("wrote %s, %s and %d HST images", files.cube, files.truth, len(files.images))

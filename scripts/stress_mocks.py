@@ -7,9 +7,7 @@ from sfhnet.tools import script_options
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
     parser.add_argument("--kind", required=True, help="spiky or held_out")
-    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
-    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
-    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
+    script_options.add_options(parser, "ssp", "filters", "mappings")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5 shard to write")
     args = parser.parse_args()
     script_options.setup(args)

@@ -6,10 +6,8 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--ssp", type=Path, required=True, metavar="FILE", help="SSP library (HDF5)")
+    script_options.add_options(parser, "ssp", "filters", "mappings")
     parser.add_argument("--prior", type=Path, required=True, metavar="FILE", help="shard of sample_prior.py")
-    parser.add_argument("--filters", type=Path, required=True, metavar="DIR", help="folder of filter curves")
-    parser.add_argument("--mappings", type=Path, required=True, metavar="FILE", help="NB_HII_grid.fits.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5 shard to write")
     parser.add_argument(
         "--force", action="store_true", help="make it even if FILE is whole and fits the configuration"

@@ -13,12 +13,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--model", required=True, help="name of the model, a key of models in the configuration"
     )
-    parser.add_argument(
-        "--shards", type=Path, nargs="+", required=True, metavar="FILE", help="training mocks"
-    )
-    parser.add_argument(
-        "--validation", type=Path, nargs="+", required=True, metavar="FILE", help="held-out mocks"
-    )
+    script_options.add_options(parser, "shards", "validation")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("--fresh", action="store_true", help="ignore a checkpoint that is there")
     args = parser.parse_args()

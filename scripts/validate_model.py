@@ -6,16 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--model-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
-    parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
-    parser.add_argument(
-        "--stress",
-        type=Path,
-        nargs="*",
-        default=[],
-        metavar="FILE",
-        help="shards of stress_mocks.py, each named after its kind",
-    )
+    script_options.add_options(parser, "model-dir", "shards", "stress")
     parser.add_argument("--out-metrics", type=Path, required=True, metavar="FILE", help="metrics.json")
     parser.add_argument("--out-h5", type=Path, required=True, metavar="FILE", help="validation.h5")
     parser.add_argument("--out-card", type=Path, metavar="FILE", help="model card (Markdown)")

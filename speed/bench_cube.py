@@ -9,7 +9,8 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--ssp", type=Path, default=Path("results/ssp/emiles_bc03.h5"), metavar="FILE")
+    script_options.add_options(parser, "ssp", required=False)
+    parser.set_defaults(ssp=Path("results/ssp/emiles_bc03.h5"))
     parser.add_argument(
         "--shape", type=int, nargs=3, default=(3761, 1426, 1412), help="channels, rows, columns"
     )

@@ -9,14 +9,13 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument(
-        "--spectra", type=Path, default=Path("results/galaxies/simulated/spectra.h5"), metavar="FILE"
-    )
-    parser.add_argument("--model-dir", type=Path, default=Path("results/model/flow"), metavar="DIR")
-    parser.add_argument("--ssp", type=Path, default=Path("results/ssp/emiles_bc03.h5"), metavar="FILE")
-    parser.add_argument("--filters", type=Path, default=Path("data/hst_filters"), metavar="DIR")
-    parser.add_argument(
-        "--mappings", type=Path, default=Path("data/mappings51/NB_HII_grid.fits.gz"), metavar="FILE"
+    script_options.add_options(parser, "spectra", "model-dir", "ssp", "filters", "mappings", required=False)
+    parser.set_defaults(
+        spectra=Path("results/galaxies/simulated/spectra.h5"),
+        model_dir=Path("results/model/flow"),
+        ssp=Path("results/ssp/emiles_bc03.h5"),
+        filters=Path("data/hst_filters"),
+        mappings=Path("data/mappings51/NB_HII_grid.fits.gz"),
     )
     parser.add_argument("--bins", type=int, default=20000, help="bins of the galaxy")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there too (Markdown)")

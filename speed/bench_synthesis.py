@@ -9,10 +9,11 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    parser.add_argument("--ssp", type=Path, default=Path("results/ssp/emiles_bc03.h5"), metavar="FILE")
-    parser.add_argument("--filters", type=Path, default=Path("data/hst_filters"), metavar="DIR")
-    parser.add_argument(
-        "--mappings", type=Path, default=Path("data/mappings51/NB_HII_grid.fits.gz"), metavar="FILE"
+    script_options.add_options(parser, "ssp", "filters", "mappings", required=False)
+    parser.set_defaults(
+        ssp=Path("results/ssp/emiles_bc03.h5"),
+        filters=Path("data/hst_filters"),
+        mappings=Path("data/mappings51/NB_HII_grid.fits.gz"),
     )
     parser.add_argument("--galaxies", type=int, default=10000, help="galaxies of the end-to-end measurement")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there too (Markdown)")

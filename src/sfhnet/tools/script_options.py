@@ -3,23 +3,129 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib.util
 import logging
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from sfhnet.tools.progress import on_terminal
 
-__all__ = ["parser", "setup"]
+__all__ = ["Parser", "add_config", "add_options", "nearest", "parser", "setup"]
 
 _log = logging.getLogger("sfhnet")
 
 
-def parser(description: str, config: bool = True) -> argparse.ArgumentParser:
+class _Option(NamedTuple):
+    metavar: str
+    about: str
+    kind: type = Path
+    nargs: str | None = None
+
+
+# What an option means wherever it is taken, by its name. Several files are one or more, but for those with *.
+_OPTIONS = {
+    # ingredients of the forward model
+    "ssp": _Option("FILE", "SSP library (HDF5), made by build_ssp"),
+    "filters": _Option("DIR", "folder of filter curves, as fetched: DATA_DIR/hst_filters"),
+    "mappings": _Option("FILE", "lines of HII regions, as fetched: DATA_DIR/mappings51/NB_HII_grid.fits.gz"),
+    # mocks
+    "shards": _Option("FILE", "shards of mocks, made by synthesize", nargs="+"),
+    "validation": _Option("FILE", "shards held out of the training", nargs="+"),
+    "stress": _Option("FILE", "shards of stress_mocks, each named after its kind", nargs="*"),
+    "case": _Option("NAME", "benchmark set, e.g. real_snr050", kind=str),
+    # a network, and what it was measured to do
+    "model-dir": _Option("DIR", "folder of a trained model, with model.json"),
+    "metrics": _Option("FILE", "metrics.json of validate_model, one a model", nargs="+"),
+    "h5": _Option("FILE", "validation.h5 of validate_model, in the same order", nargs="+"),
+    # a galaxy
+    "galaxy": _Option("NAME", "name in the sample sheet", kind=str),
+    "spectra": _Option("FILE", "spectra.h5 of prepare_galaxy"),
+    "posterior": _Option("FILE", "posterior.h5 of infer_galaxy"),
+    "predictive": _Option("FILE", "predictive.h5 of check_galaxy"),
+    "ppxf": _Option("FILE", "ppxf.h5 of fit_ppxf_galaxy"),
+}
+
+
+def add_options(to: argparse.ArgumentParser, *names: str, required: bool = True) -> None:
+    """Declare options that several scripts take, each with the one wording that it has everywhere.
+
+    Parameters
+    ----------
+    to : ArgumentParser
+        Parser that gets them.
+    *names : str
+        Their names without dashes, e.g. ``"ssp", "filters", "mappings"``.
+    required : bool
+        Whether they must be given; without it one that is left out is None. Options that take any number of files
+        (``stress``) need not be given, and are then an empty list.
+
+    Raises
+    ------
+    ValueError
+        If a name is not shared.
+    """
+    for name in names:
+        if name not in _OPTIONS:
+            raise ValueError(f"no option --{name} is shared{nearest(name, _OPTIONS)}")
+        option = _OPTIONS[name]
+        to.add_argument(
+            f"--{name}",
+            type=option.kind,
+            metavar=option.metavar,
+            nargs=option.nargs,
+            help=option.about,
+            required=required and option.nargs != "*",
+            default=[] if option.nargs == "*" else None,
+        )
+
+
+def add_config(to: argparse.ArgumentParser, default: Iterable[str] = ("config.yaml",)) -> None:
+    """Declare ``--config``: the configuration, then overlays on it; a default of no files leaves it None."""
+    files = [Path(name) for name in default]
+    note = f" (default: {' '.join(map(str, files))})" if files else ""
+    to.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        default=files or None,
+        metavar="FILE",
+        help=f"configuration, then overlays on it{note}",
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean X?"`` with the known word that is nearest, or nothing if none is near."""
+    close = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names the nearest option when one is mistyped; its text keeps the lines that it was given."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse as argparse does, but refuse a mistyped option before anything that it leaves out is missed."""
+        for word in sys.argv[1:] if args is None else args:
+            name = word.split("=")[0]
+            if word == "--":
+                break
+            if name.startswith("--") and not any(
+                known.startswith(name) for known in self._option_string_actions
+            ):
+                self.error(f"there is no option {name}{nearest(name, self._option_string_actions)}")
+        return super().parse_known_args(args, namespace)
+
+
+def parser(description: str, config: bool = True) -> Parser:
     """Make the argument parser of a script with the options every script has.
 
     Parameters
@@ -29,18 +135,9 @@ def parser(description: str, config: bool = True) -> argparse.ArgumentParser:
     config : bool
         Whether the script reads the configuration (``--config``).
     """
-    result = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = Parser(description=description)
     if config:
-        result.add_argument(
-            "--config",
-            type=Path,
-            nargs="+",
-            default=[Path("config.yaml")],
-            metavar="FILE",
-            help="configuration, then overlays on it (default: config.yaml)",
-        )
+        add_config(result)
     result.add_argument("--log", type=Path, metavar="FILE", help="write plain progress lines to this file")
     result.add_argument(
         "--threads", type=int, metavar="N", help="threads to use (default: all that are given)"
