@@ -32,7 +32,6 @@ PIP_INSTALL = $(PY) -m pip install $(if $(MAKE_TERMOUT),,-qq) --disable-pip-vers
 pins = if grep -qs 'system-site-packages = true' $(VENV)/pyvenv.cfg \
 	&& $(PY) -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; \
 	then grep -v '^torch==' constraints.txt; else cat constraints.txt; fi
-OVERLAYS = $(if $(CONFIG),--configfile $(CONFIG))
 CODE = src scripts speed tests
 SMK = Snakefile rules
 
@@ -71,8 +70,7 @@ verify: env ## check the upstream files that are here
 	@$(PY) -m sfhnet sources verify default --config config.yaml $(CONFIG)
 
 run: env fetch ## everything: environment, upstream files, the workflow to its end
-	@$(PY) scripts/_unlock.py
-	@$(PY) -m snakemake --cores $(CORES) $(OVERLAYS) $(ARGS)
+	@$(PY) -m sfhnet run --cores $(CORES) $(if $(CONFIG),--config $(CONFIG)) -- $(ARGS)
 
 test: $(VENV)/.test.stamp fetch ## run every test but those on a SLURM (test-slurm: root, Debian packages, minutes of waiting)
 	@$(PY) -m pytest -m "not slurm" $(TESTS)

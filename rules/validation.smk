@@ -66,7 +66,7 @@ step(
     mem_mb=2000,
     minutes=10,
 )
-# For other programs: snakemake results/benchmark_sets/real_snr050.h5, then python -m sfhnet score.
+# For other programs: snakemake results/benchmark_sets/real_snr050.h5, then sfhnet score.
 step(
     "export_benchmark",
     "Write the benchmark set {wildcards.case} for other programs",

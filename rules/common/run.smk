@@ -15,7 +15,7 @@ wildcard_constraints:
 
 
 def record_run():
-    """For scripts/_unlock.py, which tells a dead run from one on another machine."""
+    """For sfhnet.tools.run_lock, which tells a dead run from one on another machine."""
     record = {"host": socket.gethostname(), "pid": os.getpid()}
     Path(".snakemake/run.json").write_text(json.dumps(record))
 

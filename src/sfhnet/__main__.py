@@ -1,41 +1,21 @@
-"""Commands for people: ``python -m sfhnet sources|config|show ...``; ``--help`` lists them."""
+"""Commands for people: ``sfhnet`` or ``python -m sfhnet`` lists them, ``sfhnet COMMAND --help`` explains one."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 
-# Each command is a module with add_arguments(parser) and run(args) -> exit status, loaded only when used.
-COMMANDS = {
-    "sources": ("sfhnet.commands.sources", "list, fetch and verify upstream files"),
-    "phangs": ("sfhnet.commands.phangs", "list, fetch and verify public PHANGS cubes, MAPS and HST images"),
-    "config": ("sfhnet.commands.config", "check configuration files; write their documentation"),
-    "infer": ("sfhnet.commands.infer", "apply a trained model to spectra in a FITS, HDF5, CSV or text file"),
-    "score": ("sfhnet.commands.score", "measure the answers of any other program on a benchmark set"),
-    "show": (
-        "sfhnet.commands.show",
-        "show what is inside a product: datasets with units and axes, provenance",
-    ),
-}
+from sfhnet import __version__
+from sfhnet.commands.catalogue import COMMANDS, module_of, overview, parser_of
+from sfhnet.tools.script_options import nearest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; give its exit status."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog="sfhnet", description="Star-formation histories with neural networks."
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module, summary) in COMMANDS.items():
-        sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name in argv[:1]:
-            importlib.import_module(module).add_arguments(sub)
-    args = parser.parse_args(argv)
+    """Run a command; give its exit status: 0 done, 1 not, 2 typed wrongly, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return importlib.import_module(COMMANDS[args.command][0]).run(args)
+        return _main(words)
     except KeyboardInterrupt:
         print("interrupted; nothing half-written was left behind", file=sys.stderr)
         return 130
@@ -43,9 +23,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has seen enough; Python would complain again when it closes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _main(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if words[0] == "--version":
+        print(f"sfhnet {__version__}")
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        remedy = nearest(name, COMMANDS) or "; sfhnet alone lists them"
+        print(f"error: there is no command {name}{remedy}", file=sys.stderr)
+        return 2
+    module = module_of(name)
+    own, passed_on = module.split(rest) if hasattr(module, "split") else (rest, [])
+    args = parser_of(name).parse_intermixed_args(own)
+    args.passed_on = passed_on
+    return module.run(args)
 
 
 if __name__ == "__main__":

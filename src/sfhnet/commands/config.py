@@ -1,21 +1,24 @@
-"""``python -m sfhnet config``: check configuration files, and write their documentation."""
+"""``sfhnet config``: check configuration files, and write their documentation."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from sfhnet.commands.reference import commands_page
 from sfhnet.config.docs import config_page, json_schema, model_table
 from sfhnet.config.load import load_config
 from sfhnet.sources.sample_sheet import Galaxy, load_sheet
 from sfhnet.tools.atomic_files import write_text
+from sfhnet.tools.checkout import find_checkout
+from sfhnet.tools.script_options import Parser
 
 __all__ = ["add_arguments", "galaxies_table", "run"]
 
 _BEGIN, _END = "<!-- columns: written by `make docs` -->", "<!-- end of columns -->"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the options."""
     parser.add_argument("action", choices=("check", "docs"), help="what to do")
     parser.add_argument(
@@ -75,7 +78,12 @@ def _check(args: argparse.Namespace) -> int:
 
 def _docs(args: argparse.Namespace) -> int:
     galaxies = args.docs_dir / "galaxies.md"
+    if not galaxies.is_file():
+        raise FileNotFoundError(
+            f"{galaxies} does not exist; go to a checkout of the project, or give its docs as --docs-dir"
+        )
     pages = {
+        args.docs_dir / "commands.md": commands_page(find_checkout(args.docs_dir)),
         args.docs_dir / "config.md": config_page(),
         args.docs_dir / "config.schema.json": json_schema(),
         galaxies: galaxies_table(galaxies.read_text(encoding="utf-8")),
@@ -83,7 +91,7 @@ def _docs(args: argparse.Namespace) -> int:
     stale = [path for path, text in pages.items() if not path.is_file() or path.read_text("utf-8") != text]
     if args.check:
         for path in stale:
-            print(f"{path} is not what the schema says; run `make docs` and commit it")
+            print(f"{path} is not what the code says; run `make docs` and commit it")
         return min(len(stale), 1)
     for path in stale:
         write_text(path, pages[path])

@@ -1,4 +1,4 @@
-"""``python -m sfhnet infer SPECTRA --model DIR -o OUT.h5``: apply a model to spectra from any file."""
+"""``sfhnet infer SPECTRA --model DIR -o OUT.h5``: apply a model to spectra from any file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sfhnet.tools.script_options import Parser
+
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the options."""
     parser.add_argument(
         "spectra", type=Path, help="FITS, HDF5, CSV or text file; or a spectra.h5 of the workflow"
@@ -20,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shipped = shipped_model()
     parser.add_argument(
         "--model",
+        "--model-dir",
         type=Path,
         required=shipped is None,
         default=shipped,
@@ -116,9 +119,11 @@ def run(args: argparse.Namespace) -> int:
 def _schema(path: Path) -> str:
     import h5py
 
+    from sfhnet.tools.hdf5 import open_whole
+
     if not h5py.is_hdf5(path):
         return ""
-    with h5py.File(path, "r") as file:
+    with open_whole(path) as file:
         return str(file.attrs.get("schema_version", ""))
 
 

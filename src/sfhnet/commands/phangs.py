@@ -1,11 +1,10 @@
-"""``python -m sfhnet phangs``: list, fetch and verify the public files of the galaxies of a sample sheet."""
+"""``sfhnet phangs``: list, fetch and verify the public files of the galaxies of a sample sheet."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
-from pathlib import Path
 
 from sfhnet.config import load_config
 from sfhnet.sources.archive_catalogue import ArchiveError, Remote
@@ -13,24 +12,18 @@ from sfhnet.sources.checksums import verify
 from sfhnet.sources.phangs import PhangsFetcher, size_text
 from sfhnet.sources.sample_sheet import load_sheet, row_of
 from sfhnet.sources.wanted_files import Wanted, wanted_files
+from sfhnet.tools.script_options import Parser, add_config
 
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the options."""
     parser.add_argument(
         "action", choices=("list", "fetch", "verify"), help="list: names and sizes, nothing is fetched"
     )
     parser.add_argument("galaxies", nargs="*", metavar="GALAXY", help="(default: all of the sheet)")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        nargs="+",
-        default=[Path("config.yaml"), Path("configs/phangs.yaml")],
-        metavar="FILE",
-        help="configuration (default: config.yaml configs/phangs.yaml)",
-    )
+    add_config(parser, ("config.yaml", "configs/phangs.yaml"))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``python -m sfhnet score ANSWERS --benchmark SET``: how good are the answers of any program?"""
+"""``sfhnet score ANSWERS --benchmark SET``: how good are the answers of any program?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 from sfhnet.tools.hdf5 import read_json, write_json
+from sfhnet.tools.script_options import Parser
 from sfhnet.validation.metrics import value_at
 from sfhnet.validation.other_programs import score
 
@@ -23,7 +24,7 @@ _SHOWN: dict[str, tuple[str, ...]] = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the options."""
     parser.add_argument(
         "answers", type=Path, metavar="ANSWERS", help="HDF5: mass_fraction, mh; see docs/validation.md"

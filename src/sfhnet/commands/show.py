@@ -1,4 +1,4 @@
-"""``python -m sfhnet show FILE``: what is inside a product, with units, axes and provenance."""
+"""``sfhnet show FILE``: what is inside a product, with units, axes and provenance."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import h5py
 
+from sfhnet.tools.hdf5 import open_whole
+from sfhnet.tools.script_options import Parser
+
 __all__ = ["add_arguments", "describe", "run"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the options."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="HDF5 products")
     parser.add_argument("--provenance", action="store_true", help="the whole provenance, as JSON")
@@ -37,13 +40,7 @@ def describe(path: Path, full_provenance: bool = False) -> Iterator[str]:
     FileNotFoundError
         If there is no such file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(f"{path} is damaged or not an HDF5 file ({error})") from error
-    with file:
+    with open_whole(path) as file:
         attributes = {key: value for key, value in file.attrs.items() if key != "provenance"}
         for key, value in attributes.items():
             text = " ".join(str(value).split())

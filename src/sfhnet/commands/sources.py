@@ -1,4 +1,4 @@
-"""``python -m sfhnet sources``: list, fetch and verify upstream files."""
+"""``sfhnet sources``: list, fetch and verify upstream files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from sfhnet.config import load_config
 from sfhnet.sources.fetch import MIRROR_VARIABLE, Fetcher
 from sfhnet.sources.registry import load_registry
+from sfhnet.tools.script_options import Parser, add_config
 
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the options."""
     parser.add_argument("action", choices=("list", "fetch", "verify"), help="what to do")
     parser.add_argument(
@@ -23,12 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="sources; 'default' for those of the default run (default), 'all' for all",
     )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        nargs="+",
-        metavar="FILE",
-        help="configuration with sources.data_dir and sources.data_mirror",
+    add_config(
+        parser, (), about="configuration with sources.data_dir and sources.data_mirror, then overlays on it"
     )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where files are kept (default: data)")
     parser.add_argument(
@@ -84,5 +81,5 @@ def _verify(fetcher: Fetcher, keys: list[str]) -> int:
             print(f"    {problem}")
         bad += bool(problems)
     if bad:
-        print(f"{bad} of {len(keys)} sources are not complete: python -m sfhnet sources fetch NAME")
+        print(f"{bad} of {len(keys)} sources are not complete: sfhnet sources fetch NAME")
     return min(bad, 1)

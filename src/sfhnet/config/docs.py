@@ -24,8 +24,8 @@ _HEAD = """<!-- Written by `make docs` from src/sfhnet/config; edit the schema, 
 `config.yaml` holds every key with its default. Overlays change parts of it, the later ones winning:
 
 ```
-snakemake --cores all --configfile configs/tiny.yaml      # or: make run CONFIG=configs/tiny.yaml
-python -m sfhnet config check configs/tiny.yaml           # config.yaml with the overlay, without running anything
+sfhnet run --config configs/tiny.yaml                     # or: make run CONFIG=configs/tiny.yaml
+sfhnet config check configs/tiny.yaml                     # config.yaml with the overlay, without running anything
 ```
 
 Mappings are merged key by key; lists and values are replaced; `null` removes an entry of `models`. The schema is

@@ -115,7 +115,9 @@ def read_yaml(path: str | os.PathLike) -> tuple[Any, dict[Path_, int]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no configuration file {path}")
+        raise FileNotFoundError(
+            f"there is no configuration file {path}; correct the path, or go to the folder that has it"
+        )
     lines: dict[Path_, int] = {}
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_StrictLoader)

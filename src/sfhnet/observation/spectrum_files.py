@@ -19,6 +19,7 @@ from pyprospect.constants import FWHM_PER_SIGMA
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.observation.fits_files import open_fits
 from sfhnet.observation.wavelengths_and_units import parse_flux_unit
+from sfhnet.tools.hdf5 import open_whole
 
 __all__ = ["READERS", "SpectrumFile", "kind_of", "read_spectra"]
 
@@ -198,7 +199,7 @@ def _read_csv(path: Path, galaxy: str) -> SpectrumFile:
 
 
 def _read_hdf5(path: Path, galaxy: str) -> SpectrumFile:
-    with h5py.File(path, "r") as file:
+    with open_whole(path) as file:
         columns = {key.lower(): value[()] for key, value in file.items() if isinstance(value, h5py.Dataset)}
         medium = file.attrs.get("medium")
     return _from_columns(columns, galaxy, path, None if medium is None else str(medium))

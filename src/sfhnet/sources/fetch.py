@@ -193,7 +193,7 @@ class Fetcher:
                 f"could not download {file.name} ({file.bytes / 1e6:.1f} MB) from {redacted(url)}: {reason}. Without a "
                 f"network: get it on another machine and put it at {path}, or into a mirror folder as "
                 f"{key}/{file.name} and name that folder in {MIRROR_VARIABLE} or sources.data_mirror; likewise the other "
-                f"files of {key} (python -m sfhnet sources verify {key} lists what is missing)"
+                f"files of {key} (sfhnet sources verify {key} lists what is missing)"
             ) from error
 
     @property

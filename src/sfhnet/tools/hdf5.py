@@ -26,6 +26,7 @@ __all__ = [
     "atomic_write",
     "create_h5",
     "open_h5",
+    "open_whole",
     "put",
     "read_dataset",
     "read_json",
@@ -77,22 +78,34 @@ def open_h5(path: str | os.PathLike, schema: str, version: int) -> Iterator[h5py
     ValueError
         If it is truncated, no HDF5, or of another schema or version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(
-            f"{path} is damaged or not an HDF5 file ({error}); delete it and make it again"
-        ) from error
-    with file:
+    with open_whole(path) as file:
         found, expected = file.attrs.get("schema_version", "none"), f"{schema}/{version}"
         if found != expected:
             raise ValueError(
                 f"{path} has schema {found!r}, expected {expected!r}; make it again with this version"
             )
         yield file
+
+
+def open_whole(path: str | os.PathLike) -> h5py.File:
+    """Open an HDF5 file of any kind for reading.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is truncated or no HDF5.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; correct the path, or make the file first")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(
+            f"{path} is damaged or not an HDF5 file ({error}); delete it and make it again"
+        ) from error
 
 
 def put(

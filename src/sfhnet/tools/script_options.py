@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from tqdm import tqdm
 
@@ -86,8 +86,12 @@ def add_options(to: argparse.ArgumentParser, *names: str, required: bool = True)
         )
 
 
-def add_config(to: argparse.ArgumentParser, default: Iterable[str] = ("config.yaml",)) -> None:
-    """Declare ``--config``: the configuration, then overlays on it; a default of no files leaves it None."""
+def add_config(
+    to: argparse.ArgumentParser,
+    default: Iterable[str] = ("config.yaml",),
+    about: str = "configuration, then overlays on it",
+) -> None:
+    """Declare ``--config``, any number of files; a default of no files leaves it None."""
     files = [Path(name) for name in default]
     note = f" (default: {' '.join(map(str, files))})" if files else ""
     to.add_argument(
@@ -96,7 +100,7 @@ def add_config(to: argparse.ArgumentParser, default: Iterable[str] = ("config.ya
         nargs="+",
         default=files or None,
         metavar="FILE",
-        help=f"configuration, then overlays on it{note}",
+        help=f"{about}{note}",
     )
 
 
@@ -108,6 +112,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 class Parser(argparse.ArgumentParser):
     """A parser that names the nearest option when one is mistyped; its text keeps the lines that it was given."""
+
+    about_unknown = ""
+    """What else to say of an option that is not known."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
@@ -121,8 +128,14 @@ class Parser(argparse.ArgumentParser):
             if name.startswith("--") and not any(
                 known.startswith(name) for known in self._option_string_actions
             ):
-                self.error(f"there is no option {name}{nearest(name, self._option_string_actions)}")
+                near = nearest(name, self._option_string_actions)
+                self.error(f"there is no option {name}{near or self.about_unknown}")
         return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and exit with 2."""
+        is_unknown = message.startswith("unrecognized arguments")
+        super().error(f"{message}{self.about_unknown if is_unknown else ''}")
 
 
 def parser(description: str, config: bool = True) -> Parser:
