@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,31 @@ def test_old_names_lead_to_modules_of_today(package):
         public = [name for name in vars(today) if not name.startswith("_")]
         assert public, f"{package}.{new} is empty"
         assert all(getattr(module, name) is getattr(today, name) for name in public)
+
+
+# Rooms that the code map calls the ground: its last column leaves them out.
+GROUND = {
+    "pyprospect": {"constants", "messages", "extras", "tables", "fits_files", "numerics"},
+    "sfhnet": {"tools", "core", "config"},
+}
+
+
+def code_map(package: str) -> dict[str, list[str]]:
+    """Rooms and what they are built on, as the table in CONTRIBUTING.md has them."""
+    table = (ROOT / "CONTRIBUTING.md").read_text().split(f"### {package}:")[1].split("\n### ")[0]
+    found = re.findall(r"^\| `(\w+)` \| .+? \|(.*)\|$", table, flags=re.MULTILINE)
+    return {room: re.findall(r"`(\w+)`", below) for room, below in found}
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_the_code_map_has_every_room_in_its_order(package):
+    assert list(code_map(package)) == list(ROOMS[package])
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_the_arrows_of_the_code_map_are_the_imports(package):
+    stated = code_map(package)
+    for room in ROOMS[package]:
+        used = {other for _, importer, other in arrows(package) if importer == room} - GROUND[package]
+        expected = [other for other in ROOMS[package] if other in used]
+        assert stated[room] == expected, f"in the code map of CONTRIBUTING.md {room} is built on {expected}"
