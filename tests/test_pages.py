@@ -70,6 +70,30 @@ def test_the_recipes_name_files_that_are_there():
     assert not missing, f"CONTRIBUTING.md names {missing}"
 
 
+def test_what_the_recipes_change_is_in_the_files_they_name():
+    recipes = PAGE.split("\n## How to add")[1].split("\n## ")[0]
+    items = re.split(r"\n(?=\d\. |\n|###)", recipes)
+    lost, seen = [], 0
+    for item in items:
+        files = [
+            ROOT / name
+            for name in re.findall(r"`(src/[\w./]+\.py)`", item)
+            if not re.search(r"/[A-Z]+\.", name)
+        ]
+        tables = set(re.findall(r"`(class \w+|_?[A-Z]+[a-zA-Z_]{2,})(?=[`.])", item)) - {
+            "NAME",
+            "VERB",
+            "FILE",
+            "OUTPUT",
+        }
+        if files:
+            seen += len(tables)
+            text = "".join(path.read_text() for path in files)
+            lost += [f"{table} in {item[:60]!r}" for table in sorted(tables) if table not in text]
+    assert seen > 8
+    assert not lost, f"CONTRIBUTING.md names {lost}"
+
+
 def test_the_tests_it_names_exist():
     functions = set(re.findall(r"`(test_\w+)`", PAGE))
     text = "".join(path.read_text() for path in ROOT.glob("tests/sfhnet/**/test_*.py"))
