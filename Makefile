@@ -21,6 +21,8 @@ ifneq ($(MIRROR),)
 export PHANGS_SFH_MIRROR ?= $(abspath $(MIRROR))
 endif
 export PYTHONNOUSERSITE = 1
+# The tests of the wheels install packages too.
+export PIP_ARGS
 # Threads that wait sleep; see rules/common/step.smk.
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
@@ -36,8 +38,8 @@ CODE = src scripts speed tests
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-quick test-slurm slurm-packages test-conda lint format docs fetch verify bench-synthesis bench-cube \
-	constraints clean clean-cache clean-env
+.PHONY: help env run test test-quick test-wheels test-slurm slurm-packages test-conda lint format docs fetch verify \
+	bench-synthesis bench-cube wheels constraints clean clean-cache clean-env
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,18 +52,23 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV_ARGS) $(VENV)
 
 # The stamps make a second run do nothing; they are older than the lists only when those changed.
-$(VENV)/.run.stamp: requirements.txt constraints.txt | $(VENV)/bin/python
+LISTS = pyproject.toml src/pyprospect/pyproject.toml constraints.txt
+$(VENV)/.run.stamp: $(LISTS) | $(VENV)/bin/python
 	@echo "installing what a run needs (about 1 GB on disk)"
 	@$(call pins) > $(VENV)/constraints.txt
-	@$(PIP_INSTALL) -r requirements.txt -c $(VENV)/constraints.txt
-	@$(PIP_INSTALL) --no-deps --editable .
+	@$(PIP_INSTALL) --editable ./src/pyprospect --editable .[workflow] -c $(VENV)/constraints.txt
 	@touch $@
 
-$(VENV)/.test.stamp: requirements-test.txt constraints.txt $(VENV)/.run.stamp
+$(VENV)/.test.stamp: $(LISTS) $(VENV)/.run.stamp
 	@echo "installing what tests and linters need"
 	@$(call pins) > $(VENV)/constraints.txt
-	@$(PIP_INSTALL) -r requirements-test.txt -c $(VENV)/constraints.txt
+	@$(PIP_INSTALL) --editable .[dev] -c $(VENV)/constraints.txt
 	@touch $@
+
+wheels: $(VENV)/bin/python ## build both packages into dist/
+	@rm -f dist/pyprospect-*.whl dist/phangs_sfh-*.whl
+	@$(PY) -m pip wheel -q --disable-pip-version-check $(PIP_ARGS) --no-deps --wheel-dir dist ./src/pyprospect .
+	@ls -sh dist/*.whl
 
 fetch: env ## fetch the upstream files of the default run into data/
 	@$(PY) -m sfhnet sources fetch default --config config.yaml $(CONFIG)
@@ -76,7 +83,10 @@ test: $(VENV)/.test.stamp fetch ## run every test but those on a SLURM (test-slu
 	@$(PY) -m pytest -m "not slurm" $(TESTS)
 
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
-	@$(PY) -m pytest -m "not slow and not conda and not slurm" $(TESTS)
+	@$(PY) -m pytest -m "not slow and not conda and not slurm and not wheels" $(TESTS)
+
+test-wheels: $(VENV)/.test.stamp ## build both packages and use them in empty environments
+	@$(PY) -m pytest -m wheels $(TESTS)
 
 test-conda: $(VENV)/.test.stamp fetch ## deploy the per-step environments and run in them
 	@$(PY) -m pytest -m conda $(TESTS)

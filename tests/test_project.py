@@ -3,7 +3,6 @@
 import ast
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,21 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import pyprospect
+import sfhnet
+from distributions import FOLDERS, declared, project, requirements
+from pyprospect.extras import EXTRAS
+
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("scripts/**/*.py"), *ROOT.glob("speed/*.py")])
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "data" / "README.md"])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *(ROOT / "data").glob("*.md"), *ROOT.glob("src/*/*.md")]
+)
 # imported as -> named on the package index
 DISTRIBUTION = {"yaml": "pyyaml", "pypi_simple": "pypi-simple", "dust_extinction": "dust-extinction"}
 # used only where the user has installed them; the code says so when they are missing
 OPTIONAL = {"ppxf", "astroquery", "pyvo"}
 SPEED = {path.stem for path in ROOT.glob("speed/*.py")}
-
-
-def requirements(name):
-    lines = (ROOT / name).read_text().splitlines()
-    return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
 
 
 def imported(path):
@@ -34,40 +35,71 @@ def imported(path):
             yield node.module.split(".")[0]
 
 
-def test_every_import_is_required():
-    known = {canonicalize_name(requirement.name) for requirement in requirements("requirements.txt")}
-    missing = {}
-    for path in CODE:
+def missing(paths, known):
+    """Packages that files import, anywhere, and `known` lacks, with the files."""
+    found = {}
+    for path in paths:
         for name in imported(path):
             own = name in (
-                "pyprospect",
+                *FOLDERS,
                 "sfhnet",
                 *SPEED,
                 *sys.stdlib_module_names,
                 *OPTIONAL,
             ) or name.startswith("_")
             if not own and canonicalize_name(DISTRIBUTION.get(name, name)) not in known:
-                missing.setdefault(name, []).append(path.relative_to(ROOT).as_posix())
-    assert not missing, f"add to requirements.txt and constraints.txt: {missing}"
+                found.setdefault(name, []).append(path.relative_to(ROOT).as_posix())
+    return found
+
+
+def test_every_import_is_required():
+    absent = missing(CODE, requirements("phangs-sfh", ["workflow"]))
+    assert not absent, f"add to pyproject.toml and constraints.txt: {absent}"
+
+
+def test_pyprospect_requires_what_it_imports():
+    absent = missing(ROOT.glob("src/pyprospect/**/*.py"), requirements("pyprospect", ["fast", "rda"]))
+    assert not absent, f"add to src/pyprospect/pyproject.toml: {absent}"
 
 
 def test_every_requirement_is_bounded_and_pinned():
-    pins = {canonicalize_name(pin.name): pin for pin in requirements("constraints.txt")}
-    for name in ("requirements.txt", "requirements-test.txt"):
-        for requirement in requirements(name):
-            operators = {spec.operator for spec in requirement.specifier}
-            assert ">=" in operators and "<" in operators, f"{requirement} needs both bounds"
-            pin = pins[canonicalize_name(requirement.name)]
-            version = next(iter(pin.specifier)).version
-            assert requirement.specifier.contains(version), f"{pin} is outside {requirement}"
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = {canonicalize_name(pin.name): pin for pin in (Requirement(x) for x in lines if x and x[0] != "#")}
+    for name, requirement in requirements("phangs-sfh", ["workflow", "dev"]).items():
+        operators = {spec.operator for spec in requirement.specifier}
+        assert ">=" in operators and "<" in operators, f"{requirement} needs both bounds"
+        version = next(iter(pins[name].specifier)).version
+        assert requirement.specifier.contains(version), f"{pins[name]} is outside {requirement}"
+
+
+def test_both_packages_ask_for_the_same_versions():
+    theirs = {canonicalize_name(r.name): r.specifier for r in declared("pyprospect")}
+    for requirement in declared("phangs-sfh"):
+        name = canonicalize_name(requirement.name)
+        if name == "pyprospect":
+            assert str(requirement.specifier) == f"=={pyprospect.__version__}"
+        elif name in theirs:
+            assert requirement.specifier == theirs[name], (
+                f"{requirement} here, {name}{theirs[name]} in src/pyprospect"
+            )
 
 
 def test_no_requirement_is_unused():
     used = {canonicalize_name(DISTRIBUTION.get(name, name)) for path in CODE for name in imported(path)}
     # the workflow system is run, and rdata is imported by the name that pyprospect.extras is given
-    asked_for = used | {"snakemake", "rdata"}
-    unused = {canonicalize_name(r.name) for r in requirements("requirements.txt")} - asked_for
-    assert not unused, f"drop from requirements.txt: {unused}"
+    unused = set(requirements("phangs-sfh", ["workflow"])) - used - {"snakemake", "rdata"}
+    assert not unused, f"drop from pyproject.toml: {unused}"
+
+
+def test_extras_are_those_that_the_code_speaks_of():
+    extras = project("pyprospect")["optional-dependencies"]
+    assert {Requirement(lines[0]).name: extra for extra, lines in extras.items()} == EXTRAS
+
+
+def test_inferring_needs_no_workflow():
+    heavy = {"snakemake", "psutil", "photutils", "regions", "reproject", "matplotlib", "jinja2", "rdata"}
+    assert not heavy & set(requirements("phangs-sfh"))
+    assert set(requirements("pyprospect")) == {"numpy", "scipy", "h5py", "astropy"}
 
 
 def test_packages_know_only_what_they_may():
@@ -119,10 +151,12 @@ def test_make_targets_of_the_pages_exist():
 
 
 def test_metadata_agree():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == project["version"]
-    assert citation["license"] == project["license"]
-    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
-    version = re.search(r'__version__ = "(.+)"', (ROOT / "src" / "sfhnet" / "__init__.py").read_text())
-    assert version.group(1) == project["version"]
+    assert citation["version"] == sfhnet.__version__ == pyprospect.__version__
+    assert f"## {sfhnet.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    for name, folder in FOLDERS.items():
+        table = project(name)
+        assert table["license"] == citation["license"]
+        assert [author["name"] for author in table["authors"]] == [a["name"] for a in citation["authors"]]
+        # one text, in each of the two, since a package can only hold what lies in its folder
+        assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()

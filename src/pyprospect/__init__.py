@@ -23,6 +23,7 @@ __all__ = [
     "SFHResult",
     "SSPLibrary",
     "Synthesizer",
+    "__version__",
     "massfunc",
     "prospect_sed",
     "sfh_burst",
@@ -30,6 +31,8 @@ __all__ = [
     "smstar_func",
     "zfunc",
 ]
+
+__version__ = "0.2.0"
 
 import_from_old_names("pyprospect", MOVED)
 
