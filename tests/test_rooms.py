@@ -18,6 +18,7 @@ ROOMS = {
         "messages",
         "extras",
         "tables",
+        "table_files",
         "fits_files",
         "inventory",
         "numerics",

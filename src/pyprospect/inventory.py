@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyprospect import tables
+from pyprospect.table_files import TABLES
 
 __all__ = ["Ingredient", "find_ingredients", "find_libraries", "find_tables", "installed"]
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = {
     "numpy": "everything",
     "scipy": "everything",
@@ -20,17 +20,6 @@ PACKAGES = {
     "rdata": "ProSpect's tables and libraries (.rda): pip install 'pyprospect[rda]'",
     "torch": "the fast synthesizer: pip install 'pyprospect[fast]'",
     "matplotlib": "the plots of the documentation",
-}
-TABLES = {
-    "LKL10_NormHalpha.rda": "emission lines scaled by Halpha or SFR",
-    "LKL10_NormHbeta.rda": "emission lines scaled by Hbeta",
-    "LKL10_NormHlines.rda": "emission lines scaled by all hydrogen lines",
-    "LKL10_NormAll.rda": "emission lines scaled by their sum (emission_scale='FUV')",
-    "EAZY_filters.rda": "filter curves by name",
-    "Dale_Orig.rda": "dust emission (prospect_sed)",
-    "AGN_UnOb_Sparse.tab": "old-style AGN (prospect_sed)",
-    "Inoue14_LAFcoef.rda": "IGM absorption of Inoue et al. (2014)",
-    "Inoue14_DLAcoef.rda": "IGM absorption of Inoue et al. (2014)",
 }
 
 
@@ -64,9 +53,9 @@ INGREDIENTS = (
 
 
 def installed() -> dict[str, str | None]:
-    """Return the versions of this package and of those it uses; None where one is not installed."""
+    """Return the versions of the packages that this one uses; None where one is not installed."""
     found: dict[str, str | None] = {}
-    for name in ("phangs-sfh", *PACKAGES):
+    for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -75,8 +64,9 @@ def installed() -> dict[str, str | None]:
 
 
 def data_folders() -> list[Path]:
-    """Return the folders ``data`` of the working directory and of the checkout."""
-    return list(dict.fromkeys([Path.cwd() / "data", CHECKOUT / "data"]))
+    """Return the folders ``data`` of the working directory and, in a checkout, of that."""
+    roots = [Path.cwd(), *([tables.CHECKOUT] if tables.CHECKOUT else [])]
+    return [root / "data" for root in dict.fromkeys(roots)]
 
 
 def find_ingredients(folders: Iterable[Path] | None = None) -> list[Ingredient]:

