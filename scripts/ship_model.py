@@ -13,6 +13,7 @@ if __name__ == "__main__":
     script_options.setup(args)
 
     from sfhnet.tools.hdf5 import read_json, write_bytes, write_json
+    from sfhnet.tools.shipped_files import write_checksums
 
     args.out_dir.mkdir(parents=True, exist_ok=True)
     for name in ("weights.safetensors", "model_card.md"):
@@ -24,3 +25,4 @@ if __name__ == "__main__":
         made.pop("interpreter", None)
         made["code"] = [Path(name).name for name in made.get("code", [])]
         write_json(args.out_dir / path.name, table)
+    write_checksums(args.out_dir, ["weights.safetensors", *(path.name for path in tables)])

@@ -62,6 +62,11 @@ COMMANDS = {
         "List, fetch and verify public PHANGS cubes, MAPS and HST images.",
         "sfhnet phangs list NGC7496",
     ),
+    "models": Command(
+        "Data",
+        "List the trained models that come with the program.",
+        "sfhnet models list",
+    ),
     "versions": Command(
         "Help",
         "Show what is installed here, for a bug report.",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sfhnet.tools.script_options import Parser
+from sfhnet.tools.shipped_files import shipped_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -19,15 +20,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "spectra", type=Path, help="FITS, HDF5, CSV or text file; or a spectra.h5 of the workflow"
     )
-    shipped = shipped_model()
     parser.add_argument(
         "--model",
         "--model-dir",
-        type=Path,
-        required=shipped is None,
-        default=shipped,
+        default=shipped_file("models") / "flow",
         metavar="DIR",
-        help="folder of the model (default: the one that comes with the program)",
+        help="folder of the model, or name of one that comes with the program (default: flow; sfhnet models list)",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="posterior, HDF5")
     parser.add_argument("--redshift", type=float, default=0.0, help="to be removed (default: 0)")
@@ -67,12 +65,6 @@ def add_arguments(parser: Parser) -> None:
         help="joint samples of each spectrum (models of kind flow)",
     )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-
-
-def shipped_model() -> Path | None:
-    """Return the folder of the trained model in the project's data/models, or None where there is none."""
-    folder = Path(__file__).resolve().parents[3] / "data" / "models" / "flow"
-    return folder if (folder / "model.json").is_file() else None
 
 
 def run(args: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from sfhnet.observation.rest_frame import Observed, match_training, sky_mask
 from sfhnet.observation.wavelengths_and_units import vacuum_to_air
 from sfhnet.tools.hdf5 import read_json
 from sfhnet.tools.random_streams import stream
+from sfhnet.tools.shipped_files import shipped_model, verify
 
 __all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
 
@@ -42,12 +43,14 @@ _EDGE_SCALARS = ("mw_log_age", "lw_log_age", "mw_mh", "lw_mh", "a_v")
 
 
 def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
-    """Load a model folder.
+    """Load a trained model.
 
     Parameters
     ----------
-    folder : path
-        Holds ``weights.safetensors`` and ``model.json``, and ``calibration.json`` once calibrated.
+    folder : path or str
+        Folder with ``weights.safetensors`` and ``model.json``, and ``calibration.json`` once calibrated; or the name
+        of a model that comes with the program, such as ``"flow"``. A folder of that name in the working directory
+        goes first.
     device : str
         Where to compute.
 
@@ -56,9 +59,11 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
     FileNotFoundError
         If there is no model.
     ValueError
-        If it is damaged or of another schema version.
+        If it is damaged, differs from the SHA256SUMS in the folder, or is of another schema version.
     """
-    folder = Path(folder)
+    name = os.fspath(folder)
+    folder = shipped_model(name) if Path(name).name == name and not Path(name).is_dir() else Path(name)
+    verify(folder)
     network, info = load_network(folder)
     conformal = familiarity = None
     path = folder / CALIBRATION

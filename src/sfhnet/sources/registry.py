@@ -12,10 +12,11 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from sfhnet.config.base import Section
 from sfhnet.config.load import read_yaml, validate
+from sfhnet.tools.shipped_files import shipped_file
 
 __all__ = ["REGISTRY_PATH", "Archive", "Registry", "Source", "SourceFile", "load_registry"]
 
-REGISTRY_PATH = Path(__file__).resolve().parents[3] / "data" / "sources.yaml"
+REGISTRY_PATH = shipped_file("sources.yaml")
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]

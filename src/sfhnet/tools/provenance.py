@@ -11,6 +11,7 @@ import datetime as dt
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -32,7 +33,20 @@ __all__ = [
 
 SRC = Path(__file__).resolve().parents[2]
 
-_PACKAGES = ("numpy", "scipy", "astropy", "h5py", "torch", "safetensors", "pydantic", "zuko")
+SHIPPED = SRC / "sfhnet" / "shipped"
+"""What an installed package has of a checkout's data/; a checkout has no such folder."""
+
+CHECKOUT = None if SHIPPED.is_dir() else SRC.parent
+"""Folder of the checkout that this code runs from, or None where it is an installed package."""
+
+# The version of a checkout is its commit.
+_PACKAGES = (
+    *(("phangs-sfh", "pyprospect") if CHECKOUT is None else ()),
+    *("numpy", "scipy", "astropy", "h5py", "torch", "safetensors", "pydantic", "zuko"),
+)
+
+# Beside an installed package lie all others, which are told by their versions.
+_OWN = ("pyprospect", "sfhnet")
 
 
 def fingerprint(modules: Iterable[str], src: Path = SRC, without: Iterable[str] = ()) -> str:
@@ -98,8 +112,13 @@ def sha256_file(path: str | os.PathLike) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def git_commit(root: Path = SRC.parent) -> str:
-    """Give the commit of the checkout, ``-dirty`` appended if tracked files differ; ``unknown`` outside git."""
+def git_commit(root: Path | None = CHECKOUT) -> str:
+    """Give the commit of the checkout, ``-dirty`` appended if tracked files differ; ``unknown`` outside git.
+
+    An installed package has no commit: the repository that its environment may lie in is another's.
+    """
+    if root is None:
+        return "unknown"
     try:
         commit = _git(root, "rev-parse", "HEAD")
         dirty = _git(root, "status", "--porcelain", "--untracked-files=no")
@@ -172,11 +191,21 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _find(name: str, src: Path) -> Path | None:
-    base = src.joinpath(*name.split("."))
+    home = src if src != SRC else _home(name.partition(".")[0])
+    if home is None:
+        return None
+    base = home.joinpath(*name.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
             return path
     return None
+
+
+@functools.cache
+def _home(package: str) -> Path | None:
+    """Folder that holds one of this project's packages: each may be installed elsewhere."""
+    found = importlib.util.find_spec(package) if package in _OWN else None
+    return Path(found.origin).resolve().parents[1] if found and found.origin else None
 
 
 def _is_package(path: Path) -> bool:
