@@ -73,10 +73,12 @@ def verify(folder: str | os.PathLike) -> dict[str, str]:
         if len(wanted) != 64 or Path(name).name != name:
             raise ValueError(f"{path}: {line!r} is no checksum and name of a file; get the folder again")
         file = Path(folder, name)
-        found[name] = sha256_file(file) if file.is_file() else "missing"
+        if not file.is_file():
+            raise ValueError(f"{file} is missing, and {path} lists it; get the folder again")
+        found[name] = sha256_file(file)
         if found[name] != wanted:
             raise ValueError(
-                f"{file} is {'missing' if found[name] == 'missing' else 'not the file'} that {path} lists; get the "
-                f"folder again, or delete {CHECKSUMS} if the change is yours"
+                f"{file} is not the file that {path} lists; get the folder again, or delete {CHECKSUMS} if you "
+                "changed it on purpose"
             )
     return found
