@@ -58,14 +58,14 @@ if __name__ == "__main__":
     )
     prior = read_json(args.model)["prior"]
     predictive = Predictive.read(args.predictive) if args.predictive else None
-    table = bin_columns(spectra, posterior, prior, predictive)
-    write_maps(args.out_maps, spectra, posterior, table, made, prior)
+    table = bin_columns(spectra, posterior, prior, predictive=predictive)
+    write_maps(args.out_maps, spectra, posterior, table=table, provenance=made, prior=prior)
     whole = None
     if args.summed:
         total, answer = Spectra.read(args.summed_spectrum), Posterior.read(args.summed)
         whole = (total, answer, bin_columns(total, answer))
     labels = prior_labels(args.library) if args.library else None
-    summary = summarise(spectra, posterior, table, labels, whole)
+    summary = summarise(spectra, posterior, table, prior=labels, summed=whole)
     write_table(args.out_bins, table, {"galaxy": args.galaxy, "verdict": summary["verdict"]})
     if args.out_json:
         write_json(args.out_json, summary | {"provenance": made})

@@ -41,7 +41,7 @@ if __name__ == "__main__":
         config.galaxies.sheet,
     )
     files = args.data or [row.data_path(config.sources.data_dir)]
-    target = target_of(row, files, config.galaxies, config.simulated_galaxy, config.bands)
+    target = target_of(row, files, config.galaxies, simulated=config.simulated_galaxy, bands=config.bands)
     # What was fetched is what is prepared: each file against the checksum recorded when it arrived.
     for path in (target.data, target.maps, *target.images.values()):
         if path is not None and path.is_file():
@@ -52,7 +52,9 @@ if __name__ == "__main__":
 
         curves = load_bands(args.filters, target.images)
     bands = tuple(config.bands)
-    spectra = prepare(target, config.galaxies, config.grid, bands, SSPLibrary.read(args.ssp), curves)
+    spectra = prepare(
+        target, config.galaxies, config.grid, band_names=bands, ssp=SSPLibrary.read(args.ssp), curves=curves
+    )
     inputs = {"ssp": args.ssp, "data": target.data, **dict(target.images)}
     spectra.write(
         args.out,

@@ -99,13 +99,18 @@ def run(
             forward, config.noise, spectra, posterior, None, galaxies.predictive_draws, galaxies.n_examples
         ),
     )
-    table = timed("table", lambda: bin_columns(spectra, posterior, prior, predictive))
+    table = timed("table", lambda: bin_columns(spectra, posterior, prior, predictive=predictive))
     timed(
         "summary",
-        lambda: summarise(spectra, posterior, table, None, (total, whole, bin_columns(total, whole))),
+        lambda: summarise(
+            spectra, posterior, table, prior=None, summed=(total, whole, bin_columns(total, whole))
+        ),
     )
     timed(
-        "write maps.fits", lambda: write_maps(out_dir / "maps.fits", spectra, posterior, table, None, prior)
+        "write maps.fits",
+        lambda: write_maps(
+            out_dir / "maps.fits", spectra, posterior, table=table, provenance=None, prior=prior
+        ),
     )
     timed("write bins.ecsv", lambda: write_table(out_dir / "bins.ecsv", table, {}))
     rows.append(("all", *(sum(row[k] for row in rows) for k in (1, 2))))

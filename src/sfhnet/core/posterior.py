@@ -190,28 +190,28 @@ class Posterior:
         provenance : mapping, optional
             Stored as the JSON attribute ``provenance``.
         """
-        with create_h5(path, SCHEMA, SCHEMA_VERSION, provenance) as file:
+        with create_h5(path, SCHEMA, SCHEMA_VERSION, provenance=provenance) as file:
             file.attrs["meta"] = json.dumps(self.meta)
-            put(file, "age_edges_myr", self.age_edges_myr, "Myr", "age_edge")
-            put(file, "levels", self.levels, "", "quantile")
+            put(file, "age_edges_myr", self.age_edges_myr, unit="Myr", axes="age_edge")
+            put(file, "levels", self.levels, unit="", axes="quantile")
             for name, (unit, axes) in _PLAIN.items():
                 value = np.asarray(getattr(self, name))
                 value = value.astype(np.uint32) if name == "flags" else value
-                put(file, name, value.astype(np.float32) if value.ndim > 1 else value, unit, axes)
+                put(file, name, value.astype(np.float32) if value.ndim > 1 else value, unit=unit, axes=axes)
             for name, value in self.scalars.items():
-                put(file, f"scalars/{name}", value, QUANTITIES[name].unit, "spectrum")
+                put(file, f"scalars/{name}", value, unit=QUANTITIES[name].unit, axes="spectrum")
             for name, value in self.scalars_q.items():
                 put(
                     file,
                     f"scalars_q/{name}",
                     value.astype(np.float32),
-                    QUANTITIES[name].unit,
-                    "spectrum, quantile",
+                    unit=QUANTITIES[name].unit,
+                    axes="spectrum, quantile",
                 )
             for name, value in self.samples.items():
                 axes = "spectrum, sample, age" if value.ndim == 3 else "spectrum, sample"
                 # Half precision holds a sample to a thousandth, far below its scatter.
-                put(file, f"samples/{name}", value.astype(np.float16), QUANTITIES[name].unit, axes)
+                put(file, f"samples/{name}", value.astype(np.float16), unit=QUANTITIES[name].unit, axes=axes)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Posterior:

@@ -220,21 +220,21 @@ class Spectra:
             The file.
         """
         unit = f"{self.flux_unit_cgs:g} erg/s/cm2/Angstrom"
-        with create_h5(path, SCHEMA, VERSION, provenance) as file:
+        with create_h5(path, SCHEMA, VERSION, provenance=provenance) as file:
             file.attrs["galaxy"] = self.galaxy
             file.attrs["band_names"] = list(self.band_names)
             file.attrs["flux_unit_cgs"] = float(self.flux_unit_cgs)
             file.attrs["distance_mpc"] = float(self.distance_mpc)
             file.attrs["wcs_header"] = self.wcs_header
             file.attrs["meta"] = json.dumps(self.meta)
-            put(file, "wave_aa", self.wave_aa, "Angstrom", "wave")
-            put(file, "bin_map", self.bin_map, "", "y, x")
-            put(file, "white", np.asarray(self.white, dtype=np.float32), unit, "y, x")
-            put(file, "unbinned", np.asarray(self.unbinned, dtype=np.uint8), "", "y, x")
+            put(file, "wave_aa", self.wave_aa, unit="Angstrom", axes="wave")
+            put(file, "bin_map", self.bin_map, unit="", axes="y, x")
+            put(file, "white", np.asarray(self.white, dtype=np.float32), unit=unit, axes="y, x")
+            put(file, "unbinned", np.asarray(self.unbinned, dtype=np.uint8), unit="", axes="y, x")
             for name, (_, axes, kind) in (_GRIDS | _PER_BIN).items():
-                put(file, name, getattr(self, name), unit if kind == "flux_unit" else kind, axes)
+                put(file, name, getattr(self, name), unit=unit if kind == "flux_unit" else kind, axes=axes)
             for name, values in self.truth.items():
-                put(file, f"truth/{name}", values, "", "bin" if values.ndim == 1 else "bin, age")
+                put(file, f"truth/{name}", values, unit="", axes="bin" if values.ndim == 1 else "bin, age")
         return Path(path)
 
     @classmethod

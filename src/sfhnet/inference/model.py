@@ -297,7 +297,7 @@ class Model:
         if mask_sky:
             usable &= ~_sky_masks(wave, variance, usable)
         found = match_training(
-            Observed(wave, fwhm, safe, variance, usable), redshifts, dispersions, self.grid
+            Observed(wave, fwhm, safe, variance, usable), redshifts, dispersions, grid=self.grid
         )
         band_flux, band_sigma, band_mask = self._bands(bands or {}, n)
         stretch = (1 + redshifts)[:, None]
@@ -456,4 +456,4 @@ def _sky_masks(wave_aa: np.ndarray, variance: np.ndarray, usable: np.ndarray) ->
     """Return the channels to leave out of each spectrum, (n, n_wave): one is not judged by another."""
     config = GalaxiesConfig()
     pairs = zip(variance, usable, strict=True)
-    return np.array([sky_mask(wave_aa, row[None], good[None], config) for row, good in pairs])
+    return np.array([sky_mask(wave_aa, row[None], good[None], config=config) for row, good in pairs])

@@ -92,7 +92,7 @@ def write_shard(
             "synthesis.storage: float16"
         )
     packing = {} if compression == "none" else {"compression": compression, "shuffle": True}
-    with hdf5.create_h5(path, SCHEMA, VERSION, provenance) as file:
+    with hdf5.create_h5(path, SCHEMA, VERSION, provenance=provenance) as file:
         file.attrs["identity"] = json.dumps(dict(identity), sort_keys=True)
         file.attrs["n_galaxy"] = galaxies.n
         for name in ("band_names", "line_names", "family_names", "metallicity_names"):
@@ -104,7 +104,7 @@ def write_shard(
             options: dict[str, Any] = {"compression": None}
             if values.ndim == 2 and values.shape[0] == galaxies.n and values.shape[1] > 0:
                 options = {"chunks": (min(chunk, galaxies.n), values.shape[1]), **(packing or options)}
-            hdf5.put(file, name, values, unit, axes, **options)
+            hdf5.put(file, name, values, unit=unit, axes=axes, **options)
         for name in galaxies.labels:
             file[f"labels/{name}"].attrs["description"] = LABELS[name].meaning
         file.attrs["sha256"] = sha256_arrays({name: values for name, (values, _, _) in arrays.items()})

@@ -117,6 +117,7 @@ def sum_bins(
     cube: Cube,
     bin_map: np.ndarray,
     n_bins: int,
+    *,
     weight: np.ndarray,
     memory_gb: float,
     min_weight: float = 0.7,

@@ -12,7 +12,7 @@ UNBINNED = -1
 
 
 def bin_to_snr(
-    signal: np.ndarray, noise: np.ndarray, target_snr: float, good: np.ndarray, min_snr: float = 0.0
+    signal: np.ndarray, noise: np.ndarray, target_snr: float, *, good: np.ndarray, min_snr: float = 0.0
 ) -> np.ndarray:
     """Split a map into compact rectangles-of-spaxels that each reach a signal-to-noise ratio.
 

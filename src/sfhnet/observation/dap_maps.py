@@ -71,7 +71,7 @@ class BinKinematics:
 
 
 def read_maps(
-    path: str | os.PathLike, shape: tuple[int, int], wcs: WCS, redshift: float, galaxy: str
+    path: str | os.PathLike, shape: tuple[int, int], wcs: WCS, *, redshift: float, galaxy: str
 ) -> DapMaps:
     """Read MAPS and check that they belong to a cube.
 
@@ -180,7 +180,7 @@ def _systemic(header: fits.Header, redshift: float, where: str) -> float:
     return systemic
 
 
-def in_bins(maps: DapMaps, bin_map: np.ndarray, n_bins: int, weight: np.ndarray) -> BinKinematics:
+def in_bins(maps: DapMaps, bin_map: np.ndarray, n_bins: int, *, weight: np.ndarray) -> BinKinematics:
     """Average the kinematics of spaxels over bins, weighted by light.
 
     The dispersion of a sum of spectra holds that of its spaxels and the scatter of their velocities.

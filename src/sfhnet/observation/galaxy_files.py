@@ -86,6 +86,7 @@ def target_of(
     row: Galaxy,
     files: Sequence[Path],
     config: GalaxiesConfig,
+    *,
     simulated: SimulatedGalaxyConfig,
     bands: Sequence[str],
 ) -> Target:

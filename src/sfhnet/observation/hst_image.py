@@ -91,6 +91,7 @@ def read_image(
     path: str | os.PathLike,
     band: str,
     galaxy: str,
+    *,
     field: Field | None = None,
     weight_path: str | os.PathLike | None = None,
 ) -> HSTImage:
@@ -136,7 +137,7 @@ def read_image(
         factor = _to_flux(header, where)
         cut = slice(None), slice(None)
         if field is not None:
-            cut = locate(wcs, hdu.shape, field, f"{where} ({band})")
+            cut = locate(wcs, hdu.shape, field, where=f"{where} ({band})")
         values = np.array(hdu.section[cut], dtype=np.float32)
         sky, n_sky = _sky(hdu, cut) if field is not None else (None, 0)
         if weight_path is None and (beside := weights_of(path)) is not None and beside.is_file():
@@ -182,7 +183,7 @@ def read_image(
     )
 
 
-def locate(wcs: WCS, image_shape: tuple[int, int], field: Field, where: str) -> tuple[slice, slice]:
+def locate(wcs: WCS, image_shape: tuple[int, int], field: Field, *, where: str) -> tuple[slice, slice]:
     """Find the part of an image that a field covers.
 
     Parameters

@@ -53,6 +53,7 @@ def measure_bands(
     images: Mapping[str, Callable[[], HSTImage]],
     band_names: tuple[str, ...],
     bin_map: np.ndarray,
+    *,
     n_bins: int,
     wcs: WCS,
     cube_fwhm_arcsec: float,

@@ -89,6 +89,7 @@ class KinematicFitter:
         ssp: SSPLibrary,
         wave_aa: np.ndarray,
         redshift: float,
+        *,
         fwhm_aa: np.ndarray,
         window_aa: tuple[float, float] = (4800.0, 7000.0),
         degree: int = 8,

@@ -39,7 +39,7 @@ def ebv_sf11(ebv: float, scale: str) -> float:
     raise ValueError(f"E(B-V) scale {scale!r} is unknown; choose 'sf11' or 'sfd98'")
 
 
-def attenuation_mag(wave_aa: np.ndarray, ebv: float, law: str = "O94", r_v: float = 3.1) -> np.ndarray:
+def attenuation_mag(wave_aa: np.ndarray, ebv: float, law: str = "O94", *, r_v: float = 3.1) -> np.ndarray:
     """Give the Milky-Way extinction in magnitudes.
 
     Parameters
@@ -76,7 +76,7 @@ def attenuation_mag(wave_aa: np.ndarray, ebv: float, law: str = "O94", r_v: floa
     return np.asarray(model(inverse_um / u.um)) * r_v * ebv
 
 
-def correction(wave_aa: np.ndarray, ebv: float, law: str = "O94", r_v: float = 3.1) -> np.ndarray:
+def correction(wave_aa: np.ndarray, ebv: float, law: str = "O94", *, r_v: float = 3.1) -> np.ndarray:
     """Give the factor by which an observed flux is multiplied to undo Milky-Way extinction.
 
     Parameters and errors as in `attenuation_mag`.
@@ -86,4 +86,4 @@ def correction(wave_aa: np.ndarray, ebv: float, law: str = "O94", r_v: float = 3
     ndarray
         Factor >= 1, shape of ``wave_aa``.
     """
-    return 10.0 ** (0.4 * attenuation_mag(wave_aa, ebv, law, r_v))
+    return 10.0 ** (0.4 * attenuation_mag(wave_aa, ebv, law, r_v=r_v))

@@ -19,6 +19,7 @@ def synthetic_bands(
     wave_aa: np.ndarray,
     flux: np.ndarray,
     mask: np.ndarray,
+    *,
     redshift: np.ndarray,
     curves: Mapping[str, Any],
     names: tuple[str, ...],
@@ -84,6 +85,7 @@ def disagree(
     synthetic: np.ndarray,
     share: np.ndarray,
     band_flux: np.ndarray,
+    *,
     band_sigma: np.ndarray,
     band_mask: np.ndarray,
 ) -> np.ndarray:

@@ -42,6 +42,7 @@ def prepare(
     target: Target,
     config: GalaxiesConfig,
     grid: GridConfig,
+    *,
     band_names: tuple[str, ...],
     ssp: SSPLibrary,
     curves: Mapping[str, Any] | None = None,
@@ -99,12 +100,12 @@ def _prepare_cube(
             f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out"
         )
     field = image_field(cube.wcs, cube.shape[1:], target.psf_fwhm_arcsec)
-    images = {band: partial(read_image, path, band, galaxy, field) for band, path in target.images.items()}
+    images = {band: partial(read_image, path, band, galaxy, field=field) for band, path in target.images.items()}
     for read in images.values():
         read()
     maps = None
     if target.maps is not None:
-        maps = read_maps(target.maps, cube.shape[1:], cube.wcs, target.redshift, galaxy)
+        maps = read_maps(target.maps, cube.shape[1:], cube.wcs, redshift=target.redshift, galaxy=galaxy)
     labels = _labels(target, cube, maps)
     excluded = _read_mask(target, cube)
     window = tuple((1 + target.redshift) * edge for edge in config.snr_window_aa)
@@ -113,9 +114,9 @@ def _prepare_cube(
     n_bins = int(bin_map.max()) + 1
     check_memory(n_bins, cube, config.memory_gb)
     weight = np.where(bin_map >= 0, np.clip(np.nan_to_num(found.signal), 0, None) + 1e-12, 0.0)
-    flux, variance, good = sum_bins(cube, bin_map, n_bins, weight, config.memory_gb)
+    flux, variance, good = sum_bins(cube, bin_map, n_bins, weight=weight, memory_gb=config.memory_gb)
     ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
-    spoilt = sky_mask(cube.wave_aa, variance, good, config)
+    spoilt = sky_mask(cube.wave_aa, variance, good, config=config)
     good &= ~spoilt
     undim = correction(cube.wave_aa, ebv, config.extinction_law).astype(np.float32)
     flux *= undim
@@ -123,21 +124,30 @@ def _prepare_cube(
     fwhm = muse_udf10_fwhm_aa(cube.wave_aa)
     given = None
     if maps is not None and config.kinematics == "maps":
-        given = in_bins(maps, bin_map, n_bins, weight)
+        given = in_bins(maps, bin_map, n_bins, weight=weight)
     rest, redshift = _rest_frame(
         Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp, given
     )
     del flux, variance, good  # they may fill the memory that is allowed
     fwhm_by_band = {band: target.hst_fwhm_arcsec or config.band_fwhm_arcsec(band) for band in images}
     bands = measure_bands(
-        images, band_names, bin_map, n_bins, cube.wcs, target.psf_fwhm_arcsec, fwhm_by_band, galaxy
+        images,
+        band_names,
+        bin_map,
+        n_bins=n_bins,
+        wcs=cube.wcs,
+        cube_fwhm_arcsec=target.psf_fwhm_arcsec,
+        hst_fwhm_arcsec=fwhm_by_band,
+        galaxy=galaxy,
     )
     band_flux, band_sigma, band_mask = _band_columns(bands, ebv, rest.redshift, cube.flux_unit_cgs, config)
     wanted = {band: curve for band, curve in curves.items() if band in images}
-    synthetic, share = synthetic_bands(rest.wave_aa, rest.flux, rest.mask, rest.redshift, wanted, band_names)
+    synthetic, share = synthetic_bands(
+        rest.wave_aa, rest.flux, rest.mask, redshift=rest.redshift, curves=wanted, names=band_names
+    )
     x, y, area = _places(target, cube, bin_map, n_bins, weight)
     flags = rest.flags.copy()
-    apart = disagree(synthetic, share, band_flux, band_sigma, band_mask)
+    apart = disagree(synthetic, share, band_flux, band_sigma=band_sigma, band_mask=band_mask)
     flags[apart] |= np.uint32(Flag.MUSE_HST_DISAGREE)
     flags[~band_mask.all(axis=1)] |= np.uint32(Flag.MISSING_BANDS)
     flags[rest.snr < config.min_snr_kinematics] |= np.uint32(Flag.LOW_SNR)
@@ -152,7 +162,7 @@ def _prepare_cube(
         "hst_background": bands.background,
         "pixel_arcsec2": cube.pixel_arcsec2,
     }
-    truth = truth_in_bins(target.truth, bin_map, n_bins, galaxy) if target.truth else {}
+    truth = truth_in_bins(target.truth, bin_map, n_bins, galaxy=galaxy) if target.truth else {}
     return Spectra(
         galaxy,
         rest.wave_aa,
@@ -201,8 +211,12 @@ def _rest_frame(
     ssp: SSPLibrary,
     given: BinKinematics | None = None,
 ) -> tuple[RestFrame, float]:
-    redshift, kinematics = fit_kinematics(observed, target.redshift, ssp, config, target.galaxy, given)
-    rest = to_rest_frame(observed, redshift, kinematics, training_grid(grid, ssp), config, target.galaxy)
+    redshift, kinematics = fit_kinematics(
+        observed, target.redshift, ssp, config=config, galaxy=target.galaxy, given=given
+    )
+    rest = to_rest_frame(
+        observed, redshift, kinematics, grid=training_grid(grid, ssp), config=config, galaxy=target.galaxy
+    )
     if not rest.mask.any():
         raise ValueError(
             f"{target.galaxy}: {target.data} has no good pixel on the training grid {rest.wave_aa[0]:.0f} .. "
@@ -223,7 +237,7 @@ def _labels(target: Target, cube: Cube, maps: DapMaps | None) -> np.ndarray | No
             )
         return maps.bin_map
     if str(target.bins).endswith(".reg"):
-        return read_regions(target.bins, cube.shape[1:], cube.wcs, target.galaxy)
+        return read_regions(target.bins, cube.shape[1:], cube.wcs, galaxy=target.galaxy)
     return read_labels(target.bins, cube.shape[1:], target.galaxy)
 
 
@@ -263,7 +277,7 @@ def _bins(
     else:
         try:
             wanted = target.target_snr or config.target_snr
-            bin_map = bin_to_snr(found.signal, found.noise, wanted, good, config.min_spaxel_snr)
+            bin_map = bin_to_snr(found.signal, found.noise, wanted, good=good, min_snr=config.min_spaxel_snr)
         except ValueError as error:
             raise ValueError(f"{target.galaxy}: {target.data}: {error}") from error
         reason[good & (bin_map < 0)] = Unbinned.LOW_SNR
@@ -379,7 +393,7 @@ def _prepare_spectrum(
     ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
     undim = correction(wave_aa, ebv, config.extinction_law)
     flux, variance = found.flux * undim, (found.sigma * undim) ** 2
-    good = found.good & ~sky_mask(wave_aa, found.sigma**2, found.good, config)
+    good = found.good & ~sky_mask(wave_aa, found.sigma**2, found.good, config=config)
     observed = Observed(wave_aa, found.fwhm_aa, flux, variance, good)
     rest, redshift = _rest_frame(observed, target, config, grid, ssp)
     n_band = len(band_names)

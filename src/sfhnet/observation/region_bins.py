@@ -16,7 +16,7 @@ from sfhnet.observation.binning import UNBINNED
 _log = logging.getLogger("sfhnet.regions")
 
 
-def read_regions(path: str | os.PathLike, shape: tuple[int, int], wcs: WCS, galaxy: str) -> np.ndarray:
+def read_regions(path: str | os.PathLike, shape: tuple[int, int], wcs: WCS, *, galaxy: str) -> np.ndarray:
     """Read bins from a ds9 region file: a spaxel belongs to the first region that holds its centre.
 
     Parameters

@@ -22,6 +22,7 @@ def resample(
     matrix: sparse.csr_array,
     flux: np.ndarray,
     variance: np.ndarray,
+    *,
     good: np.ndarray,
     pixel_ratio: np.ndarray | float,
     min_weight: float = 0.7,

@@ -98,7 +98,7 @@ class RestFrame:
 
 
 def sky_mask(
-    wave_aa: np.ndarray, variance: np.ndarray, good: np.ndarray, config: GalaxiesConfig
+    wave_aa: np.ndarray, variance: np.ndarray, good: np.ndarray, *, config: GalaxiesConfig
 ) -> np.ndarray:
     """Find the channels that sky lines and telluric absorption spoil.
 
@@ -141,6 +141,7 @@ def fit_kinematics(
     observed: Observed,
     redshift: float,
     ssp: SSPLibrary,
+    *,
     config: GalaxiesConfig,
     galaxy: str,
     given: BinKinematics | None = None,
@@ -178,8 +179,8 @@ def fit_kinematics(
             ssp,
             observed.wave_aa,
             redshift,
-            observed.fwhm_aa,
-            config.kinematics_window_aa,
+            fwhm_aa=observed.fwhm_aa,
+            window_aa=config.kinematics_window_aa,
             line_mask_kms=config.line_mask_kms,
         )
     except ValueError as error:
@@ -227,6 +228,7 @@ def match_training(
     observed: Observed,
     redshift: np.ndarray,
     dispersion_kms: np.ndarray | None,
+    *,
     grid: TrainingGrid,
     name: str = "spectra",
 ) -> Matched:
@@ -289,9 +291,9 @@ def match_training(
             matrix,
             observed.flux[i] * factor,
             observed.variance[i] * factor**2,
-            observed.good[i],
-            step_aa / np.diff(out_edges),
-            _MIN_KERNEL,
+            good=observed.good[i],
+            pixel_ratio=step_aa / np.diff(out_edges),
+            min_weight=_MIN_KERNEL,
         )
         kept &= variance > 0
         flux[i], sigma[i], mask[i] = out, np.sqrt(variance), kept
@@ -303,6 +305,7 @@ def to_rest_frame(
     observed: Observed,
     redshift: float,
     kinematics: list[Kinematics],
+    *,
     grid: TrainingGrid,
     config: GalaxiesConfig,
     galaxy: str,
@@ -333,7 +336,7 @@ def to_rest_frame(
         for name in ("velocity_kms", "velocity_err_kms", "sigma_kms", "sigma_err_kms")
     }
     redshifts = (1 + redshift) * np.exp(columns["velocity_kms"] / C_KMS) - 1
-    found = match_training(observed, redshifts, columns["sigma_kms"], grid, galaxy)
+    found = match_training(observed, redshifts, columns["sigma_kms"], grid=grid, name=galaxy)
     scale = _noise_scale(kinematics, config)
     sigma = found.sigma
     sigma *= scale[:, None].astype(sigma.dtype)

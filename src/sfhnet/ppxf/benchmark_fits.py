@@ -245,20 +245,20 @@ def fit_chunk(
     best = float(read_json(tuning)["best"])
     rows = measured_rows(len(case.batch), config)[chunk * config.ppxf.chunk : (chunk + 1) * config.ppxf.chunk]
     answers = fit_rows(case, rows, templates, settings_for(case, config, (best,), True), config)
-    with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance) as file:
+    with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance=provenance) as file:
         file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.set.sha256
         for name, key in ((BEST, scheme_name(best)), (RECOMMENDED, RECOMMENDED)):
             _put(file.create_group(name), answers[key])
 
 
 def _put(group: Any, answers: Answers) -> None:
-    put(group, "row", answers.row, "", "galaxy")
-    put(group, "mass_fraction", answers.mass_fraction, "", "galaxy, age")
-    put(group, "mh", answers.mh, "dex", "galaxy, age")
+    put(group, "row", answers.row, unit="", axes="galaxy")
+    put(group, "mass_fraction", answers.mass_fraction, unit="", axes="galaxy, age")
+    put(group, "mh", answers.mh, unit="dex", axes="galaxy, age")
     for name, value in answers.scalars.items():
-        put(group, f"scalars/{name}", value, SCALARS[name].unit, "galaxy")
+        put(group, f"scalars/{name}", value, unit=SCALARS[name].unit, axes="galaxy")
     for name, value in answers.of_fit.items():
-        put(group, f"fit/{name}", value, _OF_FIT[name], "galaxy")
+        put(group, f"fit/{name}", value, unit=_OF_FIT[name], axes="galaxy")
 
 
 def read_chunks(paths: Sequence[Path]) -> tuple[str, dict[str, Answers]]:

@@ -97,15 +97,15 @@ def _write(
     scale: np.ndarray,
     provenance: Mapping[str, Any],
 ) -> None:
-    with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance) as file:
-        put(file, "age_edges_myr", age_edges_myr, "Myr", "age_edge")
-        put(file, "scale", scale, "flux_unit", "bin")
+    with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance=provenance) as file:
+        put(file, "age_edges_myr", age_edges_myr, unit="Myr", axes="age_edge")
+        put(file, "scale", scale, unit="flux_unit", axes="bin")
         for name, values in found.items():
             group = file.create_group(name)
             for quantity, value in values.items():
                 unit = QUANTITIES[quantity].unit if quantity in QUANTITIES else _OF_FIT.get(quantity, "scale")
                 axes = {1: "bin", 2: "bin, wave" if quantity == "bestfit" else "bin, age"}[value.ndim]
-                put(group, quantity, value, unit, axes)
+                put(group, quantity, value, unit=unit, axes=axes)
 
 
 def _fit(

@@ -125,7 +125,7 @@ class Templates:
         matrix = kernel(pixel_edges(self.linear_aa), edges, np.zeros(self.wave_aa.size))
         step = np.interp(self.wave_aa, self.linear_aa, np.gradient(self.linear_aa))
         ratio = step / np.diff(edges)
-        out, variance, good = resample(matrix, flux, sigma.astype(float) ** 2, mask, ratio)
+        out, variance, good = resample(matrix, flux, sigma.astype(float) ** 2, good=mask, pixel_ratio=ratio)
         good &= variance > 0
         return out, np.sqrt(np.where(good, variance, 1.0)), good
 

@@ -109,27 +109,33 @@ class Predictive:
 
     def write(self, path: str | os.PathLike, provenance: Mapping[str, Any] | None = None) -> None:
         """Write to HDF5."""
-        with create_h5(path, SCHEMA, VERSION, provenance) as file:
+        with create_h5(path, SCHEMA, VERSION, provenance=provenance) as file:
             file.attrs["meta"] = json.dumps(self.meta)
             file.attrs["band_names"] = list(self.band_names)
             file.attrs["blocks"] = list(BLOCK_NAMES)
-            put(file, "wave_aa", self.wave_aa, "Angstrom", "wave")
-            put(file, "n_data", self.n_data.astype(np.int32), "", "spectrum, block")
-            put(file, "flags", self.flags.astype(np.uint32), "bits", "spectrum")
+            put(file, "wave_aa", self.wave_aa, unit="Angstrom", axes="wave")
+            put(file, "n_data", self.n_data.astype(np.int32), unit="", axes="spectrum, block")
+            put(file, "flags", self.flags.astype(np.uint32), unit="bits", axes="spectrum")
             for name in ("expected", "shift", "calibration_rms"):
-                put(file, name, getattr(self, name), "", "spectrum")
+                put(file, name, getattr(self, name), unit="", axes="spectrum")
             for kind, values in self.chi2.items():
-                put(file, f"chi2/{kind}", values.astype(np.float32), "", "spectrum, block")
+                put(file, f"chi2/{kind}", values.astype(np.float32), unit="", axes="spectrum, block")
             for name, values in self.refined.items():
                 put(
                     file,
                     f"refined/{name}",
                     values.astype(np.float32),
-                    "",
-                    "spectrum, age" if values.ndim == 2 else "spectrum",
+                    unit="",
+                    axes="spectrum, age" if values.ndim == 2 else "spectrum",
                 )
             for name, values in self.examples.items():
-                put(file, f"examples/{name}", values, "", "example, datum" if values.ndim == 2 else "example")
+                put(
+                    file,
+                    f"examples/{name}",
+                    values,
+                    unit="",
+                    axes="example, datum" if values.ndim == 2 else "example",
+                )
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Predictive:

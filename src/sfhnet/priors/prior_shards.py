@@ -38,20 +38,20 @@ def write_prior(
     Path
         The file.
     """
-    with hdf5.create_h5(path, SCHEMA, VERSION, provenance) as file:
+    with hdf5.create_h5(path, SCHEMA, VERSION, provenance=provenance) as file:
         file.attrs["identity"] = json.dumps(dict(identity), sort_keys=True)
         file.attrs["family_names"] = list(FAMILY_PARAMETERS)
         file.attrs["metallicity_names"] = list(METALLICITY_PARAMETERS)
         plain = {"compression": None}
-        hdf5.put(file, "age_edges_yr", drawn.edges_yr, "yr", "age_edge", **plain)
+        hdf5.put(file, "age_edges_yr", drawn.edges_yr, unit="yr", axes="age_edge", **plain)
         # float32 of the mass in each cell is exact to 6e-8 even where next to nothing forms
-        hdf5.put(file, "mass", drawn.mass.astype(np.float32), "Msol per Msol formed", "galaxy, age", **plain)
-        hdf5.put(file, "z", drawn.z.astype(np.float32), "metal mass fraction", "galaxy, age", **plain)
-        hdf5.put(file, "family", drawn.family, "", "galaxy", **plain)
-        hdf5.put(file, "metallicity", drawn.metallicity, "", "galaxy", **plain)
-        hdf5.put(file, "log_prior", drawn.log_prior, "", "galaxy", **plain)
+        hdf5.put(file, "mass", drawn.mass.astype(np.float32), unit="Msol per Msol formed", axes="galaxy, age", **plain)
+        hdf5.put(file, "z", drawn.z.astype(np.float32), unit="metal mass fraction", axes="galaxy, age", **plain)
+        hdf5.put(file, "family", drawn.family, unit="", axes="galaxy", **plain)
+        hdf5.put(file, "metallicity", drawn.metallicity, unit="", axes="galaxy", **plain)
+        hdf5.put(file, "log_prior", drawn.log_prior, unit="", axes="galaxy", **plain)
         for name, values in drawn.parameters.items():
-            hdf5.put(file, f"parameters/{name}", values, "", "galaxy", **plain)
+            hdf5.put(file, f"parameters/{name}", values, unit="", axes="galaxy", **plain)
     return Path(path)
 
 

@@ -54,6 +54,7 @@ def bin_columns(
     spectra: Spectra,
     posterior: Posterior,
     prior: Mapping[str, Any] | None = None,
+    *,
     predictive: Predictive | None = None,
 ) -> QTable:
     """Collect what is known of each bin.

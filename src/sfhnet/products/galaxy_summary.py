@@ -73,6 +73,7 @@ def summarise(
     spectra: Spectra,
     posterior: Posterior,
     table: QTable,
+    *,
     prior: Mapping[str, np.ndarray] | None = None,
     summed: tuple[Spectra, Posterior, QTable] | None = None,
 ) -> dict[str, Any]:
@@ -127,14 +128,17 @@ def summarise(
         summary["profiles"] = profiles(spectra, table, trusted)
         summary["planes"] = planes(table, trusted, _true_densities(spectra, posterior, table))
     if summed is not None:
-        summary["summed"] = compare_with_summed(summary["integrated"], *summed)
+        of_sum, its_posterior, its_table = summed
+        summary["summed"] = compare_with_summed(
+            summary["integrated"], of_sum, its_posterior, table=its_table
+        )
     summary["check"] = {
         name: _median(np.asarray(table[name], dtype=float)[good])
         for name in table.colnames
         if name.startswith(("ppc_", "info_", "calibration_rms"))
     }
     if spectra.truth:
-        summary["truth"] = compare_with_truth(spectra, posterior, table, good, prior)
+        summary["truth"] = compare_with_truth(spectra, posterior, table, good=good, prior=prior)
     return summary
 
 
@@ -193,7 +197,7 @@ def verdict(flags: np.ndarray, good: np.ndarray) -> list[str]:
 
 
 def compare_with_summed(
-    integrated: Mapping[str, Any], spectra: Spectra, posterior: Posterior, table: QTable
+    integrated: Mapping[str, Any], spectra: Spectra, posterior: Posterior, *, table: QTable
 ) -> dict[str, Any]:
     """Set the answer for the summed spectrum beside the sum of the answers for the bins.
 
@@ -260,6 +264,7 @@ def compare_with_truth(
     spectra: Spectra,
     posterior: Posterior,
     table: QTable,
+    *,
     good: np.ndarray,
     prior: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def write_maps(
     path: str | os.PathLike,
     spectra: Spectra,
     posterior: Posterior,
+    *,
     table: QTable,
     provenance: Mapping[str, Any] | None = None,
     prior: Mapping[str, Any] | None = None,

@@ -27,6 +27,7 @@ def gradient(
     radius: np.ndarray,
     values: np.ndarray,
     errors: np.ndarray,
+    *,
     good: np.ndarray,
     sector: np.ndarray | None = None,
     field: np.ndarray | None = None,
@@ -128,9 +129,9 @@ def gradients(spectra: Spectra, table: QTable, good: np.ndarray) -> dict[str, An
     for name in _GRADIENTS:
         values, errors = np.asarray(table[name], dtype=float), half_width(table, name)
         for label, scale in scales(spectra).items():
-            fit = gradient(radius_arcsec * scale, values, errors, good, sector, field)
+            fit = gradient(radius_arcsec * scale, values, errors, good=good, sector=sector, field=field)
             if name in spectra.truth and fit["slope"] is not None:
-                true = gradient(radius_arcsec * scale, spectra.truth[name], errors, good)
+                true = gradient(radius_arcsec * scale, spectra.truth[name], errors, good=good)
                 fit["true_slope"] = true["slope"]
                 fit["n_sigma"] = (fit["slope"] - true["slope"]) / fit["slope_err"]
             result[f"{name}_per_{label}"] = fit
@@ -174,6 +175,7 @@ def plane(
     log_mass_density: np.ndarray,
     log_sfr_density: np.ndarray,
     values: np.ndarray,
+    *,
     errors: np.ndarray,
     good: np.ndarray,
 ) -> dict[str, float | int | None]:
@@ -236,15 +238,17 @@ def planes(table: QTable, good: np.ndarray, truth: dict[str, np.ndarray]) -> dic
         True values where they are known: the same plane is fitted to them as ``true_mass_slope``, ``true_sfr_slope``.
     """
     result = {}
-    of_table = [np.asarray(table[name], dtype=float) for name in ("log_mass_density", "log_sfr100_density")]
+    densities = [np.asarray(table[name], dtype=float) for name in ("log_mass_density", "log_sfr100_density")]
     for name in _PLANES:
         errors = half_width(table, name)
-        fit = plane(*of_table, np.asarray(table[name], dtype=float), errors, good)
+        fit = plane(*densities, np.asarray(table[name], dtype=float), errors=errors, good=good)
         if (
             all(key in truth for key in ("log_mass_density", "log_sfr100_density", name))
             and fit["scatter"] is not None
         ):
-            true = plane(truth["log_mass_density"], truth["log_sfr100_density"], truth[name], errors, good)
+            true = plane(
+                truth["log_mass_density"], truth["log_sfr100_density"], truth[name], errors=errors, good=good
+            )
             fit |= {f"true_{key}": true[key] for key in ("mass_slope", "sfr_slope")}
         result[name] = fit
     return result

@@ -56,6 +56,7 @@ class Fetcher:
         data_dir: str | os.PathLike = "data",
         mirror: str | os.PathLike | None = None,
         registry: Registry | None = None,
+        *,
         settings: IndexSettings | None = None,
     ) -> None:
         self.data_dir = Path(data_dir)

@@ -158,6 +158,7 @@ def load_sheet(
     path: str | os.PathLike,
     bands: Sequence[str],
     registry: Registry | None = None,
+    *,
     check_files: bool = True,
     data_dir: str | os.PathLike | None = None,
 ) -> dict[str, Galaxy]:

@@ -41,7 +41,7 @@ _SMALL = 4096
 
 @contextmanager
 def create_h5(
-    path: str | os.PathLike, schema: str, version: int, provenance: Mapping[str, Any] | None = None
+    path: str | os.PathLike, schema: str, version: int, *, provenance: Mapping[str, Any] | None = None
 ) -> Iterator[h5py.File]:
     """Create an HDF5 file atomically, with schema and provenance.
 
@@ -109,7 +109,7 @@ def open_whole(path: str | os.PathLike) -> h5py.File:
 
 
 def put(
-    group: h5py.Group, name: str, values: ArrayLike, unit: str, axes: str, **options: Any
+    group: h5py.Group, name: str, values: ArrayLike, *, unit: str, axes: str, **options: Any
 ) -> h5py.Dataset:
     """Store an array with its unit and axes.
 
@@ -149,7 +149,7 @@ def put(
 
 
 def read_dataset(
-    group: h5py.Group, name: str, unit: str | None = None, axes: str | None = None
+    group: h5py.Group, name: str, unit: str | None = None, *, axes: str | None = None
 ) -> np.ndarray:
     """Read a dataset whole, and check its unit and axes if these are given.
 

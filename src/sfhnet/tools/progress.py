@@ -43,7 +43,9 @@ class Progress:
         Seconds between lines in a log.
     """
 
-    def __init__(self, total: int | None, description: str, unit: str = "it", every_s: float = 20.0) -> None:
+    def __init__(
+        self, total: int | None, description: str, unit: str = "it", *, every_s: float = 20.0
+    ) -> None:
         self.total, self.description, self.unit, self.every_s = total, description, unit, every_s
         self.done = 0
         self._note = ""
@@ -99,7 +101,7 @@ class Progress:
 
 
 def track(
-    items: Iterable[T], description: str, total: int | None = None, unit: str = "it", every_s: float = 20.0
+    items: Iterable[T], description: str, total: int | None = None, *, unit: str = "it", every_s: float = 20.0
 ) -> Iterator[T]:
     """Iterate over `items` with progress shown.
 
@@ -116,7 +118,7 @@ def track(
     """
     if total is None and hasattr(items, "__len__"):
         total = len(items)
-    with Progress(total, description, unit, every_s) as progress:
+    with Progress(total, description, unit, every_s=every_s) as progress:
         for item in items:
             yield item
             progress.update()

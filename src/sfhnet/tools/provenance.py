@@ -142,6 +142,7 @@ def provenance(
     config: Any = None,
     modules: Iterable[str] = (),
     inputs: Mapping[str, str | os.PathLike] | Iterable[str | os.PathLike] = (),
+    *,
     seed: int | Iterable[int] | None = None,
     **extra: Any,
 ) -> dict[str, Any]:

@@ -56,8 +56,8 @@ def calibration_tests(
         ranks = {name: pit(answers.scalars_q[name], truth[name], rng) for name in SCALARS}
         by_age = pit(answers.cum_mass_q[:, :, :-1], cum[:, :-1], rng)
         stored = np.stack(list(ranks.values()), axis=1).astype(np.float32)
-        put(group, f"ranks/{state}", stored, "", "galaxy, scalar").attrs["names"] = list(ranks)
-        put(group, f"ranks_cum_mass/{state}", by_age.astype(np.float32), "", "galaxy, age")
+        put(group, f"ranks/{state}", stored, unit="", axes="galaxy, scalar").attrs["names"] = list(ranks)
+        put(group, f"ranks_cum_mass/{state}", by_age.astype(np.float32), unit="", axes="galaxy, age")
         result[state] = {
             "sbc": {name: uniformity(value) for name, value in ranks.items()}
             | {"cum_mass": uniformity(by_age.ravel())}
@@ -88,7 +88,7 @@ def _joint(
     found = {}
     for space, (drawn, true) in spaces.items():
         credibility = tarp(drawn, true, rng)
-        put(group, f"tarp/{state}/{space}", credibility.astype(np.float32), "", "galaxy")
+        put(group, f"tarp/{state}/{space}", credibility.astype(np.float32), unit="", axes="galaxy")
         found[space] = {"area": area_to_curve(credibility), **uniformity(credibility)}
     ranks = {name: uniformity(sample_ranks(samples[name], truth[name], rng)) for name in SCALARS}
     return {"sbc_samples": ranks, "tarp": found}

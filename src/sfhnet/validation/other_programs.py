@@ -47,20 +47,26 @@ def write_benchmark(
         Stored in it.
     """
     batch = case.batch
-    with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance) as file:
+    with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance=provenance) as file:
         file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.set.sha256
         file.attrs["band_names"] = list(band_names)
-        put(file, "wave_aa", wave_aa, "Angstrom", "wave")
-        put(file, "age_edges_myr", age_edges_myr, "Myr", "age_edge")
+        put(file, "wave_aa", wave_aa, unit="Angstrom", axes="wave")
+        put(file, "age_edges_myr", age_edges_myr, unit="Myr", axes="age_edge")
         for name in ("flux", "sigma", "mask"):
-            put(file, name, getattr(batch, name).numpy(), "" if name == "mask" else "scale", "galaxy, wave")
+            put(
+                file,
+                name,
+                getattr(batch, name).numpy(),
+                unit="" if name == "mask" else "scale",
+                axes="galaxy, wave",
+            )
             band = getattr(batch, f"band_{name}").numpy()
-            put(file, f"band_{name}", band, "" if name == "mask" else "scale", "galaxy, band")
-        put(file, "family", case.set.family.astype("S"), "", "galaxy")
+            put(file, f"band_{name}", band, unit="" if name == "mask" else "scale", axes="galaxy, band")
+        put(file, "family", case.set.family.astype("S"), unit="", axes="galaxy")
         for name in ("mass_fraction", "mh"):
-            put(file, f"truth/{name}", case.set.truth[name], QUANTITIES[name].unit, "galaxy, age")
+            put(file, f"truth/{name}", case.set.truth[name], unit=QUANTITIES[name].unit, axes="galaxy, age")
         for name, scalar in SCALARS.items():
-            put(file, f"truth/{name}", case.set.truth[name], scalar.unit, "galaxy")
+            put(file, f"truth/{name}", case.set.truth[name], unit=scalar.unit, axes="galaxy")
 
 
 def score(benchmark: Path, answers: Path) -> dict[str, Any]:

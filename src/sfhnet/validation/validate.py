@@ -108,9 +108,9 @@ def validate(
     started = time.perf_counter()
     cases: dict[str, Any] = {}
     sums: dict[str, str] = {}
-    with create_h5(out_h5, SCHEMA, SCHEMA_VERSION, provenance) as file:
+    with create_h5(out_h5, SCHEMA, SCHEMA_VERSION, provenance=provenance) as file:
         file.attrs["model"] = model.name
-        put(file, "age_edges_myr", model.age_edges_myr, "Myr", "age_edge")
+        put(file, "age_edges_myr", model.age_edges_myr, unit="Myr", axes="age_edge")
         with Progress(len(planned_cases(mocks, config)), f"validating {model.name}", "cases") as progress:
             for case in benchmark_cases(mocks, config, noise, seed):
                 sums[f"{case.benchmark}_snr{case.snr:03.0f}"] = case.set.sha256
@@ -192,18 +192,30 @@ def _short(posterior: Posterior, truth: dict[str, np.ndarray]) -> dict[str, floa
 
 
 def _store(group: h5py.Group, posterior: Posterior, truth: dict[str, np.ndarray], family: np.ndarray) -> None:
-    put(group, "family", np.asarray(family, dtype=bytes), "", "galaxy")
-    put(group, "ood_score", posterior.ood_score, "", "galaxy")
+    put(group, "family", np.asarray(family, dtype=bytes), unit="", axes="galaxy")
+    put(group, "ood_score", posterior.ood_score, unit="", axes="galaxy")
     for name in ("mass_fraction", "mh"):
         unit = QUANTITIES[name].unit
-        put(group, f"truth/{name}", truth[name].astype(np.float32), unit, "galaxy, age")
-        put(group, f"estimate/{name}", getattr(posterior, name).astype(np.float32), unit, "galaxy, age")
+        put(group, f"truth/{name}", truth[name].astype(np.float32), unit=unit, axes="galaxy, age")
+        put(
+            group,
+            f"estimate/{name}",
+            getattr(posterior, name).astype(np.float32),
+            unit=unit,
+            axes="galaxy, age",
+        )
     low, high = INTERVALS[0.68]
     for name, scalar in SCALARS.items():
-        put(group, f"truth/{name}", truth[name].astype(np.float32), scalar.unit, "galaxy")
-        put(group, f"estimate/{name}", posterior.scalars[name].astype(np.float32), scalar.unit, "galaxy")
+        put(group, f"truth/{name}", truth[name].astype(np.float32), unit=scalar.unit, axes="galaxy")
+        put(
+            group,
+            f"estimate/{name}",
+            posterior.scalars[name].astype(np.float32),
+            unit=scalar.unit,
+            axes="galaxy",
+        )
         both = posterior.scalars_q[name][:, [low, high]].astype(np.float32)
-        put(group, f"interval68/{name}", both, scalar.unit, "galaxy, end")
+        put(group, f"interval68/{name}", both, unit=scalar.unit, axes="galaxy, end")
 
 
 def _examples(
@@ -218,18 +230,24 @@ def _examples(
     group = file.create_group("examples")
     batch = made.batch[rows]
     group.attrs["band_names"] = list(model.band_names)
-    put(group, "wave_aa", model.wave_aa, "Angstrom", "wave")
-    put(group, "flux", np.where(batch.mask, batch.flux, np.nan).astype(np.float32), "s", "galaxy, wave")
-    put(group, "sigma", batch.sigma.numpy(), "s", "galaxy, wave")
-    put(group, "band_flux", np.where(batch.band_mask, batch.band_flux, np.nan), "s", "galaxy, band")
-    put(group, "band_sigma", batch.band_sigma.numpy(), "s", "galaxy, band")
+    put(group, "wave_aa", model.wave_aa, unit="Angstrom", axes="wave")
+    put(
+        group,
+        "flux",
+        np.where(batch.mask, batch.flux, np.nan).astype(np.float32),
+        unit="s",
+        axes="galaxy, wave",
+    )
+    put(group, "sigma", batch.sigma.numpy(), unit="s", axes="galaxy, wave")
+    put(group, "band_flux", np.where(batch.band_mask, batch.band_flux, np.nan), unit="s", axes="galaxy, band")
+    put(group, "band_sigma", batch.band_sigma.numpy(), unit="s", axes="galaxy, band")
     for name in ("mass_fraction", "mh"):
-        put(group, f"truth/{name}", made.truth[name][rows], QUANTITIES[name].unit, "galaxy, age")
-    put(group, "mass_fraction", answers.mass_fraction, "", "galaxy, age")
-    put(group, "cum_mass_q", answers.cum_mass_q, "", "galaxy, quantile, age")
-    put(group, "mh", answers.mh, "dex", "galaxy, age")
-    put(group, "mh_q", answers.mh_q, "dex", "galaxy, quantile, age")
-    put(group, "levels", answers.levels, "", "quantile")
+        put(group, f"truth/{name}", made.truth[name][rows], unit=QUANTITIES[name].unit, axes="galaxy, age")
+    put(group, "mass_fraction", answers.mass_fraction, unit="", axes="galaxy, age")
+    put(group, "cum_mass_q", answers.cum_mass_q, unit="", axes="galaxy, quantile, age")
+    put(group, "mh", answers.mh, unit="dex", axes="galaxy, age")
+    put(group, "mh_q", answers.mh_q, unit="dex", axes="galaxy, quantile, age")
+    put(group, "levels", answers.levels, unit="", axes="quantile")
 
 
 def _time_inference(model: Model, mocks: Mocks, noise: NoiseConfig, seed: int) -> dict[str, float]:

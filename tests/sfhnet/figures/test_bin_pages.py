@@ -64,7 +64,7 @@ def test_pages(tmp_path, rng, side):
     answer = make_answer(spectra)
     prior = prior_of(make_answer(spectra, width=0.5))
     found = checked(spectra, answer, rng, (0, 40) if side > 1 else (0,))
-    table = bin_columns(spectra, answer, prior, found)
+    table = bin_columns(spectra, answer, prior, predictive=found)
     assert table["ppc_chi2"][0] == pytest.approx(found.chi2["refined"][0, 0])
     assert table["quality"][0] == 2
     with style(FiguresConfig(dpi=50)):
@@ -83,7 +83,7 @@ def test_page_says_why_nothing_was_checked(tmp_path):
     spectra = make_spectra(6)
     answer = make_answer(spectra)
     none = unchecked(36, 16, spectra.wave_aa, BANDS, "the model has no joint posterior")
-    table = bin_columns(spectra, answer, prior_of(answer), none)
+    table = bin_columns(spectra, answer, prior_of(answer), predictive=none)
     assert np.isnan(table["ppc_chi2"]).all()
     with style(FiguresConfig(dpi=50)):
         figure = examples_page(spectra, answer, table, none)
@@ -91,7 +91,7 @@ def test_page_says_why_nothing_was_checked(tmp_path):
         save(figure, tmp_path / "examples")
         save(quality_page(spectra, answer, table, prior_of(answer)), tmp_path / "quality")
     with pytest.raises(ValueError, match="toy: 36 spectra but 3 checks"):
-        bin_columns(spectra, answer, None, none.take(np.arange(3)))
+        bin_columns(spectra, answer, None, predictive=none.take(np.arange(3)))
 
 
 def test_copies_of_a_galaxy():

@@ -51,7 +51,7 @@ def test_workflow_and_command_give_one_answer(
     path = upstream(source) / name
     config = GalaxiesConfig(kinematics=kinematics, rescale_errors=False)
     target = Target("G", kind, path, redshift, 30.0, 0.0, medium=medium)
-    prepare(target, config, GridConfig(), BANDS, ssp_library).write(tmp_path / "spectra.h5")
+    prepare(target, config, GridConfig(), band_names=BANDS, ssp=ssp_library).write(tmp_path / "spectra.h5")
     spectra = Spectra.read(tmp_path / "spectra.h5")
     model = sfhnet.load(shipped)
     expected = model.infer_spectra(spectra, n_samples=20)
@@ -82,11 +82,11 @@ def test_a_spectrum_comes_out_alike_alone_and_among_others(toy_ssp, rng):
     good = rng.random(flux.shape) > 0.02
     redshift, dispersion = rng.choice([0.002, 0.01, 0.02], n), rng.choice([50.0, 120.0], n)
     observed = Observed(wave_aa, muse_udf10_fwhm_aa(wave_aa), flux, np.full(flux.shape, 0.01), good)
-    together = match_training(observed, redshift, dispersion, grid)
+    together = match_training(observed, redshift, dispersion, grid=grid)
     for i in range(n):
         part = slice(i, i + 1)
         one = Observed(wave_aa, observed.fwhm_aa, flux[part], observed.variance[part], good[part])
-        alone = match_training(one, redshift[part], dispersion[part], grid)
+        alone = match_training(one, redshift[part], dispersion[part], grid=grid)
         for name in ("flux", "sigma", "mask", "smoothing_aa", "flags"):
             np.testing.assert_array_equal(getattr(alone, name), getattr(together, name)[part])
 
@@ -100,7 +100,7 @@ def test_widths_add_up_to_the_training_resolution(toy_ssp):
     # The width of an instrument is measured on its pixels, which are in it.
     line = 1 + np.exp(-0.5 * ((wave_aa - centre) / width) ** 2)[None]
     observed = Observed(wave_aa, fwhm_aa, line, np.full(line.shape, 1e-4), np.ones(line.shape, dtype=bool))
-    found = match_training(observed, np.array([redshift]), np.array([dispersion]), grid)
+    found = match_training(observed, np.array([redshift]), np.array([dispersion]), grid=grid)
     near = np.abs(grid.wave_aa - 6000.0) < 40
     light = (found.flux[0] / (1 + redshift) - 1)[near]
     x = grid.wave_aa[near]
@@ -110,6 +110,6 @@ def test_widths_add_up_to_the_training_resolution(toy_ssp):
     assert sigma == pytest.approx(np.interp(6000.0, grid.wave_aa, grid.sigma_aa), rel=2e-3)
     assert not found.flags[0]
     # Broader than the training spectra from the start: left as it is, and said so.
-    broad = match_training(observed, np.array([redshift]), np.array([400.0]), grid)
+    broad = match_training(observed, np.array([redshift]), np.array([400.0]), grid=grid)
     assert broad.smoothing_aa[0] == 0
     assert Flag(int(broad.flags[0])) == Flag.RESOLUTION

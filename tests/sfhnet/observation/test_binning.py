@@ -15,7 +15,7 @@ def disc(n=60):
 @pytest.mark.parametrize("target", [20.0, 50.0, 100.0])
 def test_every_bin_reaches_the_target(target):
     signal, noise = disc(), np.full((60, 60), 5.0)
-    labels = bin_to_snr(signal, noise, target, np.ones((60, 60), dtype=bool))
+    labels = bin_to_snr(signal, noise, target, good=np.ones((60, 60), dtype=bool))
     n = labels.max() + 1
     assert labels.min() == 0
     snr = [signal[labels == b].sum() / np.sqrt((noise[labels == b] ** 2).sum()) for b in range(n)]
@@ -27,7 +27,7 @@ def test_every_bin_reaches_the_target(target):
 
 def test_bins_are_compact_and_ordered_by_light():
     signal = disc()
-    labels = bin_to_snr(signal, np.full((60, 60), 5.0), 50.0, np.ones((60, 60), dtype=bool))
+    labels = bin_to_snr(signal, np.full((60, 60), 5.0), 50.0, good=np.ones((60, 60), dtype=bool))
     brightness = [signal[labels == b].mean() for b in range(labels.max() + 1)]
     assert (np.diff(brightness) <= 1e-9).all()
     for b in range(labels.max() + 1):
@@ -41,20 +41,20 @@ def test_faint_and_bad_spaxels_are_left_out():
     good[:5] = False
     signal[10, 10] = np.nan
     noise[11, 11] = 0
-    labels = bin_to_snr(signal, noise, 20.0, good, min_snr=1.0)
+    labels = bin_to_snr(signal, noise, 20.0, good=good, min_snr=1.0)
     assert (labels[:5] == -1).all()
     assert labels[10, 10] == labels[11, 11] == -1
     assert (labels[signal < 5] == -1).all()
 
 
 def test_one_bin_if_nothing_reaches_the_target():
-    labels = bin_to_snr(np.ones((4, 4)), np.ones((4, 4)), 1e6, np.ones((4, 4), dtype=bool))
+    labels = bin_to_snr(np.ones((4, 4)), np.ones((4, 4)), 1e6, good=np.ones((4, 4), dtype=bool))
     assert (labels == 0).all()
 
 
 def test_no_usable_spaxel():
     with pytest.raises(ValueError, match="no spaxel of 16 good ones has a signal-to-noise above 3"):
-        bin_to_snr(np.ones((4, 4)), np.ones((4, 4)), 10.0, np.ones((4, 4), dtype=bool), min_snr=3.0)
+        bin_to_snr(np.ones((4, 4)), np.ones((4, 4)), 10.0, good=np.ones((4, 4), dtype=bool), min_snr=3.0)
 
 
 def test_spaxels():

@@ -79,7 +79,7 @@ def test_sums_of_bins_and_their_variance(tmp_path, data):
     labels = np.full((N, N), -1, dtype=np.int32)
     labels[:4], labels[4:6] = 0, 1
     cube = open_cube(write_cube(tmp_path / "c.fits", data, np.full_like(data, 4.0)), "G")
-    flux, variance, good = sum_bins(cube, labels, 2, np.ones((N, N)), 0.001)
+    flux, variance, good = sum_bins(cube, labels, 2, weight=np.ones((N, N)), memory_gb=0.001)
     np.testing.assert_allclose(flux[0], data[:, :4].sum(axis=(1, 2)), rtol=1e-5)
     np.testing.assert_allclose(flux[1], data[:, 4:6].sum(axis=(1, 2)), rtol=1e-5)
     np.testing.assert_allclose(
@@ -94,7 +94,7 @@ def test_a_bad_spaxel_makes_no_step_in_a_sum(tmp_path):
     data[2000:2100, :4, :] = np.nan
     labels = np.where(np.arange(N)[:, None] < 4, 0, 1) * np.ones((1, N), dtype=np.int32)
     cube = open_cube(write_cube(tmp_path / "c.fits", data), "G")
-    flux, _, good = sum_bins(cube, labels.astype(np.int32), 2, np.ones((N, N)), 1.0)
+    flux, _, good = sum_bins(cube, labels.astype(np.int32), 2, weight=np.ones((N, N)), memory_gb=1.0)
     np.testing.assert_allclose(flux[0][good[0]], 50.0 * 32, rtol=1e-5)
     assert not good[0, 2000:2100].any()
     assert good[0].sum() == WAVE_AA.size - 100
@@ -236,7 +236,9 @@ def test_a_cube_like_the_largest_is_read_and_summed_in_the_memory_given(tmp_path
     assert 12 < snr.max() < 18  # 12 where the spectrum is at its median
     with fits.open(maps) as hdus:
         labels = hdus["BINID"].data.astype(np.int32)
-    flux, variance, good = sum_bins(cube, labels, int(labels.max()) + 1, np.ones(labels.shape), 0.3)
+    flux, variance, good = sum_bins(
+        cube, labels, int(labels.max()) + 1, weight=np.ones(labels.shape), memory_gb=0.3
+    )
     used = np.unique(labels[labels >= 0])
     assert good[used].all()
     with fits.open(path) as hdus:

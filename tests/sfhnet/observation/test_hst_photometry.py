@@ -35,7 +35,14 @@ def measure(image, labels=None, fwhm=0.9):
     labels = bins() if labels is None else labels
     names = ("F275W", "F555W")
     return measure_bands(
-        {"F555W": lambda: image}, names, labels, labels.max() + 1, map_header(N), fwhm, {"F555W": 0.08}, "G"
+        {"F555W": lambda: image},
+        names,
+        labels,
+        n_bins=labels.max() + 1,
+        wcs=map_header(N),
+        cube_fwhm_arcsec=fwhm,
+        hst_fwhm_arcsec={"F555W": 0.08},
+        galaxy="G",
     )
 
 
@@ -46,7 +53,7 @@ def test_a_flat_sky_keeps_its_surface_brightness(tmp_path, roll, pixel):
     path = write_image(
         tmp_path / "i.fits", np.full((n, n), 2.0), turned(n, pixel, roll), weight=np.full((n, n), 25.0)
     )
-    found = measure(read_image(path, "F555W", "G", FIELD))
+    found = measure(read_image(path, "F555W", "G", field=FIELD))
     expected = 2.0 * PHOTFLAM * 16 * 8 * (0.2 / pixel) ** 2
     np.testing.assert_allclose(found.flux[:, 1], expected, rtol=2e-3)
     np.testing.assert_allclose(found.coverage[:, 1], 1.0, atol=1e-6)
@@ -125,7 +132,7 @@ def test_background_is_looked_at(tmp_path, rng, caplog):
     image = np.full((n, n), 0.5) + 0.01 * rng.standard_normal((n, n))
     image[50:150, 50:150] += 5
     found = measure(
-        read_image(write_image(tmp_path / "i.fits", image, turned(n, pixel, 0.0)), "F555W", "G", FIELD)
+        read_image(write_image(tmp_path / "i.fits", image, turned(n, pixel, 0.0)), "F555W", "G", field=FIELD)
     )
     assert found.background["F555W"]["errors"] == "measured in the image"
     assert found.background["F555W"]["share_of_source"] == pytest.approx(0.5 / 5.5, rel=0.1)
@@ -139,7 +146,7 @@ def test_no_overlap(tmp_path):
         ValueError,
         match=r"G: .*far\.fits \[PRIMARY\] \(F555W\) does not overlap the cube: .* 28\.9 arcmin apart",
     ):
-        read_image(path, "F555W", "G", FIELD)
+        read_image(path, "F555W", "G", field=FIELD)
 
 
 def test_only_the_part_on_the_cube_is_read_and_measures_the_same(tmp_path, rng):
@@ -148,7 +155,7 @@ def test_only_the_part_on_the_cube_is_read_and_measures_the_same(tmp_path, rng):
     path = write_image(
         tmp_path / "i.fits", image, turned(n, pixel, 20.0, (2.0, -1.5)), weight=np.full((n, n), 9.0)
     )
-    whole, part = read_image(path, "F555W", "G"), read_image(path, "F555W", "G", FIELD)
+    whole, part = read_image(path, "F555W", "G"), read_image(path, "F555W", "G", field=FIELD)
     assert part.flux.size < 0.2 * whole.flux.size
     a, b = measure(whole), measure(part)
     np.testing.assert_allclose(a.flux[:, 1], b.flux[:, 1], rtol=1e-3)

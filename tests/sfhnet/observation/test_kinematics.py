@@ -20,7 +20,7 @@ def library():
 
 @pytest.fixture(scope="module")
 def fitter(library):
-    return KinematicFitter(library, WAVE_AA, Z, muse_udf10_fwhm_aa(WAVE_AA))
+    return KinematicFitter(library, WAVE_AA, Z, fwhm_aa=muse_udf10_fwhm_aa(WAVE_AA))
 
 
 def observe(library, velocity, sigma, fwhm=None):
@@ -90,7 +90,7 @@ def test_lines_notch_and_continuum_do_not_matter(library, fitter, rng):
 
 def test_other_instrument(library):
     fwhm = np.full(WAVE_AA.size, 3.6)
-    found = KinematicFitter(library, WAVE_AA, Z, fwhm).fit(
+    found = KinematicFitter(library, WAVE_AA, Z, fwhm_aa=fwhm).fit(
         observe(library, 40.0, 80.0, fwhm), np.full(WAVE_AA.size, 1e-4), GOOD
     )
     assert found.sigma_kms == pytest.approx(80, abs=5)
@@ -114,9 +114,9 @@ def test_refusals(library):
     with pytest.raises(
         ValueError, match=r"only \d+ pixels between 4800 and 7000 Angstrom in the rest frame \(z = 0\.9\)"
     ):
-        KinematicFitter(library, WAVE_AA, 0.9, muse_udf10_fwhm_aa(WAVE_AA))
+        KinematicFitter(library, WAVE_AA, 0.9, fwhm_aa=muse_udf10_fwhm_aa(WAVE_AA))
     import dataclasses
 
     vacuum = dataclasses.replace(library, meta={**library.meta, "medium": "vacuum"})
     with pytest.raises(ValueError, match="have vacuum wavelengths"):
-        KinematicFitter(vacuum, WAVE_AA, Z, muse_udf10_fwhm_aa(WAVE_AA))
+        KinematicFitter(vacuum, WAVE_AA, Z, fwhm_aa=muse_udf10_fwhm_aa(WAVE_AA))

@@ -56,7 +56,7 @@ def test_flags_add_up():
 def test_real_sdss_spectra(upstream, ssp_library, galaxy, redshift, velocity, sigma):
     path = upstream(galaxy.lower()) / f"{galaxy}_SDSS_DR18.fits"
     target = Target(galaxy, "sdss", path, redshift, 30.0, 0.01, medium="vacuum")
-    found = prepare(target, GalaxiesConfig(), GridConfig(), BANDS, ssp_library)
+    found = prepare(target, GalaxiesConfig(), GridConfig(), band_names=BANDS, ssp=ssp_library)
     assert found.meta["velocity_systemic_kms"] == pytest.approx(velocity, abs=35)
     assert found.sigma_kms[0] == pytest.approx(sigma, abs=15)
     assert 30 < found.snr[0] < 80
@@ -75,8 +75,8 @@ def test_vacuum_taken_for_air_moves_the_velocity(upstream, ssp_library):
             Target("N", "sdss", path, 0.0041, 30.0, 0.01, medium=m),
             GalaxiesConfig(),
             GridConfig(),
-            BANDS,
-            ssp_library,
+            band_names=BANDS,
+            ssp=ssp_library,
         )
         for m in ("vacuum", "air")
     )
@@ -89,7 +89,7 @@ def test_vacuum_taken_for_air_moves_the_velocity(upstream, ssp_library):
 def test_real_muse_cube(upstream, ssp_library):
     path = upstream("a478_cube") / "minicube.fits"
     target = Target("A478", "cube", path, 0.0857, 391.0, 0.446, target_snr=20.0)
-    found = prepare(target, GalaxiesConfig(), GridConfig(), BANDS, ssp_library)
+    found = prepare(target, GalaxiesConfig(), GridConfig(), band_names=BANDS, ssp=ssp_library)
     assert 4 <= found.n <= 15
     assert found.meta["redshift_systemic"] == pytest.approx(0.0857, abs=3e-4)
     # STAT falls short of the scatter by 1.8 for sums of spaxels.
@@ -106,8 +106,8 @@ def test_real_muse_spectrum(upstream, ssp_library):
         Target("NGC1796", "table", path, 0.0034, 10.6, 0.02),
         GalaxiesConfig(),
         GridConfig(),
-        BANDS,
-        ssp_library,
+        band_names=BANDS,
+        ssp=ssp_library,
     )
     # pPXF gives 1014 km/s on this spectrum.
     assert found.meta["velocity_systemic_kms"] == pytest.approx(1014, abs=5)
@@ -121,21 +121,27 @@ def test_tables_that_are_none(tmp_path, toy_ssp):
     path.write_text("wave flux var\n5000 abc 1\n")
     target = Target("G", "table", path, 0.003, 10.0, 0.0)
     with pytest.raises(ValueError, match=r"G: .*spec\.dat cannot be read .* expected one header line"):
-        prepare(target, GalaxiesConfig(), GridConfig(), BANDS, toy_ssp)
+        prepare(target, GalaxiesConfig(), GridConfig(), band_names=BANDS, ssp=toy_ssp)
     path.write_text("wave flux var\n" + "\n".join(f"{w} 0 0" for w in range(5000, 5100)))
     with pytest.raises(ValueError, match=r"spec\.dat has no good pixel"):
-        prepare(target, GalaxiesConfig(), GridConfig(), BANDS, toy_ssp)
+        prepare(target, GalaxiesConfig(), GridConfig(), band_names=BANDS, ssp=toy_ssp)
     fits.PrimaryHDU(np.zeros((3, 3))).writeto(tmp_path / "x.fits")
     with pytest.raises(ValueError, match=r"x\.fits has no extension COADD"):
         prepare(
             Target("G", "sdss", tmp_path / "x.fits", 0.003, 10.0, 0.0),
             GalaxiesConfig(),
             GridConfig(),
-            BANDS,
-            toy_ssp,
+            band_names=BANDS,
+            ssp=toy_ssp,
         )
     with pytest.raises(ValueError, match="kind 'image' is unknown"):
-        prepare(Target("G", "image", path, 0.003, 10.0, 0.0), GalaxiesConfig(), GridConfig(), BANDS, toy_ssp)
+        prepare(
+            Target("G", "image", path, 0.003, 10.0, 0.0),
+            GalaxiesConfig(),
+            GridConfig(),
+            band_names=BANDS,
+            ssp=toy_ssp,
+        )
 
 
 def test_rows_and_files():
@@ -147,15 +153,17 @@ def test_rows_and_files():
     from pathlib import Path
 
     with pytest.raises(ValueError, match="G: 2 data files given, expected one"):
-        target_of(row, [Path("a"), Path("b")], GalaxiesConfig(), SimulatedGalaxyConfig(), BANDS)
+        target_of(
+            row, [Path("a"), Path("b")], GalaxiesConfig(), simulated=SimulatedGalaxyConfig(), bands=BANDS
+        )
     with pytest.raises(ValueError, match="G: no data file given"):
-        target_of(row, [], GalaxiesConfig(), SimulatedGalaxyConfig(), BANDS)
+        target_of(row, [], GalaxiesConfig(), simulated=SimulatedGalaxyConfig(), bands=BANDS)
     made = target_of(
         sheet["NGC0628"],
         [Path("sim/cube.fits")],
         GalaxiesConfig(ebv_scale="sfd98"),
-        SimulatedGalaxyConfig(),
-        BANDS,
+        simulated=SimulatedGalaxyConfig(),
+        bands=BANDS,
     )
     assert made.images["F438W"] == Path("sim/hst_f438w.fits")
     assert made.ebv_mw * 0.86 == pytest.approx(0.0607)

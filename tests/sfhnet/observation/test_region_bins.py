@@ -13,7 +13,7 @@ WCS = map_header(N)
 def read(folder, text):
     path = folder / "bins.reg"
     path.write_text(text)
-    return read_regions(path, (N, N), WCS, "G")
+    return read_regions(path, (N, N), WCS, galaxy="G")
 
 
 def test_regions_on_the_sky_and_in_pixels(tmp_path):
@@ -55,4 +55,4 @@ def test_files_that_hold_no_bins(tmp_path, text, words):
 
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"G: .*none\.reg does not exist"):
-        read_regions(tmp_path / "none.reg", (N, N), WCS, "G")
+        read_regions(tmp_path / "none.reg", (N, N), WCS, galaxy="G")

@@ -23,8 +23,13 @@ def test_the_error_is_right_for_averages(rng):
     noise = sigma_in * rng.standard_normal((400, WAVE.size))
     matrix = kernel(pixel_edges(WAVE), pixel_edges(OUT), np.full(OUT.size, 3.0))
     good = np.ones(WAVE.size, dtype=bool)
-    out = np.array([resample(matrix, row, np.full(WAVE.size, sigma_in**2), good, 1.0)[0] for row in noise])
-    _, variance, _ = resample(matrix, noise[0], np.full(WAVE.size, sigma_in**2), good, 1.0)
+    out = np.array(
+        [
+            resample(matrix, row, np.full(WAVE.size, sigma_in**2), good=good, pixel_ratio=1.0)[0]
+            for row in noise
+        ]
+    )
+    _, variance, _ = resample(matrix, noise[0], np.full(WAVE.size, sigma_in**2), good=good, pixel_ratio=1.0)
     blocks = out.reshape(400, -1, 100).mean(axis=2)
     assert blocks.std() == pytest.approx(np.sqrt(variance.mean() / 100), rel=0.08)
     # Pixel to pixel the noise is smoother than that: sigma says what averages do.
@@ -37,7 +42,9 @@ def test_bad_pixels_do_not_leak(rng):
     flux[500:560], good[500:560] = 1e9, False
     flux[700], good[700] = -1e9, False
     matrix = kernel(pixel_edges(WAVE), pixel_edges(OUT), np.full(OUT.size, 2.0))
-    out, variance, kept = resample(matrix, flux, np.where(good, 1.0, 0.0), good, 1.0, 0.8)
+    out, variance, kept = resample(
+        matrix, flux, np.where(good, 1.0, 0.0), good=good, pixel_ratio=1.0, min_weight=0.8
+    )
     np.testing.assert_allclose(out[kept], 10.0, rtol=1e-9)
     assert not kept[(WAVE[503] < OUT) & (WAVE[556] > OUT)].any()
     assert kept[(WAVE[580] < OUT) & (WAVE[690] > OUT)].all()
@@ -47,6 +54,6 @@ def test_bad_pixels_do_not_leak(rng):
 def test_nothing_outside_the_input():
     short = WAVE[300:600]
     matrix = kernel(pixel_edges(short), pixel_edges(OUT), np.full(OUT.size, 2.0))
-    _, _, kept = resample(matrix, np.ones(300), np.ones(300), np.ones(300, dtype=bool), 1.0)
+    _, _, kept = resample(matrix, np.ones(300), np.ones(300), good=np.ones(300, dtype=bool), pixel_ratio=1.0)
     assert kept.sum() == pytest.approx(300, abs=4)
     assert OUT[kept].min() > short[0] - 2

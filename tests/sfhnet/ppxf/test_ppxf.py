@@ -241,15 +241,15 @@ def stored(tmp_path, rng):
                 mocks._put(file.create_group(name), answers)
     write_json(folder / "regularisation.json", {"best": 10.0, "tried": {}})
     with create_h5(tmp_path / "validation.h5", SCHEMA, SCHEMA_VERSION) as file:
-        put(file, "age_edges_myr", AGES_MYR, "Myr", "age_edge")
+        put(file, "age_edges_myr", AGES_MYR, unit="Myr", axes="age_edge")
         for kind in ("truth", "estimate"):
             for name, values in truth.items():
                 put(
                     file,
                     f"real_snr050/{kind}/{name}",
                     values.astype(np.float32),
-                    "",
-                    "galaxy, age"[: 6 + 5 * (values.ndim - 1)],
+                    unit="",
+                    axes="galaxy, age"[: 6 + 5 * (values.ndim - 1)],
                 )
     metrics = {
         "model": "oracle",

@@ -77,7 +77,7 @@ def test_painting():
 
 
 def test_maps_file(tmp_path, spectra, answer, table):
-    path = write_maps(tmp_path / "maps.fits", spectra, answer, table, {"git_commit": "abc"})
+    path = write_maps(tmp_path / "maps.fits", spectra, answer, table=table, provenance={"git_commit": "abc"})
     with fits.open(path) as hdus:
         hdus.verify("exception")
         assert hdus[0].header["OBJECT"] == "toy"
@@ -111,7 +111,7 @@ def test_maps_file(tmp_path, spectra, answer, table):
 def test_mass_of_a_bin_is_shared_among_its_spaxels(tmp_path, answer):
     doubled = np.repeat(np.arange(SIDE * SIDE).reshape(SIDE, SIDE), 2, axis=0)
     spectra = make_spectra(SIDE, bin_map=doubled, white=np.ones(doubled.shape))
-    path = write_maps(tmp_path / "m.fits", spectra, answer, bin_columns(spectra, answer))
+    path = write_maps(tmp_path / "m.fits", spectra, answer, table=bin_columns(spectra, answer))
     with fits.open(path) as hdus:
         np.testing.assert_allclose(
             hdus["MASS_PER_AGE"].data.sum(), spectra.truth["mass_formed"].sum(), rtol=1e-5
@@ -155,7 +155,7 @@ def test_bins_without_an_answer_stay_empty(tmp_path, spectra):
     summary = summarise(spectra, holed, table)
     assert summary["n_answered"] == spectra.n - 1
     assert np.isfinite(summary["integrated"]["log_mass_formed"])
-    path = write_maps(tmp_path / "m.fits", spectra, holed, table)
+    path = write_maps(tmp_path / "m.fits", spectra, holed, table=table)
     with fits.open(path) as hdus:
         assert np.isnan(hdus["A_V"].data).sum() == 1
         assert (hdus["FLAGS"].data == int(Flag.NO_VALID_PIXELS)).sum() == 1
@@ -174,11 +174,11 @@ def test_integrated_history_is_the_mass_weighted_sum(spectra, answer, table):
 def test_gradient(rng):
     radius = rng.uniform(0, 5, 200)
     values = 9.8 - 0.05 * radius + 0.02 * rng.standard_normal(200)
-    found = gradient(radius, values, np.full(200, 0.001), np.ones(200, dtype=bool))
+    found = gradient(radius, values, np.full(200, 0.001), good=np.ones(200, dtype=bool))
     assert found["slope"] == pytest.approx(-0.05, abs=4 * found["slope_err"])
     assert found["slope_err"] == pytest.approx(0.02 / np.sqrt(200 * radius.var()), rel=0.2)
     assert found["scatter"] == pytest.approx(0.02, rel=0.2)
-    assert gradient(radius[:3], values[:3], values[:3], np.ones(3, dtype=bool))["slope"] is None
+    assert gradient(radius[:3], values[:3], values[:3], good=np.ones(3, dtype=bool))["slope"] is None
 
 
 def test_gradient_knows_errors_that_neighbours_share(rng):
@@ -189,7 +189,7 @@ def test_gradient_knows_errors_that_neighbours_share(rng):
         radius = rng.uniform(0, 5, 400)
         # a slope error of each sector, as a calibration curve of its pointing makes it
         shared = 0.1 * rng.standard_normal(8)[sector] * (radius - 2.5)
-        fit = gradient(radius, -0.05 * radius + shared, np.full(400, 0.02), everywhere, sector)
+        fit = gradient(radius, -0.05 * radius + shared, np.full(400, 0.02), good=everywhere, sector=sector)
         apart.append((fit["slope"] + 0.05) / fit["slope_err"])
     assert 0.6 < np.std(apart) < 1.6
 
@@ -204,10 +204,10 @@ def test_gradient_knows_what_the_bins_of_a_field_share(rng):
         noise = 0.02 * rng.standard_normal(radius.size)
         offset = 0.08 * rng.standard_normal(place.max() + 1)[place]
         quoted = np.full(radius.size, np.hypot(0.02, 0.08))
-        fit = gradient(radius, -0.05 * radius + offset + noise, quoted, everywhere, field=field)
+        fit = gradient(radius, -0.05 * radius + offset + noise, quoted, good=everywhere, field=field)
         apart.append((fit["slope"] + 0.05) / fit["slope_err"])
         alone.append(
-            gradient(radius, noise, np.full(radius.size, 0.02), everywhere, field=field)["slope_err"]
+            gradient(radius, noise, np.full(radius.size, 0.02), good=everywhere, field=field)["slope_err"]
         )
     assert 0.85 < np.std(apart) < 1.15
     # Bins that scatter as they say share nothing; what they say and their scatter are added.
@@ -218,7 +218,7 @@ def test_gradient_knows_what_the_bins_of_a_field_share(rng):
 
 def test_summary_of_a_perfect_answer(spectra, answer, table):
     prior = {"mw_log_age": np.array([9.0, 9.4]), "a_v": np.array([0.3])}
-    summary = summarise(spectra, answer, table, prior)
+    summary = summarise(spectra, answer, table, prior=prior)
     json.dumps(summary, allow_nan=False)
     assert summary["verdict"] == ["Nothing found wrong."]
     assert summary["truth"]["mw_log_age"]["rms"] == pytest.approx(0, abs=1e-6)
@@ -237,7 +237,7 @@ def test_summary_of_a_perfect_answer(spectra, answer, table):
 def test_summary_of_a_wrong_answer(spectra, rng):
     answer = make_answer(spectra, {"mw_log_age": -0.5, "log_ml": 0.1 * rng.standard_normal(spectra.n)})
     summary = summarise(
-        spectra, answer, bin_columns(spectra, answer), {"mw_log_age": spectra.truth["mw_log_age"]}
+        spectra, answer, bin_columns(spectra, answer), prior={"mw_log_age": spectra.truth["mw_log_age"]}
     )
     assert summary["truth"]["mw_log_age"]["bias"] == pytest.approx(-0.5, abs=1e-5)
     assert not summary["truth"]["mw_log_age"]["beats_prior_mean"]
@@ -260,6 +260,6 @@ def test_single_spectrum(tmp_path):
     summary = summarise(spectra, answer, table)
     assert "gradients" not in summary
     assert "truth" not in summary
-    with fits.open(write_maps(tmp_path / "m.fits", spectra, answer, table)) as hdus:
+    with fits.open(write_maps(tmp_path / "m.fits", spectra, answer, table=table)) as hdus:
         assert hdus["A_V"].shape == (1, 1)
         assert "CTYPE1" not in hdus["A_V"].header

@@ -99,7 +99,7 @@ def test_summed_spectrum_and_bins_are_compared():
     table = bin_columns(spectra, answer)
     total = summed_spectrum(spectra)
     single = make_answer(spectra).take(np.array([14]))
-    plain = summarise(spectra, answer, table, None, (total, single, bin_columns(total, single)))
+    plain = summarise(spectra, answer, table, prior=None, summed=(total, single, bin_columns(total, single)))
     apart = plain["summed"]["mw_log_age"]
     assert apart["difference"] == pytest.approx(apart["summed"] - plain["integrated"]["mw_log_age"])
     assert apart["n_sigma"] == pytest.approx(apart["difference"] / (0.05 * 0.99446), rel=1e-3)
@@ -123,12 +123,12 @@ def test_time_is_read_off_the_history():
 def test_plane_is_recovered(rng):
     x, y = rng.uniform(6, 9, 400), rng.uniform(-3, -1, 400)
     values = 0.1 + 0.2 * (x - x.mean()) - 0.1 * (y - y.mean()) + 0.05 * rng.standard_normal(400)
-    found = plane(x, y, values, np.full(400, 0.02), np.ones(400, dtype=bool))
+    found = plane(x, y, values, errors=np.full(400, 0.02), good=np.ones(400, dtype=bool))
     for name, true in (("mass_slope", 0.2), ("sfr_slope", -0.1), ("at_pivot", 0.1)):
         assert abs(found[name] - true) < 4 * found[f"{name}_err"]
         assert 0 < found[f"{name}_err"] < 0.02
     assert found["scatter"] == pytest.approx(0.05, rel=0.15)
-    few = plane(x, y, values, np.full(400, 0.02), np.arange(400) < 8)
+    few = plane(x, y, values, errors=np.full(400, 0.02), good=np.arange(400) < 8)
     assert few["mass_slope"] is None
     assert few["n"] == 8
 

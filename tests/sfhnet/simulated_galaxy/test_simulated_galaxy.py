@@ -75,12 +75,12 @@ def files(tmp_path_factory, library):
 @pytest.fixture(scope="module")
 def target(files):
     row = Galaxy(galaxy="mock", kind="simulated")
-    return target_of(row, [files.cube], GALAXIES, SMALL, BANDS)
+    return target_of(row, [files.cube], GALAXIES, simulated=SMALL, bands=BANDS)
 
 
 @pytest.fixture(scope="module")
 def spectra(target, library):
-    return prepare(target, GALAXIES, GridConfig(), BANDS, library)
+    return prepare(target, GALAXIES, GridConfig(), band_names=BANDS, ssp=library)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_hst_fluxes_in_bins(spectra, ideal):
 
 
 def test_muse_and_hst_agree(target, library):
-    found = prepare(target, GALAXIES, GridConfig(), BANDS, library, top_hats())
+    found = prepare(target, GALAXIES, GridConfig(), band_names=BANDS, ssp=library, curves=top_hats())
     ratio = found.band_synthetic / found.band_flux
     # F275W, F336W and F438W lie beyond the spectrum; the other two are the same sky seen twice.
     assert np.isnan(ratio[:, :3]).all()
@@ -180,7 +180,12 @@ def test_a_wrong_calibration_of_hst_is_seen(tmp_path, target, library):
         hdus.writeto(tmp_path / "f555w.fits")
     images = {**target.images, "F555W": tmp_path / "f555w.fits"}
     found = prepare(
-        dataclasses.replace(target, images=images), GALAXIES, GridConfig(), BANDS, library, top_hats()
+        dataclasses.replace(target, images=images),
+        GALAXIES,
+        GridConfig(),
+        band_names=BANDS,
+        ssp=library,
+        curves=top_hats(),
     )
     assert (found.flags & int(Flag.MUSE_HST_DISAGREE) != 0).mean() > 0.9
 
@@ -197,10 +202,14 @@ def test_an_image_of_elsewhere_is_seen_before_the_cube_is_read(tmp_path, target,
     with pytest.raises(
         ValueError, match=r"mock: .*far\.fits \[PRIMARY\] \(F814W\) does not overlap the cube"
     ):
-        prepare(wrong, GALAXIES, GridConfig(), BANDS, library)
+        prepare(wrong, GALAXIES, GridConfig(), band_names=BANDS, ssp=library)
     with pytest.raises(ValueError, match=r"mock: .*nan\.fits \[DATA\] has no good pixel"):
         prepare(
-            dataclasses.replace(target, data=tmp_path / "nan.fits"), GALAXIES, GridConfig(), BANDS, library
+            dataclasses.replace(target, data=tmp_path / "nan.fits"),
+            GALAXIES,
+            GridConfig(),
+            band_names=BANDS,
+            ssp=library,
         )
 
 
@@ -226,7 +235,7 @@ def test_truth_of_bins(files, spectra, ideal, library):
     _, _, disc = ideal
     truth = spectra.truth
     np.testing.assert_allclose(truth["mass_fraction"].sum(axis=1), 1, rtol=1e-4)
-    whole = truth_in_bins(files.truth, np.zeros((14, 14), dtype=np.int32), 1, "mock")
+    whole = truth_in_bins(files.truth, np.zeros((14, 14), dtype=np.int32), 1, galaxy="mock")
     mass = disc.surface_density * SMALL.spaxel_arcsec**2
     assert whole["mass_formed"][0] == pytest.approx(mass.sum(), rel=0.02)
     formed = np.concatenate([[0.0], np.cumsum((disc.mass_fraction * mass[:, None]).sum(axis=0))])
@@ -239,7 +248,7 @@ def test_truth_of_bins(files, spectra, ideal, library):
     with pytest.raises(
         ValueError, match=r"mock: .*truth\.fits has maps of \(14, 14\), the cube has \(9, 9\)"
     ):
-        truth_in_bins(files.truth, np.zeros((9, 9), dtype=np.int32), 1, "mock")
+        truth_in_bins(files.truth, np.zeros((9, 9), dtype=np.int32), 1, galaxy="mock")
 
 
 def test_total_mass_of_the_disc():
@@ -271,7 +280,7 @@ def test_round_trip(tmp_path, spectra):
 
 def test_memory_does_not_change_the_result(target, library, spectra):
     config = GALAXIES.model_copy(update={"memory_gb": 0.5, "kinematics": "fixed"})
-    fixed = prepare(target, config, GridConfig(), BANDS, library)
+    fixed = prepare(target, config, GridConfig(), band_names=BANDS, ssp=library)
     np.testing.assert_array_equal(fixed.bin_map, spectra.bin_map)
     assert (fixed.flags & int(Flag.KINEMATICS_FIXED) != 0).all()
     assert (fixed.velocity_kms == 0).all()
@@ -279,7 +288,7 @@ def test_memory_does_not_change_the_result(target, library, spectra):
 
 def test_bands_that_are_missing(target, library):
     some = dataclasses.replace(target, images={"F555W": target.images["F555W"]})
-    found = prepare(some, GALAXIES, GridConfig(), BANDS, library)
+    found = prepare(some, GALAXIES, GridConfig(), band_names=BANDS, ssp=library)
     np.testing.assert_array_equal(found.band_mask.any(axis=0), [False, False, False, True, False])
     assert (found.flags & int(Flag.MISSING_BANDS) != 0).all()
 
@@ -292,7 +301,7 @@ def test_bins_of_the_user_and_masks(tmp_path, target, library):
     star[4:6, 4:6] = 1
     fits.PrimaryHDU(star).writeto(tmp_path / "star.fits")
     own = dataclasses.replace(target, bins=str(tmp_path / "bins.fits"), mask=tmp_path / "star.fits")
-    found = prepare(own, GALAXIES, GridConfig(), BANDS, library)
+    found = prepare(own, GALAXIES, GridConfig(), band_names=BANDS, ssp=library)
     assert found.n == 2
     assert (found.bin_map >= 0).sum() == 32
     assert (found.bin_map[4:6, 4:6] == -1).all()
@@ -303,7 +312,11 @@ def test_bins_of_the_user_and_masks(tmp_path, target, library):
         ValueError, match=r"mock: mask .*small\.fits has shape \(3, 3\), the cube has \(14, 14\)"
     ):
         prepare(
-            dataclasses.replace(wrong, mask=tmp_path / "small.fits"), GALAXIES, GridConfig(), BANDS, library
+            dataclasses.replace(wrong, mask=tmp_path / "small.fits"),
+            GALAXIES,
+            GridConfig(),
+            band_names=BANDS,
+            ssp=library,
         )
     with pytest.raises(
         ValueError, match=r"bins in .*small\.fits .* have 3 x 3 spaxels, the cube has 14 x 14"
@@ -312,8 +325,8 @@ def test_bins_of_the_user_and_masks(tmp_path, target, library):
             dataclasses.replace(target, bins=str(tmp_path / "small.fits")),
             GALAXIES,
             GridConfig(),
-            BANDS,
-            library,
+            band_names=BANDS,
+            ssp=library,
         )
 
 
@@ -327,7 +340,7 @@ def test_a_bin_without_good_pixels_is_flagged(tmp_path, files, target, library):
         hdus["DATA"].data[1000:, 6, 6] = np.nan
         hdus.writeto(tmp_path / "cube.fits")
     holed = dataclasses.replace(target, data=tmp_path / "cube.fits", bins=str(tmp_path / "bins.fits"))
-    found = prepare(holed, GALAXIES, GridConfig(), BANDS, library)
+    found = prepare(holed, GALAXIES, GridConfig(), band_names=BANDS, ssp=library)
     assert found.n == 2
     assert (found.bin_map[10:12, 10:12] == 1).all()
     assert found.flags[1] & int(Flag.NO_VALID_PIXELS)
@@ -357,7 +370,11 @@ def test_kinematics_and_bins_of_the_maps(tmp_path, target, library, spectra):
     hole = spectra.bin_map == 0
     maps = stellar_maps(tmp_path, target, spectra.bin_map.astype(float), hole)
     found = prepare(
-        dataclasses.replace(target, maps=maps, bins="maps"), GALAXIES, GridConfig(), BANDS, library
+        dataclasses.replace(target, maps=maps, bins="maps"),
+        GALAXIES,
+        GridConfig(),
+        band_names=BANDS,
+        ssp=library,
     )
     np.testing.assert_array_equal(found.bin_map, spectra.bin_map)
     assert found.meta["redshift_systemic"] == pytest.approx(target.redshift, rel=1e-9)
@@ -373,7 +390,7 @@ def test_kinematics_and_bins_of_the_maps(tmp_path, target, library, spectra):
     np.testing.assert_allclose(found.noise_scale, spectra.noise_scale, rtol=0.15)
     fitted = prepare(
         dataclasses.replace(target, maps=maps, bins="all"),
-        GALAXIES.model_copy(update={"kinematics": "fit"}), GridConfig(), BANDS, library,
+        GALAXIES.model_copy(update={"kinematics": "fit"}), GridConfig(), band_names=BANDS, ssp=library,
     )  # fmt: skip
     assert fitted.meta["kinematics"] == "fit"
     assert fitted.n == 1
@@ -382,18 +399,24 @@ def test_kinematics_and_bins_of_the_maps(tmp_path, target, library, spectra):
 def test_more_bins_than_memory_holds(target, library):
     config = GALAXIES.model_copy(update={"memory_gb": 0.305})
     with pytest.raises(ValueError, match=r"mock: the spectra of \d+ bins with 3761 channels need 0\.3 GB"):
-        prepare(dataclasses.replace(target, bins="spaxel"), config, GridConfig(), BANDS, library)
+        prepare(
+            dataclasses.replace(target, bins="spaxel"), config, GridConfig(), band_names=BANDS, ssp=library
+        )
 
 
 def test_a_wrong_redshift_is_an_error(target, library):
     with pytest.raises(ValueError, match=r"mock: .*S/N window is|mock: only \d+ pixels"):
-        prepare(dataclasses.replace(target, redshift=0.95), GALAXIES, GridConfig(), BANDS, library)
+        prepare(
+            dataclasses.replace(target, redshift=0.95), GALAXIES, GridConfig(), band_names=BANDS, ssp=library
+        )
 
 
 def test_an_image_in_a_band_nobody_knows(target, library):
     images = {"F435W": target.images["F438W"]}
     with pytest.raises(ValueError, match=r"mock: images in \['F435W'\], the network knows"):
-        prepare(dataclasses.replace(target, images=images), GALAXIES, GridConfig(), BANDS, library)
+        prepare(
+            dataclasses.replace(target, images=images), GALAXIES, GridConfig(), band_names=BANDS, ssp=library
+        )
 
 
 def test_shared_errors_have_the_sizes_of_the_training_noise():

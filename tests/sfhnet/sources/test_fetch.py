@@ -268,7 +268,7 @@ def test_truncated_archive_in_the_mirror(tmp_path):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / name).write_bytes(data[:-30])
-    fetcher = Fetcher(tmp_path / "data", mirror, packed(name, data, "curve.dat"), ONLY_FILE)
+    fetcher = Fetcher(tmp_path / "data", mirror, packed(name, data, "curve.dat"), settings=ONLY_FILE)
     with pytest.raises(FetchError, match=f"{name} has the wrong sha256: expected {sha(data)}, found"):
         fetcher.fetch(["curves"])
 
@@ -326,7 +326,7 @@ def test_mirror_comes_first(tmp_path, place):
     path = tmp_path / "mirror" / place
     path.parent.mkdir(parents=True)
     path.write_bytes(data if place.endswith(".whl") else CURVE)
-    Fetcher(tmp_path / "data", tmp_path / "mirror", books, ONLY_FILE).fetch(["curves"])
+    Fetcher(tmp_path / "data", tmp_path / "mirror", books, settings=ONLY_FILE).fetch(["curves"])
     assert (tmp_path / "data" / "curves" / "curve.dat").read_bytes() == CURVE
 
 
@@ -444,7 +444,9 @@ def test_hostile_archive_writes_nothing_elsewhere(tmp_path):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / name).write_bytes(data)
-    fetcher = Fetcher(tmp_path / "x" / "data", mirror, packed(name, data, "kit/curve.dat"), ONLY_FILE)
+    fetcher = Fetcher(
+        tmp_path / "x" / "data", mirror, packed(name, data, "kit/curve.dat"), settings=ONLY_FILE
+    )
     with pytest.raises(FetchError, match=r"has no member kit/curve\.dat"):
         fetcher.fetch(["curves"])
     assert leftovers(tmp_path) == [name, "secret"]
@@ -457,7 +459,9 @@ def test_bomb_stops_at_the_registered_size(tmp_path):
     mirror.mkdir()
     (mirror / name).write_bytes(data)
     with pytest.raises(FetchError, match="more than"):
-        Fetcher(tmp_path / "data", mirror, packed(name, data, "curve.dat"), ONLY_FILE).fetch(["curves"])
+        Fetcher(tmp_path / "data", mirror, packed(name, data, "curve.dat"), settings=ONLY_FILE).fetch(
+            ["curves"]
+        )
     assert leftovers(tmp_path / "data") == []
 
 

@@ -55,7 +55,7 @@ def test_killed_writer_leaves_no_file(tmp_path):
     program = (
         "import os, signal, sys; from sfhnet.tools.hdf5 import create_h5, put\n"
         "with create_h5(sys.argv[1], 's', 1) as f:\n"
-        "    put(f, 'a', [1.0], '', 'n'); f.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    put(f, 'a', [1.0], unit='', axes='n'); f.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.h5")], check=False)
     assert done.returncode == -9
@@ -64,9 +64,9 @@ def test_killed_writer_leaves_no_file(tmp_path):
 
 def test_h5_round_trip(tmp_path, rng):
     path, flux = tmp_path / "a.h5", rng.normal(size=(30, 200)).astype(np.float32)
-    with create_h5(path, "sfhnet.test", 2, provenance(seed=3)) as file:
-        put(file, "flux", flux, "Lsol/AA", "galaxy, wave")
-        put(file, "labels/age", np.float64(3.0), "yr", "")
+    with create_h5(path, "sfhnet.test", 2, provenance=provenance(seed=3)) as file:
+        put(file, "flux", flux, unit="Lsol/AA", axes="galaxy, wave")
+        put(file, "labels/age", np.float64(3.0), unit="yr", axes="")
     with open_h5(path, "sfhnet.test", 2) as file:
         assert np.array_equal(read_dataset(file, "flux", unit="Lsol/AA", axes="galaxy, wave"), flux)
         assert read_dataset(file["labels"], "age") == 3.0
@@ -82,14 +82,14 @@ def test_axes_are_counted(tmp_path):
         pytest.raises(ValueError, match="has 2 dimensions but axes 'galaxy'"),
         create_h5(tmp_path / "a.h5", "s", 1) as f,
     ):
-        put(f, "x", np.zeros((2, 2)), "", "galaxy")
+        put(f, "x", np.zeros((2, 2)), unit="", axes="galaxy")
     assert not (tmp_path / "a.h5").exists()
 
 
 def test_foreign_and_truncated_h5(tmp_path):
     path = tmp_path / "a.h5"
     with create_h5(path, "sfhnet.test", 1) as file:
-        put(file, "x", np.arange(5000.0), "", "n")
+        put(file, "x", np.arange(5000.0), unit="", axes="n")
     with (
         pytest.raises(ValueError, match=r"schema 'sfhnet\.test/1', expected 'sfhnet\.test/2'"),
         open_h5(path, "sfhnet.test", 2),
@@ -303,8 +303,8 @@ def test_logging_can_be_set_twice(tmp_path):
 
 def test_show(tmp_path, capsys):
     path = tmp_path / "a.h5"
-    with create_h5(path, "sfhnet.test", 1, provenance(seed=7)) as file:
-        put(file, "labels/flux", np.zeros((3, 4)), "Lsol/AA", "galaxy, wave")
+    with create_h5(path, "sfhnet.test", 1, provenance=provenance(seed=7)) as file:
+        put(file, "labels/flux", np.zeros((3, 4)), unit="Lsol/AA", axes="galaxy, wave")
     assert main(["show", str(path)]) == 0
     shown = capsys.readouterr().out
     assert "schema_version: sfhnet.test/1" in shown and "seed: 7" in shown
