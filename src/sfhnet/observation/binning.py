@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from sfhnet.observation.fits_files import open_fits
+from sfhnet.observation.fits_files import image_hdus, open_fits
 
 UNBINNED = -1
 
@@ -144,7 +144,7 @@ def read_labels(path: str | os.PathLike, shape: tuple[int, int], galaxy: str) ->
         If the file cannot be read, has no such image, or has another size than the cube.
     """
     with open_fits(path, galaxy) as hdus:
-        images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
+        images = image_hdus(hdus)
         if not images:
             raise ValueError(f"{galaxy}: {path} holds no 2-D image; give a label image")
         hdu = next((hdu for hdu in images if hdu.name == "BINID"), images[0])

@@ -20,6 +20,11 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
     galaxy : str
         Name for messages.
 
+    Returns
+    -------
+    astropy.io.fits.HDUList
+        Open; to be closed by the caller, best as a context manager.
+
     Raises
     ------
     FileNotFoundError
@@ -30,7 +35,7 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"{galaxy}: {path} does not exist; correct the galaxy table or fetch the file"
+            f"{galaxy}: {path} does not exist; correct the sample sheet or fetch the file"
         )
     with warnings.catch_warnings():
         # Astropy only warns of a file that is cut short; here that is an error, with the remedy.
@@ -47,6 +52,11 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
             hdus.close()
             raise
     return hdus
+
+
+def image_hdus(hdus: fits.HDUList) -> list[fits.hdu.image.ImageHDU]:
+    """Return the extensions that hold a 2-D image, in their order."""
+    return [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
 
 
 def _check_size(hdus: fits.HDUList, path: Path, galaxy: str) -> None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.optimize import least_squares, nnls
+from scipy.optimize import OptimizeResult, least_squares, nnls
 
-from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
+from pyprospect.constants import C_KMS
 from pyprospect.stars.library import SSPLibrary
+from sfhnet.observation.kinematic_templates import KinematicTemplates
 from sfhnet.observation.resample import kernel, pixel_edges
 
 # Air wavelengths in Angstrom of what is masked in the fit: gas in emission, and Na I D, which the gas absorbs.
-LINES_AA = (4861.33, 4958.91, 5006.84, 5197.9, 5200.26, 5754.64, 5875.62, 5889.95, 5895.92, 6300.30, 6312.06)
-LINES_AA += (6363.78, 6548.05, 6562.80, 6583.45, 6678.15, 6716.44, 6730.82, 7065.2, 7135.8)
+_IN_BLUE_AA = (4861.33, 4958.91, 5006.84, 5197.9, 5200.26, 5754.64, 5875.62, 5889.95, 5895.92)
+_IN_RED_AA = (6300.30, 6312.06, 6363.78, 6548.05, 6562.80, 6583.45, 6678.15, 6716.44, 6730.82, 7065.2, 7135.8)
+LINES_AA = (*_IN_BLUE_AA, *_IN_RED_AA)
 
-# ASSUME: six ages and three metallicities span what matters for velocities; the polynomial takes the rest.
-_TEMPLATE_AGES_YR = (1e7, 6e7, 2.5e8, 1e9, 3e9, 1e10)
-_TEMPLATE_LOG_Z = (-0.7, 0.0, 0.25)
 _SIGMA_START_KMS = 80.0
 _SIGMA_MAX_KMS = 600.0
-_PAD_AA = 120.0
 _N_ROUNDS = 4
 _CLIP_SIGMA = 4.0
 _MIN_PIXELS = 200
@@ -43,7 +41,7 @@ class Kinematics:
     noise_scale : float
         Robust scatter of the residuals over the errors in the file.
     fitted : bool
-        False if the spectrum could not be fitted; velocity is 0 then and the errors are NaN.
+        False if the spectrum could not be fitted; the errors are NaN then.
     """
 
     velocity_kms: float
@@ -55,8 +53,25 @@ class Kinematics:
     fitted: bool
 
 
+@dataclass(frozen=True)
+class LogSpectrum:
+    """One spectrum on the log grid of a fitter, normalised to a median of 1.
+
+    Parameters
+    ----------
+    flux, sigma : ndarray, shape (n_log,)
+        Flux and its error.
+    good : ndarray of bool, shape (n_log,)
+        Pixels to fit.
+    """
+
+    flux: np.ndarray
+    sigma: np.ndarray
+    good: np.ndarray
+
+
 class KinematicFitter:
-    """Fits velocity and dispersion of spectra that share an instrument and a systemic redshift.
+    """Fit velocity and dispersion of spectra that share an instrument and a systemic redshift.
 
     The model is a non-negative mix of stellar populations, shifted and broadened in Fourier space on a grid even in
     log wavelength, plus a Legendre polynomial that absorbs dust, calibration and what gas adds to the continuum.
@@ -99,171 +114,100 @@ class KinematicFitter:
             raise ValueError(
                 f"templates {ssp.name!r} have {ssp.meta['medium']} wavelengths; convert them to air first"
             )
-        self.wave_rest_aa = np.asarray(wave_aa, dtype=float) / (1 + redshift)
-        inside = (self.wave_rest_aa >= window_aa[0]) & (self.wave_rest_aa <= window_aa[1])
+        wave_rest_aa = np.asarray(wave_aa, dtype=float) / (1 + redshift)
+        inside = (wave_rest_aa >= window_aa[0]) & (wave_rest_aa <= window_aa[1])
         if inside.sum() < 300:
             raise ValueError(
                 f"only {inside.sum()} pixels between {window_aa[0]:.0f} and {window_aa[1]:.0f} Angstrom in the rest frame "
                 f"(z = {redshift}); check the redshift or change galaxies.kinematics_window_aa"
             )
         self.native = np.flatnonzero(inside)
-        rest = self.wave_rest_aa[inside]
-        self.native_edges = pixel_edges(rest)
-        self.log_step = float(np.median(np.diff(rest))) / rest[-1]
-        self.velscale_kms = self.log_step * C_KMS
-        log_edges = np.arange(np.log(self.native_edges[0]), np.log(self.native_edges[-1]), self.log_step)
-        self.log_wave = 0.5 * (log_edges[1:] + log_edges[:-1])
-        self.to_log = kernel(self.native_edges, np.exp(log_edges), np.zeros(log_edges.size - 1))
-        self.widths_native = np.diff(self.native_edges)
-        self._templates(ssp, redshift, np.asarray(fwhm_aa)[inside] / (1 + redshift), rest, log_edges)
-        position = 2 * (self.log_wave - self.log_wave[0]) / np.ptp(self.log_wave) - 1
+        rest = wave_rest_aa[inside]
+        native_edges = pixel_edges(rest)
+        log_step = float(np.median(np.diff(rest))) / rest[-1]
+        self.velscale_kms = log_step * C_KMS
+        log_edges = np.arange(np.log(native_edges[0]), np.log(native_edges[-1]), log_step)
+        log_wave = 0.5 * (log_edges[1:] + log_edges[:-1])
+        self.to_log = kernel(native_edges, np.exp(log_edges), np.zeros(log_edges.size - 1))
+        fwhm_rest_aa = np.asarray(fwhm_aa)[inside] / (1 + redshift)
+        self.templates = KinematicTemplates(ssp, rest, fwhm_rest_aa, log_edges=log_edges, log_step=log_step)
+        position = 2 * (log_wave - log_wave[0]) / np.ptp(log_wave) - 1
         self.polynomials = np.polynomial.legendre.legvander(position, degree)
-        wave = np.exp(self.log_wave)
+        wave = np.exp(log_wave)
         distance_kms = np.abs(wave[:, None] / np.array(LINES_AA) - 1) * C_KMS
         self.line_free = (distance_kms > line_mask_kms).all(axis=1)
 
-    def _templates(
-        self,
-        ssp: SSPLibrary,
-        redshift: float,
-        fwhm_rest_aa: np.ndarray,
-        rest: np.ndarray,
-        log_edges: np.ndarray,
-    ) -> None:
-        pad = int(np.ceil(np.log1p(_PAD_AA / rest[0]) / self.log_step))
-        wide = np.concatenate(
-            [
-                log_edges[0] - self.log_step * np.arange(pad, 0, -1),
-                log_edges,
-                log_edges[-1] + self.log_step * np.arange(1, pad + 1),
-            ]
-        )
-        trimmed = ssp.trim(np.exp(wide[0]) - 40, np.exp(wide[-1]) + 40)
-        ages = {
-            int(np.argmin(np.abs(np.log(np.maximum(trimmed.age_yr, 1.0) / age)))) for age in _TEMPLATE_AGES_YR
-        }
-        metals = {int(np.argmin(np.abs(trimmed.log_z_solar - value))) for value in _TEMPLATE_LOG_Z}
-        spectra = np.array(
-            [trimmed.spectra[z, age] for z in sorted(metals) for age in sorted(ages)], dtype=float
-        )
-        centre = np.exp(0.5 * (wide[1:] + wide[:-1]))
-        own = trimmed.fwhm_aa(centre)
-        own = np.zeros(centre.size) if own is None else own
-        instrument = np.interp(centre, rest, fwhm_rest_aa)
-        # The library may be broader than the instrument (MUSE beyond 6800 AA); it cannot be sharpened.
-        extra = np.clip(instrument**2 - own**2, 0, None) / FWHM_PER_SIGMA**2
-        # Rebinning takes pixels as boxes and so broadens: the data by their pixel, the templates by theirs.
-        pixel = np.interp(centre, rest, np.gradient(rest))
-        own_pixel = np.interp(centre, trimmed.wave_aa, np.gradient(trimmed.wave_aa))
-        extra = np.sqrt(np.clip(extra + (pixel**2 - own_pixel**2) / 12, 0, None))
-        rebinned = (kernel(pixel_edges(trimmed.wave_aa), np.exp(wide), extra) @ spectra.T).T
-        self.n_fft = int(2 ** np.ceil(np.log2(rebinned.shape[1] + 2 * pad)))
-        self.pad = pad
-        level = np.median(rebinned, axis=1)
-        usable = level > 0
-        # The spectrum is extended by its end values, so that the Fourier transform does not wrap light around.
-        extended = np.pad(
-            rebinned[usable] / level[usable, None], ((0, 0), (0, self.n_fft - rebinned.shape[1])), "edge"
-        )
-        self.spectra_fft = np.fft.rfft(extended, axis=1)
-        self.frequency = 2 * np.pi * np.fft.rfftfreq(self.n_fft)
-
-    def model_columns(self, velocity_kms: float, sigma_kms: float, active: np.ndarray | slice) -> np.ndarray:
-        """Shift and broaden templates.
-
-        Parameters
-        ----------
-        velocity_kms, sigma_kms : float
-            Velocity c ln(1 + z) and dispersion.
-        active : ndarray of int or slice
-            Templates to use.
-
-        Returns
-        -------
-        ndarray, shape (n_log, n_active)
-        """
-        shift = velocity_kms / self.velscale_kms
-        width = sigma_kms / self.velscale_kms
-        response = np.exp(-0.5 * (width * self.frequency) ** 2 - 1j * shift * self.frequency)
-        moved = np.fft.irfft(self.spectra_fft[active] * response, n=self.n_fft, axis=1)
-        return moved[:, self.pad : self.pad + self.log_wave.size].T
-
-    def prepare(
-        self, flux: np.ndarray, variance: np.ndarray, good: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def to_log_grid(self, flux: np.ndarray, variance: np.ndarray, good: np.ndarray) -> LogSpectrum:
         """Rebin one spectrum to the log grid.
 
         Parameters
         ----------
         flux, variance : ndarray, shape (n_wave,)
-            On the observed grid.
+            On the observed grid given at construction.
         good : ndarray of bool, shape (n_wave,)
             Good pixels.
 
         Returns
         -------
-        flux, sigma, good : ndarray, shape (n_log,)
-            Normalised to a median of 1.
+        LogSpectrum
+            Emission lines are not good.
         """
-        ok = good[self.native] & (variance[self.native] > 0)
-        weight = self.to_log @ ok.astype(float)
+        usable = good[self.native] & (variance[self.native] > 0)
+        weight = self.to_log @ usable.astype(float)
         keep = (weight > 0.9) & self.line_free
         safe = np.where(weight > 0.9, weight, 1.0)
-        rebinned = self.to_log @ np.where(ok, flux[self.native], 0.0) / safe
-        squared = self.to_log.power(2) @ np.where(ok, variance[self.native], 0.0) / safe**2
+        rebinned = self.to_log @ np.where(usable, flux[self.native], 0.0) / safe
+        squared = self.to_log.power(2) @ np.where(usable, variance[self.native], 0.0) / safe**2
         level = np.median(rebinned[keep]) if keep.any() else 1.0
         level = level if np.isfinite(level) and level > 0 else 1.0
         sigma = np.sqrt(np.where(keep & (squared > 0), squared, 1.0)) / level
-        return rebinned / level, sigma, keep
+        return LogSpectrum(rebinned / level, sigma, keep)
 
-    def choose_templates(
-        self, flux: np.ndarray, sigma: np.ndarray, good: np.ndarray, velocity_kms: float, sigma_kms: float
-    ) -> np.ndarray:
+    def choose_templates(self, spectrum: LogSpectrum, velocity_kms: float, sigma_kms: float) -> np.ndarray:
         """Find the templates that a non-negative fit uses.
 
         Parameters
         ----------
-        flux, sigma, good : ndarray, shape (n_log,)
-            From `prepare`.
+        spectrum : LogSpectrum
+            From `to_log_grid`.
         velocity_kms, sigma_kms : float
             Kinematics at which to choose.
 
         Returns
         -------
-        ndarray of int
+        ndarray of int, shape (n_active,)
         """
-        columns = self.model_columns(velocity_kms, sigma_kms, slice(None))
+        good = spectrum.good
+        columns = self._columns(velocity_kms, sigma_kms, slice(None))
         # A polynomial of either sign is the difference of two non-negative ones.
-        matrix = np.hstack([columns, self.polynomials, -self.polynomials])[good] / sigma[good, None]
+        matrix = np.hstack([columns, self.polynomials, -self.polynomials])[good] / spectrum.sigma[good, None]
         scale = np.sqrt((matrix**2).sum(axis=0))
-        weights, _ = nnls(matrix / scale, flux[good] / sigma[good], maxiter=50 * matrix.shape[1])
+        weights, _ = nnls(
+            matrix / scale, spectrum.flux[good] / spectrum.sigma[good], maxiter=50 * matrix.shape[1]
+        )
         active = np.flatnonzero(weights[: columns.shape[1]] > 0)
         return active if active.size else np.array([columns.shape[1] // 2])
 
-    def residuals(
-        self,
-        kinematics: np.ndarray,
-        flux: np.ndarray,
-        sigma: np.ndarray,
-        good: np.ndarray,
-        active: np.ndarray,
-    ) -> np.ndarray:
-        """Give (data - best linear model) / sigma of the good pixels for given kinematics.
+    def residuals(self, kinematics: np.ndarray, spectrum: LogSpectrum, active: np.ndarray) -> np.ndarray:
+        """Return (data - best linear model) / sigma of the good pixels for given kinematics.
 
         Parameters
         ----------
         kinematics : ndarray, shape (2,)
             Velocity and dispersion in km/s.
-        flux, sigma, good, active
-            From `prepare` and `choose_templates`.
+        spectrum : LogSpectrum
+            From `to_log_grid`.
+        active : ndarray of int, shape (n_active,)
+            From `choose_templates`.
 
         Returns
         -------
         ndarray, shape (n_good,)
         """
-        columns = self.model_columns(kinematics[0], kinematics[1], active)
-        matrix = np.hstack([columns, self.polynomials])[good] / sigma[good, None]
-        target = flux[good] / sigma[good]
+        good = spectrum.good
+        columns = self._columns(kinematics[0], kinematics[1], active)
+        matrix = np.hstack([columns, self.polynomials])[good] / spectrum.sigma[good, None]
+        target = spectrum.flux[good] / spectrum.sigma[good]
         normal = matrix.T @ matrix
         normal[np.diag_indices_from(normal)] *= 1 + 1e-9
         try:
@@ -272,10 +216,16 @@ class KinematicFitter:
             weights = np.linalg.lstsq(matrix, target, rcond=None)[0]
         return target - matrix @ weights
 
-    def _jacobian(self, kinematics: np.ndarray, *args: np.ndarray) -> np.ndarray:
+    def _columns(self, velocity_kms: float, sigma_kms: float, active: np.ndarray | slice) -> np.ndarray:
+        return self.templates.columns(velocity_kms / self.velscale_kms, sigma_kms / self.velscale_kms, active)
+
+    def _jacobian(self, kinematics: np.ndarray, spectrum: LogSpectrum, active: np.ndarray) -> np.ndarray:
         steps = np.array([1.0, 2.0 if kinematics[1] < _SIGMA_MAX_KMS - 10 else -2.0])
-        here = self.residuals(kinematics, *args)
-        columns = [(self.residuals(kinematics + step, *args) - here) / step.sum() for step in np.diag(steps)]
+        here = self.residuals(kinematics, spectrum, active)
+        columns = [
+            (self.residuals(kinematics + step, spectrum, active) - here) / step.sum()
+            for step in np.diag(steps)
+        ]
         return np.array(columns).T
 
     def fit(
@@ -283,6 +233,7 @@ class KinematicFitter:
         flux: np.ndarray,
         variance: np.ndarray,
         good: np.ndarray,
+        *,
         start: Kinematics | None = None,
         search_kms: float = 600.0,
         max_error_kms: float = 60.0,
@@ -308,14 +259,12 @@ class KinematicFitter:
         """
         centre = start.velocity_kms if start else 0.0
         width = start.sigma_kms if start else _SIGMA_START_KMS
-        rebinned, sigma, keep = self.prepare(flux, variance, good)
-        if keep.sum() < _MIN_PIXELS:
-            return Kinematics(centre, np.nan, width, np.nan, np.nan, np.nan, False)
-        active = self.choose_templates(rebinned, sigma, keep, centre, width)
+        spectrum = self.to_log_grid(flux, variance, good)
+        if spectrum.good.sum() < _MIN_PIXELS:
+            return not_fitted(centre, width)
+        active = self.choose_templates(spectrum, centre, width)
         scan = centre + np.arange(-search_kms, search_kms + 1, 1.5 * self.velscale_kms)
-        chi2 = [
-            (self.residuals(np.array([v, width]), rebinned, sigma, keep, active) ** 2).sum() for v in scan
-        ]
+        chi2 = [(self.residuals(np.array([v, width]), spectrum, active) ** 2).sum() for v in scan]
         guess = np.array([scan[int(np.argmin(chi2))], width])
         bounds = ([centre - search_kms - 50, 1.0], [centre + search_kms + 50, _SIGMA_MAX_KMS])
         for attempt in range(_N_ROUNDS):
@@ -323,7 +272,7 @@ class KinematicFitter:
                 self.residuals,
                 np.clip(guess, np.array(bounds[0]) + 0.5, np.array(bounds[1]) - 0.5),
                 bounds=bounds,
-                args=(rebinned, sigma, keep, active),
+                args=(spectrum, active),
                 x_scale=(self.velscale_kms, self.velscale_kms),
                 jac=self._jacobian,
                 max_nfev=30,
@@ -332,11 +281,11 @@ class KinematicFitter:
             if attempt == _N_ROUNDS - 1:
                 break
             # Lines that no list holds, notches and cosmic rays would rule the fit; they are cut off, wide of the noise.
-            clipped = _clip(solution.fun, keep)
-            if attempt > 0 and clipped.sum() == keep.sum():
+            clipped = _clip(solution.fun, spectrum)
+            if attempt > 0 and clipped.good.sum() == spectrum.good.sum():
                 break
-            keep = clipped
-            active = self.choose_templates(rebinned, sigma, keep, *guess)
+            spectrum = clipped
+            active = self.choose_templates(spectrum, *guess)
         return self._result(solution, centre, width, max_error_kms)
 
     def noise_at(
@@ -344,6 +293,7 @@ class KinematicFitter:
         flux: np.ndarray,
         variance: np.ndarray,
         good: np.ndarray,
+        *,
         velocity_kms: float,
         sigma_kms: float,
     ) -> tuple[float, float]:
@@ -361,44 +311,71 @@ class KinematicFitter:
         chi2_per_pixel, noise_scale : float
             As in `Kinematics`; NaN where too few pixels are good.
         """
-        rebinned, sigma, keep = self.prepare(flux, variance, good)
-        if keep.sum() < _MIN_PIXELS:
+        spectrum = self.to_log_grid(flux, variance, good)
+        if spectrum.good.sum() < _MIN_PIXELS:
             return np.nan, np.nan
         known = np.array([velocity_kms, sigma_kms])
-        active = self.choose_templates(rebinned, sigma, keep, *known)
+        active = self.choose_templates(spectrum, velocity_kms, sigma_kms)
         for _ in range(2):
-            keep = _clip(self.residuals(known, rebinned, sigma, keep, active), keep)
-        residual = self.residuals(known, rebinned, sigma, keep, active)
+            spectrum = _clip(self.residuals(known, spectrum, active), spectrum)
+        residual = self.residuals(known, spectrum, active)
         return self._chi2(residual), _spread(residual)
 
     def _chi2(self, residual: np.ndarray) -> float:
         return float((residual**2).sum() / max(residual.size - self.polynomials.shape[1] - 4, 1))
 
-    def _result(self, solution: object, centre: float, width: float, max_error_kms: float) -> Kinematics:
+    def _result(
+        self, solution: OptimizeResult, centre: float, width: float, max_error_kms: float
+    ) -> Kinematics:
         chi2, spread = self._chi2(solution.fun), _spread(solution.fun)
+        failed = replace(not_fitted(centre, width), chi2_per_pixel=chi2, noise_scale=spread)
         jacobian = solution.jac
         step_matrix = jacobian.T @ jacobian
         if not np.all(np.isfinite(step_matrix)) or np.linalg.det(step_matrix) <= 0:
-            return Kinematics(centre, np.nan, width, np.nan, chi2, spread, False)
+            return failed
         errors = np.sqrt(np.diag(np.linalg.inv(step_matrix)) * max(chi2, 1.0))
         if not errors[0] < max_error_kms:
-            return Kinematics(centre, np.nan, width, np.nan, chi2, spread, False)
+            return failed
         return Kinematics(
-            float(solution.x[0]),
-            float(errors[0]),
-            float(solution.x[1]),
-            float(errors[1]),
-            chi2,
-            spread,
-            True,
+            velocity_kms=float(solution.x[0]),
+            velocity_err_kms=float(errors[0]),
+            sigma_kms=float(solution.x[1]),
+            sigma_err_kms=float(errors[1]),
+            chi2_per_pixel=chi2,
+            noise_scale=spread,
+            fitted=True,
         )
+
+
+def not_fitted(velocity_kms: float, sigma_kms: float) -> Kinematics:
+    """Return kinematics that are assumed: without errors, fit and scatter.
+
+    Parameters
+    ----------
+    velocity_kms, sigma_kms : float
+        What is assumed.
+
+    Returns
+    -------
+    Kinematics
+    """
+    return Kinematics(
+        velocity_kms=velocity_kms,
+        velocity_err_kms=np.nan,
+        sigma_kms=sigma_kms,
+        sigma_err_kms=np.nan,
+        chi2_per_pixel=np.nan,
+        noise_scale=np.nan,
+        fitted=False,
+    )
 
 
 def _spread(residual: np.ndarray) -> float:
     return float(1.4826 * np.median(np.abs(residual - np.median(residual))))
 
 
-def _clip(residual: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    clipped = keep.copy()
-    clipped[keep] = np.abs(residual - np.median(residual)) < _CLIP_SIGMA * max(_spread(residual), 1e-12)
-    return clipped
+def _clip(residual: np.ndarray, spectrum: LogSpectrum) -> LogSpectrum:
+    """Return the spectrum without the pixels that lie far off."""
+    kept = spectrum.good.copy()
+    kept[spectrum.good] = np.abs(residual - np.median(residual)) < _CLIP_SIGMA * max(_spread(residual), 1e-12)
+    return replace(spectrum, good=kept)

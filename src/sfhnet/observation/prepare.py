@@ -2,40 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units as u
-from astropy.coordinates import SkyCoord
 
 from pyprospect.constants import C_KMS
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import GalaxiesConfig, GridConfig
 from sfhnet.core.flags import Flag
-from sfhnet.core.spectra import Spectra, Unbinned
+from sfhnet.core.spectra import Spectra
 from sfhnet.core.training_grid import training_grid
-from sfhnet.observation.bin_spectra import Survey, check_memory, sum_bins, survey
-from sfhnet.observation.binning import bin_to_snr, one_bin_per_spaxel, read_labels
+from sfhnet.observation.band_columns import BandColumns, band_columns, no_bands
+from sfhnet.observation.bin_spectra import check_memory, sum_bins
 from sfhnet.observation.cube import Cube, open_cube
+from sfhnet.observation.cube_bins import CubeBins, Places, bin_cube, find_places, given_labels, read_mask
 from sfhnet.observation.dap_maps import BinKinematics, DapMaps, in_bins, read_maps
-from sfhnet.observation.fits_files import open_fits
 from sfhnet.observation.galaxy_files import Target
-from sfhnet.observation.hst_image import read_image
-from sfhnet.observation.hst_photometry import BandFluxes, image_field, measure_bands
-from sfhnet.observation.milky_way_extinction import attenuation_mag, correction, ebv_sf11
+from sfhnet.observation.galaxy_kinematics import fit_kinematics
+from sfhnet.observation.hst_image import HSTImage, read_image
+from sfhnet.observation.hst_photometry import image_field, measure_bands
+from sfhnet.observation.milky_way_extinction import correction, ebv_sf11
 from sfhnet.observation.muse_against_hst import disagree, synthetic_bands
-from sfhnet.observation.region_bins import read_regions
-from sfhnet.observation.rest_frame import Observed, RestFrame, fit_kinematics, sky_mask, to_rest_frame
+from sfhnet.observation.observed import Observed
+from sfhnet.observation.rest_frame import RestFrame, to_rest_frame
+from sfhnet.observation.sky_channels import sky_mask
 from sfhnet.observation.spectrum_files import read_spectra
 from sfhnet.observation.true_maps import truth_in_bins
 from sfhnet.observation.wavelengths_and_units import vacuum_to_air
 
-# Below this share of good channels a spaxel joins no bin.
-_MIN_GOOD_CHANNELS = 0.5
+
+@dataclass(frozen=True)
+class _Run:
+    """What is the same for all galaxies: configuration, training grid, bands in the network's order, templates."""
+
+    config: GalaxiesConfig
+    grid: GridConfig
+    band_names: tuple[str, ...]
+    ssp: SSPLibrary
+
+
+@dataclass(frozen=True)
+class _FilesBeside:
+    """What belongs to a cube, read and checked before its pixels are."""
+
+    images: dict[str, Callable[[], HSTImage]]
+    maps: DapMaps | None
+    labels: np.ndarray | None
+    excluded: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class _MapFields:
+    """The fields of `Spectra` that tell of a map; those of a single spectrum by default."""
+
+    bin_map: np.ndarray = field(default_factory=lambda: np.zeros((1, 1), dtype=np.int32))
+    wcs_header: str = ""
+    white: np.ndarray = field(default_factory=lambda: np.full((1, 1), np.nan, dtype=np.float32))
+    unbinned: np.ndarray = field(default_factory=lambda: np.zeros((1, 1), dtype=np.uint8))
+    truth: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def prepare(
@@ -76,147 +105,175 @@ def prepare(
         If a file is damaged, of another kind or place, or holds no good pixel; galaxy, file, extension and remedy are
         named.
     """
+    run = _Run(config, grid, band_names, ssp)
     if target.kind == "cube":
-        return _prepare_cube(target, config, grid, band_names, ssp, curves or {})
+        return _prepare_cube(target, run, curves or {})
     if target.kind in ("sdss", "table"):
-        return _prepare_spectrum(target, config, grid, band_names, ssp)
+        return _prepare_spectrum(target, run)
     raise ValueError(f"{target.galaxy}: kind {target.kind!r} is unknown; choose 'cube', 'sdss' or 'table'")
 
 
-def _prepare_cube(
-    target: Target,
-    config: GalaxiesConfig,
-    grid: GridConfig,
-    band_names: tuple[str, ...],
-    ssp: SSPLibrary,
-    curves: Mapping[str, Any],
-) -> Spectra:
-    galaxy = target.galaxy
-    cube = open_cube(target.data, galaxy)
+def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spectra:
+    config = run.config
+    cube = open_cube(target.data, target.galaxy)
     # Everything that can be wrong with the other files comes to light before the cube is read.
+    beside = _read_beside(target, cube, run.band_names)
+    bins = bin_cube(target, cube, config, labels=beside.labels, excluded=beside.excluded)
+    check_memory(bins.n, cube, config.memory_gb)
+    ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
+    observed, n_masked = _sum_cube(cube, bins, config, ebv)
+    given = None
+    if beside.maps is not None and config.kinematics == "maps":
+        given = in_bins(beside.maps, bins.bin_map, bins.n, weight=bins.light)
+    rest, redshift = _rest_frame(observed, target, run, given)
+    del observed  # it may fill the memory that is allowed
+    fwhm_arcsec = {band: target.hst_fwhm_arcsec or config.band_fwhm_arcsec(band) for band in beside.images}
+    fluxes = measure_bands(
+        beside.images,
+        run.band_names,
+        bins.bin_map,
+        n_bins=bins.n,
+        wcs=cube.wcs,
+        cube_fwhm_arcsec=target.psf_fwhm_arcsec,
+        hst_fwhm_arcsec=fwhm_arcsec,
+        galaxy=target.galaxy,
+    )
+    wanted = {band: curve for band, curve in curves.items() if band in beside.images}
+    synthetic, share = synthetic_bands(
+        rest.wave_aa, rest.flux, rest.mask, redshift=rest.redshift, curves=wanted, names=run.band_names
+    )
+    bands = band_columns(
+        fluxes, synthetic, rest.redshift, ebv=ebv, unit_cgs=cube.flux_unit_cgs, config=config
+    )
+    meta = {
+        "n_spaxels": int((bins.bin_map >= 0).sum()),
+        "n_spaxels_good": bins.n_good_spaxels,
+        "snr_of_bins_by_stat": bins.snr_by_stat(),
+        "n_channels_sky": n_masked,
+        "hst_background": fluxes.background,
+        "pixel_arcsec2": cube.pixel_arcsec2,
+    }
+    truth = truth_in_bins(target.truth, bins.bin_map, bins.n, galaxy=target.galaxy) if target.truth else {}
+    return _assemble(
+        target,
+        rest,
+        run.band_names,
+        bands=bands,
+        flux_unit_cgs=cube.flux_unit_cgs,
+        places=find_places(bins, cube, target.center_deg),
+        flags=_flags_of_bins(rest, bands, share, bins=bins, config=config),
+        on_map=_MapFields(
+            bin_map=bins.bin_map,
+            wcs_header=cube.wcs.to_header_string(),
+            white=bins.survey.white,
+            unbinned=bins.unbinned,
+            truth=truth,
+        ),
+        meta=_meta(target, config, redshift, ebv) | meta,
+    )
+
+
+def _read_beside(target: Target, cube: Cube, band_names: tuple[str, ...]) -> _FilesBeside:
+    galaxy, shape = target.galaxy, cube.shape[1:]
     unknown = sorted(set(target.images) - set(band_names))
     if unknown:
         raise ValueError(
             f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out"
         )
-    field = image_field(cube.wcs, cube.shape[1:], target.psf_fwhm_arcsec)
-    images = {band: partial(read_image, path, band, galaxy, field=field) for band, path in target.images.items()}
+    wanted = image_field(cube.wcs, shape, target.psf_fwhm_arcsec)
+    images: dict[str, Callable[[], HSTImage]] = {
+        band: partial(read_image, path, band, galaxy, field=wanted) for band, path in target.images.items()
+    }
+    # Images are larger than the memory that is allowed: each is looked at now and read again when it is its turn.
     for read in images.values():
         read()
     maps = None
     if target.maps is not None:
-        maps = read_maps(target.maps, cube.shape[1:], cube.wcs, redshift=target.redshift, galaxy=galaxy)
-    labels = _labels(target, cube, maps)
-    excluded = _read_mask(target, cube)
-    window = tuple((1 + target.redshift) * edge for edge in config.snr_window_aa)
-    found = survey(cube, window, config.memory_gb)
-    bin_map, unbinned = _bins(target, config, found, labels, excluded)
-    n_bins = int(bin_map.max()) + 1
-    check_memory(n_bins, cube, config.memory_gb)
-    weight = np.where(bin_map >= 0, np.clip(np.nan_to_num(found.signal), 0, None) + 1e-12, 0.0)
-    flux, variance, good = sum_bins(cube, bin_map, n_bins, weight=weight, memory_gb=config.memory_gb)
-    ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
-    spoilt = sky_mask(cube.wave_aa, variance, good, config=config)
-    good &= ~spoilt
-    undim = correction(cube.wave_aa, ebv, config.extinction_law).astype(np.float32)
-    flux *= undim
-    variance *= undim**2
-    fwhm = muse_udf10_fwhm_aa(cube.wave_aa)
-    given = None
-    if maps is not None and config.kinematics == "maps":
-        given = in_bins(maps, bin_map, n_bins, weight=weight)
-    rest, redshift = _rest_frame(
-        Observed(cube.wave_aa, fwhm, flux, variance, good), target, config, grid, ssp, given
+        maps = read_maps(target.maps, shape, cube.wcs, redshift=target.redshift, galaxy=galaxy)
+    return _FilesBeside(
+        images=images,
+        maps=maps,
+        labels=given_labels(target, cube, maps),
+        excluded=read_mask(target, cube),
     )
-    del flux, variance, good  # they may fill the memory that is allowed
-    fwhm_by_band = {band: target.hst_fwhm_arcsec or config.band_fwhm_arcsec(band) for band in images}
-    bands = measure_bands(
-        images,
-        band_names,
-        bin_map,
-        n_bins=n_bins,
-        wcs=cube.wcs,
-        cube_fwhm_arcsec=target.psf_fwhm_arcsec,
-        hst_fwhm_arcsec=fwhm_by_band,
-        galaxy=galaxy,
+
+
+def _sum_cube(cube: Cube, bins: CubeBins, config: GalaxiesConfig, ebv: float) -> tuple[Observed, int]:
+    """Return the spectra of the bins without Milky-Way extinction, and the number of channels lost to the sky."""
+    flux, variance, good = sum_bins(cube, bins.bin_map, bins.n, weight=bins.light, memory_gb=config.memory_gb)
+    masked = sky_mask(cube.wave_aa, variance, good, config=config)
+    good &= ~masked
+    # In place: the spectra may fill half of the memory that is allowed.
+    dereddening = correction(cube.wave_aa, ebv, config.extinction_law).astype(np.float32)
+    flux *= dereddening
+    variance *= dereddening**2
+    observed = Observed(
+        wave_aa=cube.wave_aa,
+        fwhm_aa=muse_udf10_fwhm_aa(cube.wave_aa),
+        flux=flux,
+        variance=variance,
+        good=good,
     )
-    band_flux, band_sigma, band_mask = _band_columns(bands, ebv, rest.redshift, cube.flux_unit_cgs, config)
-    wanted = {band: curve for band, curve in curves.items() if band in images}
-    synthetic, share = synthetic_bands(
-        rest.wave_aa, rest.flux, rest.mask, redshift=rest.redshift, curves=wanted, names=band_names
-    )
-    x, y, area = _places(target, cube, bin_map, n_bins, weight)
+    return observed, int(masked.sum())
+
+
+def _flags_of_bins(
+    rest: RestFrame, bands: BandColumns, share: np.ndarray, *, bins: CubeBins, config: GalaxiesConfig
+) -> np.ndarray:
     flags = rest.flags.copy()
-    apart = disagree(synthetic, share, band_flux, band_sigma=band_sigma, band_mask=band_mask)
-    flags[apart] |= np.uint32(Flag.MUSE_HST_DISAGREE)
-    flags[~band_mask.all(axis=1)] |= np.uint32(Flag.MISSING_BANDS)
+    differ = disagree(bands.synthetic, share, bands.flux, band_sigma=bands.sigma, band_mask=bands.mask)
+    flags[differ] |= np.uint32(Flag.MUSE_HST_DISAGREE)
+    flags[~bands.mask.all(axis=1)] |= np.uint32(Flag.MISSING_BANDS)
     flags[rest.snr < config.min_snr_kinematics] |= np.uint32(Flag.LOW_SNR)
-    if excluded is not None:
-        touched = np.unique(bin_map[_grow(excluded) & (bin_map >= 0)])
-        flags[touched] |= np.uint32(Flag.FOREGROUND)
-    meta = _meta(target, config, redshift, ebv) | {
-        "n_spaxels": int((bin_map >= 0).sum()),
-        "n_spaxels_good": int((found.good_fraction > _MIN_GOOD_CHANNELS).sum()),
-        "snr_of_bins_by_stat": _snr_by_stat(bin_map, found),
-        "n_channels_sky": int(spoilt.sum()),
-        "hst_background": bands.background,
-        "pixel_arcsec2": cube.pixel_arcsec2,
-    }
-    truth = truth_in_bins(target.truth, bin_map, n_bins, galaxy=galaxy) if target.truth else {}
-    return Spectra(
-        galaxy,
-        rest.wave_aa,
-        rest.flux,
-        rest.sigma,
-        rest.mask,
-        band_names,
-        band_flux,
-        band_sigma,
-        band_mask,
-        cube.flux_unit_cgs,
-        target.distance_mpc,
-        **_columns(rest),
-        band_synthetic=synthetic,
-        area_arcsec2=area,
-        x_arcsec=x,
-        y_arcsec=y,
-        flags=flags,
-        bin_map=bin_map,
-        wcs_header=cube.wcs.to_header_string(),
-        white=found.white,
-        unbinned=unbinned,
-        meta=meta,
-        truth=truth,
-    )
+    flags[bins.beside_the_mask()] |= np.uint32(Flag.FOREGROUND)
+    return flags
 
 
-def _columns(rest: RestFrame) -> dict[str, np.ndarray]:
-    names = (
-        "redshift",
-        "velocity_kms",
-        "velocity_err_kms",
-        "sigma_kms",
-        "sigma_err_kms",
-        "snr",
-        "noise_scale",
+def _prepare_spectrum(target: Target, run: _Run) -> Spectra:
+    config = run.config
+    read = read_spectra(target.data, target.kind, target.galaxy)
+    if read.flux_unit_cgs is None:
+        raise ValueError(f"{target.galaxy}: {target.data} does not say the unit of its flux; add it")
+    if target.medium not in ("air", "vacuum"):
+        raise ValueError(f"{target.galaxy}: medium {target.medium!r} is unknown; choose 'air' or 'vacuum'")
+    wave_aa = vacuum_to_air(read.wave_aa) if target.medium == "vacuum" else read.wave_aa
+    if target.images:
+        raise ValueError(
+            f"{target.galaxy}: a single spectrum has no map to sum HST images in; leave them out"
+        )
+    ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
+    dereddening = correction(wave_aa, ebv, config.extinction_law)
+    observed = Observed(
+        wave_aa=wave_aa,
+        fwhm_aa=read.fwhm_aa,
+        flux=read.flux * dereddening,
+        variance=(read.sigma * dereddening) ** 2,
+        good=read.good & ~sky_mask(wave_aa, read.sigma**2, read.good, config=config),
     )
-    return {name: getattr(rest, name) for name in (*names, "smoothing_aa")}
+    rest, redshift = _rest_frame(observed, target, run)
+    return _assemble(
+        target,
+        rest,
+        run.band_names,
+        bands=no_bands(len(run.band_names)),
+        flux_unit_cgs=read.flux_unit_cgs,
+        places=Places(
+            x_arcsec=np.zeros(1), y_arcsec=np.zeros(1), area_arcsec2=np.array([target.area_arcsec2])
+        ),
+        flags=rest.flags | np.uint32(Flag.MISSING_BANDS | Flag.NO_BANDS),
+        on_map=_MapFields(),
+        meta=_meta(target, config, redshift, ebv),
+    )
 
 
 def _rest_frame(
-    observed: Observed,
-    target: Target,
-    config: GalaxiesConfig,
-    grid: GridConfig,
-    ssp: SSPLibrary,
-    given: BinKinematics | None = None,
+    observed: Observed, target: Target, run: _Run, given: BinKinematics | None = None
 ) -> tuple[RestFrame, float]:
     redshift, kinematics = fit_kinematics(
-        observed, target.redshift, ssp, config=config, galaxy=target.galaxy, given=given
+        observed, target.redshift, run.ssp, config=run.config, galaxy=target.galaxy, given=given
     )
-    rest = to_rest_frame(
-        observed, redshift, kinematics, grid=training_grid(grid, ssp), config=config, galaxy=target.galaxy
-    )
+    grid = training_grid(run.grid, run.ssp)
+    rest = to_rest_frame(observed, redshift, kinematics, grid=grid, config=run.config, galaxy=target.galaxy)
     if not rest.mask.any():
         raise ValueError(
             f"{target.galaxy}: {target.data} has no good pixel on the training grid {rest.wave_aa[0]:.0f} .. "
@@ -225,137 +282,51 @@ def _rest_frame(
     return rest, redshift
 
 
-def _labels(target: Target, cube: Cube, maps: DapMaps | None) -> np.ndarray | None:
-    """Bins that are given, not made here."""
-    if target.bins in ("snr", "spaxel", "all"):
-        return None
-    if target.bins == "maps":
-        if maps is None or maps.bin_map is None:
-            what = "column maps is empty" if maps is None else f"{target.maps} has no extension BINID"
-            raise ValueError(
-                f"{target.galaxy}: bins are to be those of the MAPS, but {what}; give it, or bins = snr"
-            )
-        return maps.bin_map
-    if str(target.bins).endswith(".reg"):
-        return read_regions(target.bins, cube.shape[1:], cube.wcs, galaxy=target.galaxy)
-    return read_labels(target.bins, cube.shape[1:], target.galaxy)
-
-
-def _bins(
+def _assemble(
     target: Target,
-    config: GalaxiesConfig,
-    found: Survey,
-    labels: np.ndarray | None,
-    excluded: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bins, and of each spaxel that is in none the reason."""
-    good = found.good_fraction > _MIN_GOOD_CHANNELS
-    reason = np.where(good, Unbinned.IN_A_BIN, Unbinned.FEW_GOOD_CHANNELS)
-    reason[found.good_fraction == 0] = Unbinned.NO_DATA
-    if excluded is not None:
-        good &= ~excluded
-        reason[excluded] = Unbinned.MASKED
-    if not good.any():
-        raise ValueError(
-            f"{target.galaxy}: no spaxel of {target.data} has more than {_MIN_GOOD_CHANNELS:.0%} good channels outside the "
-            "mask; fetch the cube again or correct the mask"
-        )
-    if labels is not None:
-        bin_map = np.where(good, labels, -1).astype(np.int32)
-        if not (bin_map >= 0).any():
-            raise ValueError(
-                f"{target.galaxy}: no bin of {target.bins} holds a good spaxel of {target.data}; are they of this cube?"
-            )
-        # A bin of which nothing is good stays on the map, to be flagged there: no silent hole.
-        lost = ~np.isin(labels, bin_map) & (labels >= 0)
-        bin_map[lost] = labels[lost]
-        reason[good & (bin_map < 0)] = Unbinned.OUTSIDE_OF_BINS
-    elif target.bins == "spaxel":
-        bin_map = one_bin_per_spaxel(good)
-    elif target.bins == "all":
-        bin_map = np.where(good, 0, -1).astype(np.int32)
-    else:
-        try:
-            wanted = target.target_snr or config.target_snr
-            bin_map = bin_to_snr(found.signal, found.noise, wanted, good=good, min_snr=config.min_spaxel_snr)
-        except ValueError as error:
-            raise ValueError(f"{target.galaxy}: {target.data}: {error}") from error
-        reason[good & (bin_map < 0)] = Unbinned.LOW_SNR
-    reason[bin_map >= 0] = Unbinned.IN_A_BIN
-    return bin_map, reason.astype(np.uint8)
-
-
-def _snr_by_stat(bin_map: np.ndarray, found: Survey) -> list[float]:
-    """Least, median and greatest S/N of bins by STAT alone, without covariance."""
-    inside = (bin_map >= 0) & (found.noise > 0)
-    n_bins = int(bin_map.max()) + 1
-    signal = np.bincount(bin_map[inside], weights=found.signal[inside], minlength=n_bins)
-    variance = np.bincount(bin_map[inside], weights=found.noise[inside] ** 2, minlength=n_bins)
-    snr = signal / np.sqrt(np.where(variance > 0, variance, np.inf))
-    return [float(value) for value in np.percentile(snr, [0, 50, 100])]
-
-
-def _read_mask(target: Target, cube: Cube) -> np.ndarray | None:
-    if target.mask is None:
-        return None
-    with open_fits(target.mask, target.galaxy) as hdus:
-        images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
-        if not images:
-            raise ValueError(
-                f"{target.galaxy}: {target.mask} holds no 2-D image; give a mask, not zero where masked"
-            )
-        mask = np.nan_to_num(np.asarray(images[0].data, dtype=float)) != 0
-    if mask.shape != cube.shape[1:]:
-        raise ValueError(
-            f"{target.galaxy}: mask {target.mask} has shape {mask.shape}, the cube has {cube.shape[1:]}"
-        )
-    return mask
-
-
-def _grow(mask: np.ndarray) -> np.ndarray:
-    grown = mask.copy()
-    grown[1:] |= mask[:-1]
-    grown[:-1] |= mask[1:]
-    grown[:, 1:] |= mask[:, :-1]
-    grown[:, :-1] |= mask[:, 1:]
-    return grown
-
-
-def _band_columns(
-    bands: BandFluxes, ebv: float, redshift: np.ndarray, unit_cgs: float, config: GalaxiesConfig
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    known = np.isfinite(bands.pivot_aa)
-    factor = np.ones(bands.pivot_aa.size)
-    factor[known] = 10 ** (0.4 * attenuation_mag(bands.pivot_aa[known], ebv, config.extinction_law))
-    scale = factor[None, :] * (1 + redshift)[:, None] / unit_cgs
-    flux = bands.flux * scale
-    sigma = np.hypot(bands.sigma * scale, config.band_error_floor * flux)
-    mask = (
-        np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0) & (bands.coverage >= config.min_coverage) & known
+    rest: RestFrame,
+    band_names: tuple[str, ...],
+    *,
+    bands: BandColumns,
+    flux_unit_cgs: float,
+    places: Places,
+    flags: np.ndarray,
+    on_map: _MapFields,
+    meta: dict[str, Any],
+) -> Spectra:
+    """Build the prepared spectra: the one place that knows which record holds which field."""
+    return Spectra(
+        galaxy=target.galaxy,
+        wave_aa=rest.wave_aa,
+        flux=rest.flux,
+        sigma=rest.sigma,
+        mask=rest.mask,
+        band_names=band_names,
+        band_flux=bands.flux,
+        band_sigma=bands.sigma,
+        band_mask=bands.mask,
+        band_synthetic=bands.synthetic,
+        flux_unit_cgs=flux_unit_cgs,
+        distance_mpc=target.distance_mpc,
+        redshift=rest.redshift,
+        velocity_kms=rest.velocity_kms,
+        velocity_err_kms=rest.velocity_err_kms,
+        sigma_kms=rest.sigma_kms,
+        sigma_err_kms=rest.sigma_err_kms,
+        snr=rest.snr,
+        noise_scale=rest.noise_scale,
+        smoothing_aa=rest.smoothing_aa,
+        area_arcsec2=places.area_arcsec2,
+        x_arcsec=places.x_arcsec,
+        y_arcsec=places.y_arcsec,
+        flags=flags,
+        bin_map=on_map.bin_map,
+        wcs_header=on_map.wcs_header,
+        white=on_map.white,
+        unbinned=on_map.unbinned,
+        meta=meta,
+        truth=on_map.truth,
     )
-    return np.where(mask, flux, 0.0), np.where(mask, sigma, 1.0), mask
-
-
-def _places(
-    target: Target, cube: Cube, bin_map: np.ndarray, n_bins: int, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    inside = bin_map >= 0
-    labels = bin_map[inside]
-    row, column = np.nonzero(inside)
-    sky = cube.wcs.pixel_to_world(column, row)
-    if target.center_deg is not None:
-        centre = SkyCoord(*target.center_deg, unit="deg")
-    else:
-        y, x = np.unravel_index(int(np.argmax(weight)), weight.shape)
-        centre = cube.wcs.pixel_to_world(x, y)
-    east, north = (
-        offset.to_value(u.arcsec) for offset in centre.transform_to(sky.frame).spherical_offsets_to(sky)
-    )
-    light = np.bincount(labels, weights=weight[inside], minlength=n_bins)
-    light = np.where(light > 0, light, 1.0)
-    x = np.bincount(labels, weights=weight[inside] * east, minlength=n_bins) / light
-    y = np.bincount(labels, weights=weight[inside] * north, minlength=n_bins) / light
-    return x, y, np.bincount(labels, minlength=n_bins) * cube.pixel_arcsec2
 
 
 def _meta(target: Target, config: GalaxiesConfig, redshift: float, ebv: float) -> dict:
@@ -377,43 +348,3 @@ def _meta(target: Target, config: GalaxiesConfig, redshift: float, ebv: float) -
         "r25_arcsec": target.r25_arcsec,
         "psf_fwhm_arcsec": target.psf_fwhm_arcsec,
     }
-
-
-def _prepare_spectrum(
-    target: Target, config: GalaxiesConfig, grid: GridConfig, band_names: tuple[str, ...], ssp: SSPLibrary
-) -> Spectra:
-    found = read_spectra(target.data, target.kind, target.galaxy)
-    if target.medium not in ("air", "vacuum"):
-        raise ValueError(f"{target.galaxy}: medium {target.medium!r} is unknown; choose 'air' or 'vacuum'")
-    wave_aa = vacuum_to_air(found.wave_aa) if target.medium == "vacuum" else found.wave_aa
-    if target.images:
-        raise ValueError(
-            f"{target.galaxy}: a single spectrum has no map to sum HST images in; leave them out"
-        )
-    ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
-    undim = correction(wave_aa, ebv, config.extinction_law)
-    flux, variance = found.flux * undim, (found.sigma * undim) ** 2
-    good = found.good & ~sky_mask(wave_aa, found.sigma**2, found.good, config=config)
-    observed = Observed(wave_aa, found.fwhm_aa, flux, variance, good)
-    rest, redshift = _rest_frame(observed, target, config, grid, ssp)
-    n_band = len(band_names)
-    return Spectra(
-        target.galaxy,
-        rest.wave_aa,
-        rest.flux,
-        rest.sigma,
-        rest.mask,
-        band_names,
-        np.zeros((1, n_band)),
-        np.ones((1, n_band)),
-        np.zeros((1, n_band), dtype=bool),
-        found.flux_unit_cgs,
-        target.distance_mpc,
-        **_columns(rest),
-        area_arcsec2=np.array([target.area_arcsec2]),
-        x_arcsec=np.zeros(1),
-        y_arcsec=np.zeros(1),
-        flags=rest.flags | np.uint32(Flag.MISSING_BANDS | Flag.NO_BANDS),
-        bin_map=np.zeros((1, 1), dtype=np.int32),
-        meta=_meta(target, config, redshift, ebv),
-    )
