@@ -1,6 +1,7 @@
 # The sample sheet, row by row, the files of its galaxies, and the model that they are given to.
 from sfhnet.sources.wanted_files import wanted_files
-from sfhnet.sources.sample_sheet import load_sheet, weights_of
+from sfhnet.sources.hst_file_names import weights_of
+from sfhnet.sources.sample_sheet import load_sheet
 
 if PLACED.galaxies.model_is_folder:
     # a ready-made one

@@ -89,6 +89,10 @@ def read_maps(
     galaxy : str
         Name for messages.
 
+    Returns
+    -------
+    DapMaps
+
     Raises
     ------
     FileNotFoundError
@@ -111,11 +115,11 @@ def read_maps(
             _check_place(hdu.header, wcs, where)
             values[quantity] = np.asarray(hdu.data, dtype=float)
         systemic = _systemic(hdus[0].header, redshift, f"{galaxy}: {path} [PRIMARY]")
-        found = {quantity: hdus[index].name or str(index) for quantity, index in places.items()}
+        extensions = {quantity: hdus[index].name or str(index) for quantity, index in places.items()}
     good = np.isfinite(values["velocity"]) & np.isfinite(values["sigma"]) & (values["sigma"] > 0)
     if not good.any():
         raise ValueError(
-            f"{galaxy}: {path} [{found['velocity']}, {found['sigma']}] hold no spaxel with a velocity and a dispersion "
+            f"{galaxy}: {path} [{extensions['velocity']}, {extensions['sigma']}] hold no spaxel with a velocity and a dispersion "
             "above 0; leave the column maps empty to have them fitted"
         )
     nothing = np.full(shape, np.nan)
@@ -124,14 +128,14 @@ def read_maps(
         for name in ("velocity", "velocity_err", "sigma", "sigma_err")
     }
     return DapMaps(
-        path,
-        number_labels(values["bins"]) if "bins" in values else None,
-        systemic,
-        measured["velocity"],
-        measured["velocity_err"],
-        measured["sigma"],
-        measured["sigma_err"],
-        found,
+        path=path,
+        bin_map=number_labels(values["bins"]) if "bins" in values else None,
+        systemic=systemic,
+        velocity_kms=measured["velocity"],
+        velocity_err_kms=measured["velocity_err"],
+        sigma_kms=measured["sigma"],
+        sigma_err_kms=measured["sigma_err"],
+        found=extensions,
     )
 
 
@@ -158,10 +162,10 @@ def _check_place(header: fits.Header, wcs: WCS, where: str) -> None:
     own = WCS(header).celestial
     if own.naxis != 2 or not own.has_celestial:
         return
-    apart = own.pixel_to_world(0, 0).separation(wcs.pixel_to_world(0, 0)).to_value(u.arcsec)
-    if apart > _MAX_SEPARATION_ARCSEC:
+    separation = own.pixel_to_world(0, 0).separation(wcs.pixel_to_world(0, 0)).to_value(u.arcsec)
+    if separation > _MAX_SEPARATION_ARCSEC:
         raise ValueError(
-            f"{where} begins {apart:.1f} arcsec from where the cube does; use the MAPS made from this very cube"
+            f"{where} begins {separation:.1f} arcsec from where the cube does; use the MAPS made from this very cube"
         )
 
 
@@ -171,10 +175,10 @@ def _systemic(header: fits.Header, redshift: float, where: str) -> float:
         return redshift
     # km/s in the public files; a number below 1 can only be a redshift.
     systemic = float(value) if abs(value) < 1 else float(value) / C_KMS
-    apart = C_KMS * (systemic - redshift)
-    if abs(apart) > _MAX_OFFSET_KMS:
+    offset_kms = C_KMS * (systemic - redshift)
+    if abs(offset_kms) > _MAX_OFFSET_KMS:
         raise ValueError(
-            f"{where} has REDSHIFT = {value} (z = {systemic:.5f}), {apart:+.0f} km/s from the sheet's z = {redshift}; are "
+            f"{where} has REDSHIFT = {value} (z = {systemic:.5f}), {offset_kms:+.0f} km/s from the sheet's z = {redshift}; are "
             "these the MAPS of another galaxy?"
         )
     return systemic
@@ -215,5 +219,9 @@ def in_bins(maps: DapMaps, bin_map: np.ndarray, n_bins: int, *, weight: np.ndarr
     sigma = np.sqrt(mean(maps.sigma_kms**2) + np.clip(scatter, 0, None))
     # ASSUME: spaxels of a bin share the DAP's bins, so that averaging them makes no error smaller.
     return BinKinematics(
-        maps.systemic, velocity, mean(maps.velocity_err_kms), sigma, mean(maps.sigma_err_kms)
+        systemic=maps.systemic,
+        velocity_kms=velocity,
+        velocity_err_kms=mean(maps.velocity_err_kms),
+        sigma_kms=sigma,
+        sigma_err_kms=mean(maps.sigma_err_kms),
     )

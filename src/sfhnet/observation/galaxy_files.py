@@ -11,7 +11,7 @@ import numpy as np
 from sfhnet.config import GalaxiesConfig, SimulatedGalaxyConfig
 from sfhnet.config.galaxies import DEC_DEG, RA_DEG
 from sfhnet.observation.milky_way_extinction import SF11_PER_SFD98
-from sfhnet.sources.sample_sheet import Galaxy
+from sfhnet.sources.sheet_row import Galaxy
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def target_of(
     simulated: SimulatedGalaxyConfig,
     bands: Sequence[str],
 ) -> Target:
-    """Bring a row of the galaxy table and its files together.
+    """Bring a row of the sample sheet and its files together.
 
     Parameters
     ----------
@@ -121,6 +121,8 @@ def target_of(
             raise ValueError(
                 f"{row.galaxy}: {len(files)} data files given, expected one cube or spectrum: {files}"
             )
+        if row.redshift is None or row.distance_mpc is None:
+            raise ValueError(f"{row.galaxy}: redshift or distance_mpc is empty; give both")
         return Target(
             galaxy=row.galaxy,
             kind=row.kind,
@@ -136,7 +138,7 @@ def target_of(
             maps=row.maps,
             target_snr=row.target_snr,
             mask=row.mask,
-            center_deg=None if row.ra_deg is None else (row.ra_deg, row.dec_deg),
+            center_deg=None if row.ra_deg is None or row.dec_deg is None else (row.ra_deg, row.dec_deg),
             inclination_deg=row.inclination_deg,
             position_angle_deg=row.position_angle_deg,
             r25_arcsec=row.r25_arcsec,

@@ -76,8 +76,8 @@ def fit_kinematics(
         )
     except ValueError as error:
         raise ValueError(f"{galaxy}: {error}") from error
-    in_all: np.ndarray = observed.good.all(axis=0)
-    good = in_all if in_all.mean() > 0.5 else observed.good.any(axis=0)
+    in_all = np.asarray(observed.good.all(axis=0))
+    good = in_all if in_all.mean() > 0.5 else np.asarray(observed.good.any(axis=0))
     whole = fitter.fit(
         observed.flux.sum(axis=0, dtype=float), observed.variance.sum(axis=0, dtype=float), good
     )

@@ -14,7 +14,7 @@ from astropy.wcs import WCS
 
 from sfhnet.observation.fits_files import open_fits
 from sfhnet.observation.wavelengths_and_units import parse_flux_unit
-from sfhnet.sources.sample_sheet import weights_of
+from sfhnet.sources.hst_file_names import weights_of
 
 _COUNT_RATES = ("ELECTRONS/S", "ELECTRON/S", "E-/S", "COUNTS/S", "COUNT/S", "E/S")
 _COUNTS = ("ELECTRONS", "ELECTRON", "COUNTS", "COUNT", "E-", "DN")
@@ -109,8 +109,8 @@ def read_image(
         Only this part is read: mosaics are larger than the memory of a laptop. By default the whole image.
     weight_path : path, optional
         Inverse variance in the unit of the image (AstroDrizzle ``wht`` of type ERR/IVM); by default the one
-        that PHANGS-HST publishes with the image, if it lies beside it, else an extension ERR or WHT of the image file, and failing that the noise is measured in
-        the image.
+        that PHANGS-HST publishes with the image, if it lies beside it, else an extension ERR or WHT of the image
+        file, and failing that the noise is measured in the image.
 
     Returns
     -------
@@ -140,25 +140,8 @@ def read_image(
             cut = locate(wcs, hdu.shape, field, where=f"{where} ({band})")
         values = np.array(hdu.section[cut], dtype=np.float32)
         sky, n_sky = _sky(hdu, cut) if field is not None else (None, 0)
-        if weight_path is None and (beside := weights_of(path)) is not None and beside.is_file():
-            weight_path = beside
-        if weight_path is not None:
-            with open_fits(weight_path, galaxy) as others:
-                other, errors = _image_hdu(others, f"{galaxy}: {weight_path}"), Path(weight_path).name
-                noise = _section(other, cut, hdu.shape, where)
-        else:
-            errors = next((name for name in ("ERR", "WHT") if name in hdus), "")
-            noise = _section(hdus[errors], cut, hdu.shape, where) if errors else None
-    valid = np.isfinite(values)
-    if noise is None:
-        # Drizzled images are exactly zero where nothing was exposed.
-        valid &= values != 0
-        variance = _measured_variance(np.where(valid, values, 0), valid, header, factor)
-    else:
-        valid &= np.isfinite(noise) & (noise > 0)
-        variance = np.square(noise, where=valid, out=np.zeros_like(noise)) if errors == "ERR" else np.divide(
-            1.0, noise, where=valid, out=np.zeros_like(noise)
-        )  # fmt: skip
+        weights = _read_weights(hdus, path, weight_path, cut=cut, shape=hdu.shape, galaxy=galaxy, where=where)
+    valid, variance = _valid_and_variance(values, weights, header, factor)
     if not valid.any():
         place = " on the cube" if field is not None else ""
         raise ValueError(
@@ -168,19 +151,69 @@ def read_image(
     local.wcs.crpix -= np.array([cut[1].start or 0, cut[0].start or 0])
     # Fluxes of pixels lie below the range of float32 squares; the factor goes in last, in double precision.
     return HSTImage(
-        band,
-        path,
-        np.where(valid, values, 0) * float(factor),
-        np.where(valid, variance, 0).astype(np.float64) * factor**2,
-        valid,
-        local,
-        float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))),
-        float(header.get("PHOTPLAM", np.nan)),
-        "/".join(str(header[key]).strip() for key in ("INSTRUME", "DETECTOR") if key in header),
-        errors or "measured in the image",
-        None if sky is None else sky * factor,
-        n_sky,
+        band=band,
+        path=path,
+        flux=np.where(valid, values, 0) * float(factor),
+        variance=np.where(valid, variance, 0).astype(np.float64) * factor**2,
+        valid=valid,
+        wcs=local,
+        pixel_arcsec=float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))),
+        pivot_aa=float(header.get("PHOTPLAM", np.nan)),
+        detector="/".join(str(header[key]).strip() for key in ("INSTRUME", "DETECTOR") if key in header),
+        errors="measured in the image" if weights is None else weights.name,
+        sky=None if sky is None else sky * factor,
+        n_sky=n_sky,
     )
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """What tells the errors of an image: the name of its file or extension, and its values in the cut."""
+
+    name: str
+    values: np.ndarray
+
+    @property
+    def are_errors(self) -> bool:
+        """Whether they are standard deviations, not inverse variances."""
+        return self.name == "ERR"
+
+
+def _read_weights(
+    hdus: fits.HDUList,
+    path: Path,
+    weight_path: str | os.PathLike | None,
+    *,
+    cut: tuple[slice, slice],
+    shape: tuple[int, int],
+    galaxy: str,
+    where: str,
+) -> _Weights | None:
+    if weight_path is None and (beside := weights_of(path)) is not None and beside.is_file():
+        weight_path = beside
+    if weight_path is not None:
+        with open_fits(weight_path, galaxy) as others:
+            hdu = _image_hdu(others, f"{galaxy}: {weight_path}")
+            return _Weights(Path(weight_path).name, _section(hdu, cut, shape, where))
+    name = next((name for name in ("ERR", "WHT") if name in hdus), None)
+    return None if name is None else _Weights(name, _section(hdus[name], cut, shape, where))
+
+
+def _valid_and_variance(
+    values: np.ndarray, weights: _Weights | None, header: fits.Header, factor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    valid = np.isfinite(values)
+    if weights is None:
+        # Drizzled images are exactly zero where nothing was exposed.
+        valid &= values != 0
+        return valid, _measured_variance(np.where(valid, values, 0), valid, header, factor)
+    valid &= np.isfinite(weights.values) & (weights.values > 0)
+    variance = np.zeros_like(weights.values)
+    if weights.are_errors:
+        np.square(weights.values, where=valid, out=variance)
+    else:
+        np.divide(1.0, weights.values, where=valid, out=variance)
+    return valid, variance
 
 
 def locate(wcs: WCS, image_shape: tuple[int, int], field: Field, *, where: str) -> tuple[slice, slice]:
@@ -248,13 +281,13 @@ def _sky(hdu: fits.hdu.image.ImageHDU, cut: tuple[slice, slice]) -> tuple[float 
     """Median of the pixels outside the field, of every so many rows."""
     height, width = hdu.shape
     step = max(1, height * width // _MAX_SKY_PIXELS)
-    found = []
+    by_row = []
     for row in range(0, height, step):
         values = np.array(hdu.section[row : row + 1, :], dtype=np.float32)[0]
         if cut[0].start <= row < cut[0].stop:
             values[cut[1]] = np.nan
-        found.append(values[np.isfinite(values) & (values != 0)])
-    pixels = np.concatenate(found)
+        by_row.append(values[np.isfinite(values) & (values != 0)])
+    pixels = np.concatenate(by_row)
     # Where the galaxy fills the image there is no sky in it to look at.
     if pixels.size < _MIN_SKY_PIXELS:
         return None, int(pixels.size)
@@ -277,7 +310,7 @@ def _check_filter(header: fits.Header, band: str, where: str) -> None:
     named = [name for name in named if name.startswith("F") and name[1:4].isdigit()]
     if named and band.upper() not in named:
         raise ValueError(
-            f"{where} is an image in {'/'.join(named)}, listed as {band}; correct the galaxy table"
+            f"{where} is an image in {'/'.join(named)}, listed as {band}; correct the sample sheet"
         )
 
 

@@ -39,14 +39,14 @@ class BandFluxes:
     pivot_aa : ndarray, shape (n_band,)
         Pivot wavelengths, NaN for missing bands.
     background : dict
-        Band -> what the background check found.
+        Band -> what the background check says: numbers, where the errors come from, the detector.
     """
 
     flux: np.ndarray
     sigma: np.ndarray
     coverage: np.ndarray
     pivot_aa: np.ndarray
-    background: dict[str, dict[str, float | None]]
+    background: dict[str, dict[str, float | str | None]]
 
 
 def measure_bands(
@@ -115,11 +115,11 @@ def measure_bands(
         sigma[some, column] = np.sqrt(total_variance[some]) / share[some]
         coverage[:, column] = share
         pivots[column] = image.pivot_aa
-    return BandFluxes(flux, sigma, coverage, pivots, background)
+    return BandFluxes(flux=flux, sigma=sigma, coverage=coverage, pivot_aa=pivots, background=background)
 
 
 def image_field(wcs: WCS, shape: tuple[int, int], cube_fwhm_arcsec: float) -> Field:
-    """Give the part of an image that matching it to a cube needs: the cube, and the reach of the kernel around it.
+    """Return the part of an image that matching it to a cube needs: the cube, and the reach of the kernel around it.
 
     Parameters
     ----------
@@ -129,6 +129,10 @@ def image_field(wcs: WCS, shape: tuple[int, int], cube_fwhm_arcsec: float) -> Fi
         (ny, nx) of the cube.
     cube_fwhm_arcsec : float
         FWHM of the cube's point-spread function.
+
+    Returns
+    -------
+    Field
     """
     return Field(wcs, shape, _KERNEL_REACH * cube_fwhm_arcsec)
 
@@ -165,9 +169,10 @@ def _match_and_project(
     if cube_fwhm_arcsec <= hst_fwhm_arcsec:
         raise ValueError(
             f"{galaxy}: {image.path}: FWHM {hst_fwhm_arcsec} arcsec is not sharper than the cube's {cube_fwhm_arcsec}; "
-            "correct psf_fwhm_arcsec in the galaxy table or galaxies.hst_fwhm_arcsec"
+            "correct psf_fwhm_arcsec in the sample sheet or galaxies.hst_fwhm_arcsec"
         )
-    flux, variance, valid, local = image.flux, image.variance, image.valid.astype(np.float32), image.wcs
+    flux, variance, local = image.flux, image.variance, image.wcs
+    valid: np.ndarray = image.valid.astype(np.float32)
     scale = float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2)))
     factor = max(int(scale / (2 * image.pixel_arcsec)), 1)
     if factor > 1:

@@ -40,7 +40,7 @@ def ebv_sf11(ebv: float, scale: str) -> float:
 
 
 def attenuation_mag(wave_aa: np.ndarray, ebv: float, law: str = "O94", *, r_v: float = 3.1) -> np.ndarray:
-    """Give the Milky-Way extinction in magnitudes.
+    """Return the Milky-Way extinction in magnitudes.
 
     Parameters
     ----------
@@ -77,9 +77,12 @@ def attenuation_mag(wave_aa: np.ndarray, ebv: float, law: str = "O94", *, r_v: f
 
 
 def correction(wave_aa: np.ndarray, ebv: float, law: str = "O94", *, r_v: float = 3.1) -> np.ndarray:
-    """Give the factor by which an observed flux is multiplied to undo Milky-Way extinction.
+    """Return the factor by which an observed flux is multiplied to undo Milky-Way extinction.
 
-    Parameters and errors as in `attenuation_mag`.
+    Parameters
+    ----------
+    wave_aa, ebv, law, r_v
+        As of `attenuation_mag`, which says what is refused.
 
     Returns
     -------

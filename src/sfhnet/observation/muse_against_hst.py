@@ -89,7 +89,7 @@ def disagree(
     band_sigma: np.ndarray,
     band_mask: np.ndarray,
 ) -> np.ndarray:
-    """Tell for which bins MUSE and HST fluxes disagree.
+    """Find the bins in which MUSE and HST fluxes disagree.
 
     Parameters
     ----------

@@ -47,17 +47,17 @@ def read_regions(path: str | os.PathLike, shape: tuple[int, int], wcs: WCS, *, g
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{galaxy}: {path} does not exist; correct column bins of the galaxy table")
+        raise FileNotFoundError(f"{galaxy}: {path} does not exist; correct column bins of the sample sheet")
     try:
         with warnings.catch_warnings():
             # A line that is skipped would be a bin that is missing.
             warnings.simplefilter("error", AstropyUserWarning)
-            found = list(Regions.read(path, format="ds9"))
+            regions = list(Regions.read(path, format="ds9"))
     except (ValueError, TypeError, AstropyUserWarning) as error:
         raise ValueError(
             f"{galaxy}: {path} cannot be read as ds9 regions ({error}); save them in ds9 as format ds9"
         ) from error
-    if not found:
+    if not regions:
         raise ValueError(
             f"{galaxy}: {path} holds no region that is understood; save circles, ellipses or polygons"
         )
@@ -65,7 +65,7 @@ def read_regions(path: str | os.PathLike, shape: tuple[int, int], wcs: WCS, *, g
     labels = np.full(shape, UNBINNED, dtype=np.int32)
     forbidden = np.zeros(shape, dtype=bool)
     number = 0
-    for place, region in enumerate(found, start=1):
+    for place, region in enumerate(regions, start=1):
         excludes = not region.meta.get("include", True)
         drawn = region.copy() if isinstance(region, PixelRegion) else region.to_pixel(wcs)
         drawn.meta["include"] = True  # its shape is asked for, not what it is used for
@@ -85,7 +85,7 @@ def read_regions(path: str | os.PathLike, shape: tuple[int, int], wcs: WCS, *, g
     labels[forbidden] = UNBINNED
     if not (labels >= 0).any():
         raise ValueError(
-            f"{galaxy}: none of the {len(found)} regions in {path} holds a spaxel of the cube; are they of another galaxy, "
+            f"{galaxy}: none of the {len(regions)} regions in {path} holds a spaxel of the cube; are they of another galaxy, "
             "or in image pixels of another file?"
         )
     # A region that is forbidden as a whole leaves no gap.

@@ -14,7 +14,19 @@ _REACH_SIGMA = 4.3
 
 
 def kernel(in_edges_aa: np.ndarray, out_edges_aa: np.ndarray, sigma_aa: np.ndarray) -> sparse.csr_array:
-    """Return `pyprospect.numerics.rebin.smoothing_matrix`, shape (n_out, n_in), cut at a reach that suits observed spectra."""
+    """Return `pyprospect.numerics.rebin.smoothing_matrix`, cut at a reach that suits observed spectra.
+
+    Parameters
+    ----------
+    in_edges_aa, out_edges_aa : ndarray, shape (n_in + 1,), (n_out + 1,)
+        Edges of the pixels before and after.
+    sigma_aa : ndarray, shape (n_out,)
+        Gaussian sigma of the broadening at each pixel of the output.
+
+    Returns
+    -------
+    sparse array, shape (n_out, n_in)
+    """
     return smoothing_matrix(in_edges_aa, out_edges_aa, sigma_aa, _REACH_SIGMA)
 
 

@@ -81,6 +81,10 @@ def read_spectra(path: str | os.PathLike, kind: str | None = None, galaxy: str |
     galaxy : str, optional
         Name for messages; by default that of the file.
 
+    Returns
+    -------
+    SpectrumFile
+
     Raises
     ------
     FileNotFoundError
@@ -115,6 +119,18 @@ def kind_of(path: Path) -> str:
 def read_sdss(path: Path, galaxy: str) -> SpectrumFile:
     """Read an SDSS spectrum: vacuum, inverse variance, log10 wavelengths, LSF as sigma in pixels of 1e-4 dex.
 
+    Parameters
+    ----------
+    path : Path
+        FITS file with an extension COADD.
+    galaxy : str
+        Name for messages.
+
+    Returns
+    -------
+    SpectrumFile
+        One spectrum, with the unit of the header.
+
     Raises
     ------
     ValueError
@@ -138,12 +154,30 @@ def read_sdss(path: Path, galaxy: str) -> SpectrumFile:
         raise ValueError(f"{galaxy}: {path} [COADD] has no good pixel (all ivar zero or NaN)")
     sigma = np.where(good, 1 / np.sqrt(np.where(good, ivar, 1)), 0.0)
     return SpectrumFile(
-        wave_aa, np.where(good, flux, 0.0)[None], sigma[None], good[None], "vacuum", fwhm_aa, unit
+        wave_aa=wave_aa,
+        flux=np.where(good, flux, 0.0)[None],
+        sigma=sigma[None],
+        good=good[None],
+        medium="vacuum",
+        fwhm_aa=fwhm_aa,
+        flux_unit_cgs=unit,
     )
 
 
 def read_table(path: Path, galaxy: str) -> SpectrumFile:
     """Read a MUSE spectrum in text: wavelength (Angstrom), flux (1e-20 cgs), variance; zeros where there is nothing.
+
+    Parameters
+    ----------
+    path : Path
+        One header line, then three columns of numbers.
+    galaxy : str
+        Name for messages.
+
+    Returns
+    -------
+    SpectrumFile
+        One spectrum, in units of 1e-20 erg/s/cm2/Angstrom.
 
     Raises
     ------
@@ -163,10 +197,10 @@ def read_table(path: Path, galaxy: str) -> SpectrumFile:
         raise ValueError(f"{galaxy}: {path} has no good pixel, or wavelengths that do not ascend")
     sigma = np.sqrt(np.where(good, variance, 0.0))
     return SpectrumFile(
-        wave_aa,
-        np.where(good, flux, 0.0)[None],
-        sigma[None],
-        good[None],
+        wave_aa=wave_aa,
+        flux=np.where(good, flux, 0.0)[None],
+        sigma=sigma[None],
+        good=good[None],
         fwhm_aa=muse_udf10_fwhm_aa(wave_aa),
         flux_unit_cgs=_TABLE_UNIT_CGS,
     )

@@ -13,7 +13,7 @@ from sfhnet.core.quantities import OF_BINS
 def truth_in_bins(
     path: str | os.PathLike, bin_map: np.ndarray, n_bins: int, *, galaxy: str
 ) -> dict[str, np.ndarray]:
-    """Give the true values of bins of a simulated galaxy.
+    """Return the true values of bins of a simulated galaxy.
 
     Parameters
     ----------

@@ -45,8 +45,17 @@ def write_prior(
         plain = {"compression": None}
         hdf5.put(file, "age_edges_yr", drawn.edges_yr, unit="yr", axes="age_edge", **plain)
         # float32 of the mass in each cell is exact to 6e-8 even where next to nothing forms
-        hdf5.put(file, "mass", drawn.mass.astype(np.float32), unit="Msol per Msol formed", axes="galaxy, age", **plain)
-        hdf5.put(file, "z", drawn.z.astype(np.float32), unit="metal mass fraction", axes="galaxy, age", **plain)
+        hdf5.put(
+            file,
+            "mass",
+            drawn.mass.astype(np.float32),
+            unit="Msol per Msol formed",
+            axes="galaxy, age",
+            **plain,
+        )
+        hdf5.put(
+            file, "z", drawn.z.astype(np.float32), unit="metal mass fraction", axes="galaxy, age", **plain
+        )
         hdf5.put(file, "family", drawn.family, unit="", axes="galaxy", **plain)
         hdf5.put(file, "metallicity", drawn.metallicity, unit="", axes="galaxy", **plain)
         hdf5.put(file, "log_prior", drawn.log_prior, unit="", axes="galaxy", **plain)

@@ -80,33 +80,21 @@ def bin_columns(
     ValueError
         If they have different numbers of bins.
     """
-    for what, found in (("answers", posterior), ("checks", predictive)):
-        if found is not None and len(found) != spectra.n:
+    for what, answers in (("answers", posterior), ("checks", predictive)):
+        if answers is not None and len(answers) != spectra.n:
             raise ValueError(
-                f"{spectra.galaxy}: {spectra.n} spectra but {len(found)} {what}; infer this very spectra file again"
+                f"{spectra.galaxy}: {spectra.n} spectra but {len(answers)} {what}; infer this very spectra file again"
             )
     table = QTable()
     _add_places(table, spectra)
     _add_answers(table, spectra, posterior)
     if prior is not None:
-        for name, gain in information(posterior, dict(prior)).items():
-            # The last edge of the history holds everything: there is nothing to learn.
-            table[f"info_{name}"] = (
-                gain if gain.ndim == 1 else gain[:, : -1 if name == "history" else None].mean(axis=1)
-            )
-            if gain.ndim == 1:
-                table[f"info_{name}"].info.description = f"information gained over the prior on {name} [nat]"
+        _add_information(table, posterior, prior)
     if predictive is not None:
         _add_check(table, predictive)
     table["chi2"], table["ood_score"] = posterior.chi2, posterior.ood_score
     table["fraction_masked"] = spectra.fraction_masked
-    table["n_bands"] = spectra.band_mask.sum(axis=1)
-    for column, band in enumerate(spectra.band_names):
-        if np.isfinite(spectra.band_synthetic[:, column]).any():
-            measured = np.where(spectra.band_mask[:, column], spectra.band_flux[:, column], np.nan)
-            name = f"muse_over_hst_{band.lower()}"
-            table[name] = spectra.band_synthetic[:, column] / measured
-            table[name].info.description = f"flux of the MUSE spectrum in {band} over that of HST"
+    _add_bands(table, spectra)
     flags = posterior.flags.astype(np.uint32) | spectra.flags
     if predictive is not None:
         flags = flags | predictive.flags
@@ -119,6 +107,27 @@ def bin_columns(
         if name in table.colnames:
             table[name].info.description = text
     return table
+
+
+def _add_information(table: QTable, posterior: Posterior, prior: Mapping[str, Any]) -> None:
+    for name, gain in information(posterior, dict(prior)).items():
+        if gain.ndim == 1:
+            table[f"info_{name}"] = gain
+            table[f"info_{name}"].info.description = f"information gained over the prior on {name} [nat]"
+        else:
+            # The last edge of the history holds everything: there is nothing to learn.
+            table[f"info_{name}"] = gain[:, : -1 if name == "history" else None].mean(axis=1)
+
+
+def _add_bands(table: QTable, spectra: Spectra) -> None:
+    table["n_bands"] = spectra.band_mask.sum(axis=1)
+    synthetic = np.asarray(spectra.band_synthetic)
+    for column, band in enumerate(spectra.band_names):
+        if np.isfinite(synthetic[:, column]).any():
+            measured = np.where(spectra.band_mask[:, column], spectra.band_flux[:, column], np.nan)
+            name = f"muse_over_hst_{band.lower()}"
+            table[name] = synthetic[:, column] / measured
+            table[name].info.description = f"flux of the MUSE spectrum in {band} over that of HST"
 
 
 def _add_places(table: QTable, spectra: Spectra) -> None:
@@ -175,6 +184,7 @@ def formation_time(posterior: Posterior, percent: float) -> tuple[np.ndarray, np
     Parameters
     ----------
     posterior : Posterior
+        Answers.
     percent : float
         The share, in per cent.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ def integrated_history(spectra: Spectra, posterior: Posterior, table: QTable) ->
 
     ASSUME: the errors of the bins go together, for they share one model; the band of the galaxy is then the mass-weighted
     mean of the bands of the bins, the widest it can be.
+
+    Parameters
+    ----------
+    spectra, posterior, table
+        As for `summarise`.
 
     Returns
     -------
@@ -65,7 +71,19 @@ def integrated_history(spectra: Spectra, posterior: Posterior, table: QTable) ->
 
 
 def usable_bins(table: QTable, posterior: Posterior) -> np.ndarray:
-    """Tell which bins have an answer (not whether to believe it: that is what the flags are for)."""
+    """Find the bins that have an answer (not whether to believe it: that is what the flags are for).
+
+    Parameters
+    ----------
+    table : QTable
+        From `sfhnet.products.bin_table.bin_columns`.
+    posterior : Posterior
+        Answers, in the same order.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
     return posterior.usable & np.isfinite(np.asarray(table["log_mass_formed"], dtype=float))
 
 
@@ -77,12 +95,14 @@ def summarise(
     prior: Mapping[str, np.ndarray] | None = None,
     summed: tuple[Spectra, Posterior, QTable] | None = None,
 ) -> dict[str, Any]:
-    """Say in numbers and words what was found, and how well, where the truth is known.
+    """Summarise in numbers and words what was found, and how well, where the truth is known.
 
     Parameters
     ----------
-    spectra, posterior, table
-        As for `write_maps`.
+    spectra, posterior : Spectra, Posterior
+        As for `sfhnet.products.bin_table.bin_columns`, which makes ``table``.
+    table : QTable
+        What is known of each bin.
     prior : mapping, optional
         Label -> values of mocks from the prior, for "always answer the prior mean" beside the network.
     summed : (Spectra, Posterior, QTable), optional
@@ -129,9 +149,7 @@ def summarise(
         summary["planes"] = planes(table, trusted, _true_densities(spectra, posterior, table))
     if summed is not None:
         of_sum, its_posterior, its_table = summed
-        summary["summed"] = compare_with_summed(
-            summary["integrated"], of_sum, its_posterior, table=its_table
-        )
+        summary["summed"] = compare_with_summed(summary["integrated"], of_sum, its_posterior, table=its_table)
     summary["check"] = {
         name: _median(np.asarray(table[name], dtype=float)[good])
         for name in table.colnames
@@ -160,7 +178,7 @@ def _log_sum(values: np.ndarray) -> float | None:
 
 
 def verdict(flags: np.ndarray, good: np.ndarray) -> list[str]:
-    """Say in sentences whether the result may be used.
+    """Return in sentences whether the result may be used.
 
     Parameters
     ----------
@@ -168,6 +186,10 @@ def verdict(flags: np.ndarray, good: np.ndarray) -> list[str]:
         Flags of the bins.
     good : ndarray of bool, shape (n,)
         Bins with an answer.
+
+    Returns
+    -------
+    list of str
     """
     n = len(flags)
     sentences = []
@@ -220,13 +242,13 @@ def compare_with_summed(
     for name in ("log_mass_formed", "log_sfr10", "log_sfr100", "mw_log_age", "mw_mh", "a_v"):
         value, bottom, top = (float(np.asarray(table[name + end])[0]) for end in ("", "_p16", "_p84"))
         bins = integrated[name]
-        apart = None if bins is None else value - bins
+        difference = None if bins is None else value - bins
         error = 0.5 * (top - bottom)
         result[name] = {
             "summed": _number(value),
             "bins": bins,
-            "difference": None if apart is None else _number(apart),
-            "n_sigma": None if apart is None or not error > 0 else _number(apart / error),
+            "difference": None if difference is None else _number(difference),
+            "n_sigma": None if difference is None or not error > 0 else _number(difference / error),
         }
     cum = posterior.cum_mass[0]
     bins = np.array([np.nan if value is None else value for value in integrated["cum_mass"]])
@@ -250,14 +272,14 @@ def _true_densities(spectra: Spectra, posterior: Posterior, table: QTable) -> di
     young = np.asarray(posterior.age_edges_myr[1:]) <= 1000.0
     weight = truth["mass_fraction"][:, young]
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {
+        densities = {
             "log_mass_density": np.log10(truth["mass_formed"]) - log_kpc2,
             "mh_young": np.nansum(weight * truth["mh"][:, young], axis=1) / weight.sum(axis=1),
             **{name: truth[name] for name in ("lw_mh", "mw_mh")},
         }
     if "log_sfr100" in truth:
-        found["log_sfr100_density"] = truth["log_sfr100"] - log_kpc2
-    return found
+        densities["log_sfr100_density"] = truth["log_sfr100"] - log_kpc2
+    return densities
 
 
 def compare_with_truth(
@@ -269,6 +291,15 @@ def compare_with_truth(
     prior: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Compare recovered and true maps bin by bin.
+
+    Parameters
+    ----------
+    spectra, posterior, table
+        As for `summarise`, of a simulated galaxy.
+    good : ndarray of bool, shape (n,)
+        Bins to compare.
+    prior : mapping, optional
+        As for `summarise`.
 
     Returns
     -------
@@ -293,20 +324,20 @@ def compare_with_truth(
     ):
         if name not in truth or name not in table.colnames:
             continue
-        found, true = np.asarray(table[name], dtype=float), truth[name]
-        use = good & np.isfinite(found) & np.isfinite(true)
+        answer, true = np.asarray(table[name], dtype=float), truth[name]
+        use = good & np.isfinite(answer) & np.isfinite(true)
         if not use.any():
             continue
-        difference = found[use] - true[use]
+        difference = answer[use] - true[use]
         entry: dict[str, Any] = {
             "rms": _number(np.sqrt(np.mean(difference**2))),
             "bias": _number(np.mean(difference)),
             "scatter": _number(np.std(difference)),
-            "correlation": _correlation(found[use], true[use]),
+            "correlation": _correlation(answer[use], true[use]),
             "n": int(use.sum()),
         }
         scalar = {"log_mass_formed": "log_ml"}.get(name, name)
-        offset = found - posterior.scalars[scalar]
+        offset = answer - posterior.scalars[scalar]
         for level in (0.68, 0.9):
             low, high = (end + offset for end in posterior.interval(scalar, level))
             entry[f"coverage_{round(100 * level)}"] = _number(
@@ -339,8 +370,13 @@ def prior_labels(
         Shards of the library, best held out of training.
     names : sequence of str
         Scalar labels.
+
+    Returns
+    -------
+    dict of ndarray
+        Label -> values, shape (n_mock,); without labels that a shard lacks.
     """
-    shards = [read_shard(path) for path in paths]
+    shards = [read_shard(Path(path)) for path in paths]
     return {
         name: np.concatenate([np.asarray(shard.labels[name], dtype=float) for shard in shards])
         for name in names

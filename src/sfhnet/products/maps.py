@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -18,6 +18,9 @@ from sfhnet.core.spectra import Spectra, Unbinned
 from sfhnet.inference.information import information
 from sfhnet.tools.hdf5 import atomic_write
 
+# Columns of the table that are no map, or one of integers.
+_NO_MAP = ("bin", "x", "y", "flags", "quality", "flag_words")
+
 
 def to_map(bin_map: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Paint the values of bins on the map; NaN outside.
@@ -28,6 +31,10 @@ def to_map(bin_map: np.ndarray, values: np.ndarray) -> np.ndarray:
         Bin of each spaxel, -1 outside.
     values : ndarray, shape (n,)
         One value a bin.
+
+    Returns
+    -------
+    ndarray of float32, shape (ny, nx)
     """
     padded = np.append(np.asarray(values, dtype=float), np.nan)
     return padded[np.where(bin_map >= 0, bin_map, len(values))].astype(np.float32)
@@ -61,9 +68,31 @@ def write_maps(
     -------
     Path
     """
-    header = (
-        WCS(fits.Header.fromstring(spectra.wcs_header)).to_header() if spectra.wcs_header else fits.Header()
-    )
+    hdus: list[fits.PrimaryHDU | fits.ImageHDU | fits.BinTableHDU] = [
+        _primary(spectra, posterior, provenance)
+    ]
+    wcs = WCS(fits.Header.fromstring(spectra.wcs_header)).to_header() if spectra.wcs_header else fits.Header()
+    for layer in _layers(spectra, posterior, table, prior=prior):
+        hdu = fits.ImageHDU(layer.image, wcs, name=layer.name.upper())
+        hdu.header["BUNIT"] = layer.unit
+        hdu.header["COMMENT"] = layer.comment
+        hdus.append(hdu)
+    hdus += [_age_bins(posterior), _flag_bits()]
+    with atomic_write(path) as partial:
+        fits.HDUList(hdus).writeto(partial)
+    return Path(path)
+
+
+class _Layer(NamedTuple):
+    """A map, shape (ny, nx) or (n_age, ny, nx), with what its header says."""
+
+    name: str
+    image: np.ndarray
+    unit: str
+    comment: str
+
+
+def _primary(spectra: Spectra, posterior: Posterior, provenance: Mapping[str, Any] | None) -> fits.PrimaryHDU:
     primary = fits.PrimaryHDU()
     primary.header["OBJECT"] = spectra.galaxy
     primary.header["REDSHIFT"] = (
@@ -79,70 +108,72 @@ def write_maps(
     for key in ("git_commit", "config_sha256", "code_sha256", "made_utc"):
         if provenance and key in provenance:
             primary.header.add_history(f"{key} {provenance[key]}")
-    hdus: list[fits.hdu.base.ExtensionHDU] = []
+    return primary
 
-    def add(name: str, image: np.ndarray, unit: str, comment: str) -> None:
-        hdu = fits.ImageHDU(image, header, name=name.upper())
-        hdu.header["BUNIT"] = unit
-        hdu.header["COMMENT"] = comment
-        hdus.append(hdu)
 
-    add("BIN", spectra.bin_map, "", "index of the bin, -1 outside")
-    reasons = ", ".join(f"{int(why)} {why.name.lower().replace('_', ' ')}" for why in Unbinned)
-    add("UNBINNED", np.asarray(spectra.unbinned, dtype=np.uint8), "", f"why a spaxel is in no bin: {reasons}")
-    add(
-        "WHITE",
-        np.asarray(spectra.white, dtype=np.float32),
-        f"{spectra.flux_unit_cgs:g} erg/s/cm2/Angstrom",
-        "mean flux",
-    )
+def _layers(
+    spectra: Spectra, posterior: Posterior, table: QTable, *, prior: Mapping[str, Any] | None
+) -> Iterator[_Layer]:
+    yield from _of_spaxels(spectra)
     for name in table.colnames:
-        if name in ("bin", "x", "y", "flags", "quality", "flag_words"):
-            continue
-        column = table[name]
-        base = name.removesuffix("_p16").removesuffix("_p84")
-        text = table[base].info.description or base
-        if name != base:
-            text += f", {'16th' if name.endswith('p16') else '84th'} percentile"
-        unit = str(column.unit) if column.unit is not None else _bracketed(text)
-        add(
-            name,
-            to_map(spectra.bin_map, np.asarray(getattr(column, "value", column), dtype=float)),
-            unit,
-            text,
-        )
+        if name not in _NO_MAP:
+            yield _of_column(spectra, table, name)
+    yield from _flags(spectra, table)
+    for name, values, unit, comment in _per_age(spectra, posterior, table, prior):
+        image = np.stack([to_map(spectra.bin_map, column) for column in values.T])
+        yield _Layer(name, image, unit, comment)
+
+
+def _of_spaxels(spectra: Spectra) -> Iterator[_Layer]:
+    yield _Layer("bin", spectra.bin_map, "", "index of the bin, -1 outside")
+    reasons = ", ".join(f"{int(why)} {why.name.lower().replace('_', ' ')}" for why in Unbinned)
+    unbinned = np.asarray(spectra.unbinned, dtype=np.uint8)
+    yield _Layer("unbinned", unbinned, "", f"why a spaxel is in no bin: {reasons}")
+    white = np.asarray(spectra.white, dtype=np.float32)
+    yield _Layer("white", white, f"{spectra.flux_unit_cgs:g} erg/s/cm2/Angstrom", "mean flux")
+
+
+def _of_column(spectra: Spectra, table: QTable, name: str) -> _Layer:
+    column = table[name]
+    base = name.removesuffix("_p16").removesuffix("_p84")
+    text = table[base].info.description or base
+    if name != base:
+        text += f", {'16th' if name.endswith('p16') else '84th'} percentile"
+    unit = str(column.unit) if column.unit is not None else _bracketed(text)
+    values = np.asarray(getattr(column, "value", column), dtype=float)
+    return _Layer(name, to_map(spectra.bin_map, values), unit, text)
+
+
+def _flags(spectra: Spectra, table: QTable) -> Iterator[_Layer]:
     # Flags are exact: integers, and outside, where nothing was looked at, 0 (flags) or -1 (quality).
     for name, outside, comment in (
         ("flags", 0, "sum of the bits in FLAG_BITS"),
         ("quality", -1, f"{table['quality'].info.description}; -1 outside"),
     ):
         padded = np.append(np.asarray(table[name]).astype(np.int32), np.int32(outside))
-        add(name, padded[np.where(spectra.bin_map >= 0, spectra.bin_map, -1)], "", comment)
-    for name, values, unit, comment in _per_age(spectra, posterior, table, prior):
-        add(name, np.stack([to_map(spectra.bin_map, column) for column in values.T]), unit, comment)
+        yield _Layer(name, padded[np.where(spectra.bin_map >= 0, spectra.bin_map, -1)], "", comment)
+
+
+def _age_bins(posterior: Posterior) -> fits.BinTableHDU:
     edges = np.asarray(posterior.age_edges_myr, dtype=float)
-    hdus.append(
-        fits.BinTableHDU.from_columns(
-            [
-                fits.Column("AGE_MIN", "D", unit="Myr", array=edges[:-1]),
-                fits.Column("AGE_MAX", "D", unit="Myr", array=edges[1:]),
-            ],
-            name="AGE_BINS",
-        )
+    return fits.BinTableHDU.from_columns(
+        [
+            fits.Column("AGE_MIN", "D", unit="Myr", array=edges[:-1]),
+            fits.Column("AGE_MAX", "D", unit="Myr", array=edges[1:]),
+        ],
+        name="AGE_BINS",
     )
-    hdus.append(
-        fits.BinTableHDU.from_columns(
-            [
-                fits.Column("BIT", "J", array=[int(flag) for flag in MEANING]),
-                fits.Column("NAME", "24A", array=[flag.name for flag in MEANING]),
-                fits.Column("MEANING", "120A", array=list(MEANING.values())),
-            ],
-            name="FLAG_BITS",
-        )
+
+
+def _flag_bits() -> fits.BinTableHDU:
+    return fits.BinTableHDU.from_columns(
+        [
+            fits.Column("BIT", "J", array=[int(flag) for flag in MEANING]),
+            fits.Column("NAME", "24A", array=[flag.name for flag in MEANING]),
+            fits.Column("MEANING", "120A", array=list(MEANING.values())),
+        ],
+        name="FLAG_BITS",
     )
-    with atomic_write(path) as partial:
-        fits.HDUList([primary, *hdus]).writeto(partial)
-    return Path(path)
 
 
 def _per_age(
@@ -175,7 +206,21 @@ def _bracketed(text: str) -> str:
 
 
 def write_table(path: str | os.PathLike, table: QTable, meta: Mapping[str, Any]) -> Path:
-    """Write the table of bins as ECSV (text, with units and descriptions)."""
+    """Write the table of bins as ECSV (text, with units and descriptions).
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    table : QTable
+        From `sfhnet.products.bin_table.bin_columns`.
+    meta : mapping
+        Plain data for the head of the file.
+
+    Returns
+    -------
+    Path
+    """
     table = table.copy()
     table.meta.update(dict(meta))
     with atomic_write(path) as partial:

@@ -101,13 +101,25 @@ def _shared(pull: np.ndarray, rest: np.ndarray, errors: np.ndarray, field: np.nd
 
 
 def half_width(table: QTable, name: str) -> np.ndarray:
-    """Give half of the 68 % interval of a column, shape (n,)."""
+    """Return half of the 68 % interval of a column.
+
+    Parameters
+    ----------
+    table : QTable
+        From `sfhnet.products.bin_table.bin_columns`.
+    name : str
+        Column; those of its ends are ``{name}_p16`` and ``{name}_p84``.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
     low, high = (np.asarray(table[f"{name}_{end}"], dtype=float) for end in ("p16", "p84"))
     return 0.5 * (high - low)
 
 
 def scales(spectra: Spectra) -> dict[str, float]:
-    """Give what an arcsecond is in kpc, and in R25 where that is known."""
+    """Return what an arcsecond is in kpc (``kpc``), and in R25 where that is known (``r25``)."""
     result = {"kpc": arcsec_kpc(spectra)}
     if spectra.meta.get("r25_arcsec"):
         result["r25"] = 1 / spectra.meta["r25_arcsec"]
@@ -119,6 +131,20 @@ def gradients(spectra: Spectra, table: QTable, good: np.ndarray) -> dict[str, An
 
     For a simulated galaxy ``true_slope`` is that of the true values of the same bins with the same weights, and
     ``n_sigma`` how many errors lie between.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Prepared spectra.
+    table : QTable
+        From `sfhnet.products.bin_table.bin_columns`.
+    good : ndarray of bool, shape (n,)
+        Bins to use.
+
+    Returns
+    -------
+    dict
+        ``{quantity}_per_kpc``, ``{quantity}_per_r25`` -> what `gradient` returns.
     """
     radius_arcsec = np.asarray(table["radius"].value, dtype=float)
     angle = np.arctan2(spectra.y_arcsec, spectra.x_arcsec)
@@ -130,16 +156,23 @@ def gradients(spectra: Spectra, table: QTable, good: np.ndarray) -> dict[str, An
         values, errors = np.asarray(table[name], dtype=float), half_width(table, name)
         for label, scale in scales(spectra).items():
             fit = gradient(radius_arcsec * scale, values, errors, good=good, sector=sector, field=field)
-            if name in spectra.truth and fit["slope"] is not None:
+            slope, error = fit["slope"], fit["slope_err"]
+            if name in spectra.truth and slope is not None and error is not None:
                 true = gradient(radius_arcsec * scale, spectra.truth[name], errors, good=good)
                 fit["true_slope"] = true["slope"]
-                fit["n_sigma"] = (fit["slope"] - true["slope"]) / fit["slope_err"]
+                known = true["slope"]
+                fit["n_sigma"] = None if known is None else (slope - known) / error
             result[f"{name}_per_{label}"] = fit
     return result
 
 
 def profiles(spectra: Spectra, table: QTable, good: np.ndarray) -> dict[str, Any]:
     """Average the bins in rings of the disc that hold equal numbers of bins.
+
+    Parameters
+    ----------
+    spectra, table, good
+        As of `gradients`.
 
     Returns
     -------
@@ -183,6 +216,15 @@ def plane(
 
     Weighted least squares with errors and the scatter about the plane; errors of a, b and at_pivot from 300 bootstrap
     samples of the bins. The densities' own errors are not allowed for and flatten the plane somewhat.
+
+    Parameters
+    ----------
+    log_mass_density, log_sfr_density : ndarray, shape (n,)
+        log10 of Msun/kpc2 and Msun/yr/kpc2.
+    values, errors : ndarray, shape (n,)
+        What depends on them, and its errors.
+    good : ndarray of bool, shape (n,)
+        Bins to use.
 
     Returns
     -------
@@ -231,17 +273,22 @@ def planes(table: QTable, good: np.ndarray, truth: dict[str, np.ndarray]) -> dic
     Parameters
     ----------
     table : QTable
-        From `sfhnet.products.maps.bin_columns`.
+        From `sfhnet.products.bin_table.bin_columns`.
     good : ndarray of bool, shape (n,)
         Bins to use.
     truth : dict of ndarray
         True values where they are known: the same plane is fitted to them as ``true_mass_slope``, ``true_sfr_slope``.
+
+    Returns
+    -------
+    dict
+        Quantity -> what `plane` returns.
     """
     result = {}
-    densities = [np.asarray(table[name], dtype=float) for name in ("log_mass_density", "log_sfr100_density")]
+    mass, sfr = (np.asarray(table[name], dtype=float) for name in ("log_mass_density", "log_sfr100_density"))
     for name in _PLANES:
         errors = half_width(table, name)
-        fit = plane(*densities, np.asarray(table[name], dtype=float), errors=errors, good=good)
+        fit = plane(mass, sfr, np.asarray(table[name], dtype=float), errors=errors, good=good)
         if (
             all(key in truth for key in ("log_mass_density", "log_sfr100_density", name))
             and fit["scatter"] is not None

@@ -14,8 +14,6 @@ __all__ = ["summed_spectrum"]
 
 # A pixel of the sum counts when this share of the galaxy's light has it; the bins that lack it are made up for by scaling.
 _MIN_SHARE = 0.8
-# Properties of one place; the sum has its light-weighted mean.
-_MEANS = ("redshift", "velocity_kms", "x_arcsec", "y_arcsec", "smoothing_aa", "sigma_kms", "noise_scale")
 
 
 def summed_spectrum(spectra: Spectra) -> Spectra:
@@ -61,8 +59,11 @@ def summed_spectrum(spectra: Spectra) -> Spectra:
     flags = np.uint32(0)
     if not band_mask.all():
         flags |= np.uint32(Flag.MISSING_BANDS)
-    values = {name: np.array([weight[good] @ getattr(spectra, name)[good]]) for name in _MEANS}
-    unknown = {name: np.full(1, np.nan) for name in ("velocity_err_kms", "sigma_err_kms")}
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        """Return the light-weighted mean of what is a property of one place, shape (1,)."""
+        return np.array([weight[good] @ values[good]])
+
     return replace(
         spectra,
         flux=flux[None],
@@ -80,8 +81,15 @@ def summed_spectrum(spectra: Spectra) -> Spectra:
         white=np.full((1, 1), np.nan, dtype=np.float32),
         meta=spectra.meta | {"summed_bins": int(good.sum())},
         truth={},
-        **values,
-        **unknown,
+        redshift=mean(spectra.redshift),
+        velocity_kms=mean(spectra.velocity_kms),
+        velocity_err_kms=np.full(1, np.nan),
+        sigma_kms=mean(spectra.sigma_kms),
+        sigma_err_kms=np.full(1, np.nan),
+        x_arcsec=mean(spectra.x_arcsec),
+        y_arcsec=mean(spectra.y_arcsec),
+        smoothing_aa=mean(spectra.smoothing_aa),
+        noise_scale=mean(spectra.noise_scale),
     )
 
 
@@ -95,6 +103,6 @@ def _bands(
     flux = np.where(measured, spectra.band_flux, 0.0).sum(axis=0) * scale
     # The floor of the bands' errors is a zero point, which all bins share: relative errors do not average down.
     relative = np.where(measured, spectra.band_sigma, 0.0).sum(axis=0) * scale
-    synthetic = np.where(measured, spectra.band_synthetic, 0.0).sum(axis=0) * scale
+    synthetic = np.where(measured, np.asarray(spectra.band_synthetic), 0.0).sum(axis=0) * scale
     synthetic = np.where(there & np.isfinite(synthetic) & (synthetic > 0), synthetic, np.nan)
     return np.where(there, flux, 0.0), np.where(there, relative, 1.0), there, synthetic

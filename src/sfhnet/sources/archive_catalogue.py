@@ -95,18 +95,18 @@ def find_eso(prefix: str, tap_url: str = ESO_TAP) -> list[Remote]:
     )
     try:
         rows = pyvo.dal.TAPService(tap_url).run_sync(query)
-        found: dict[str, Remote] = {}
+        files: dict[str, Remote] = {}
         for row in rows:
             links = pyvo.dal.adhoc.DatalinkResults.from_result_url(str(row["access_url"]))
             for link in links.to_table():
                 remote = _eso_file(link)
                 if remote is not None:
-                    found[remote.name] = remote
+                    files[remote.name] = remote
     except (pyvo.DALServiceError, pyvo.DALQueryError, pyvo.DALFormatError, KeyError, ValueError) as error:
         raise ArchiveError(f"{tap_url} answers what is not understood: {error}") from error
-    if not found:
+    if not files:
         raise ArchiveError(f"{tap_url} lists no file {prefix}* in the collection PHANGS")
-    return list(found.values())
+    return list(files.values())
 
 
 def _eso_file(link: Any) -> Remote | None:
@@ -153,7 +153,7 @@ def find_mast(ra_deg: float, dec_deg: float) -> list[Remote]:
             provenance_name=["PHANGS-HST", "phangs-hst"],
         )
         products = observations.get_product_list(rows) if len(rows) else []
-        found = {
+        files = {
             str(row["productFilename"]): Remote(
                 str(row["productFilename"]),
                 f"{server}/api/v0.1/Download/file?uri={quote(str(row['dataURI']), safe=':/')}",
@@ -163,14 +163,27 @@ def find_mast(ra_deg: float, dec_deg: float) -> list[Remote]:
         }
     except (requests.exceptions.RequestException, KeyError, ValueError, TimeoutError) as error:
         raise ArchiveError(f"{server} answers what is not understood: {error}") from error
-    if not found:
+    if not files:
         raise ArchiveError(
             f"{server} lists no image of PHANGS-HST within {_RADIUS_DEG} degrees of {ra_deg} {dec_deg}"
         )
-    return list(found.values())
+    return list(files.values())
 
 
 def nearest(names: Sequence[str], wanted: str) -> str:
-    """Name in a catalogue that is nearest to one that is not there."""
+    """Return the name in a catalogue that is nearest to one that is not there.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names in the catalogue.
+    wanted : str
+        Name that is not.
+
+    Returns
+    -------
+    str
+        Empty where none is near.
+    """
     close = difflib.get_close_matches(wanted, names, 1, 0.6)
     return close[0] if close else ""

@@ -10,13 +10,13 @@ from sfhnet.tools.provenance import sha256_file
 
 
 def checksum_path(path: str | os.PathLike) -> Path:
-    """Where the checksum of a file is kept: beside it, as ``sha256sum`` writes and checks it."""
+    """Return where the checksum of a file is kept: beside it, as ``sha256sum`` writes and checks it."""
     path = Path(path)
     return path.with_name(path.name + ".sha256")
 
 
 def recorded_checksum(path: str | os.PathLike) -> str | None:
-    """Give the checksum that a file had when it arrived, or None if none was recorded."""
+    """Return the checksum that a file had when it arrived, or None if none was recorded."""
     kept = checksum_path(path)
     if not kept.is_file():
         return None
@@ -33,6 +33,11 @@ def record_checksum(path: str | os.PathLike, sha256: str | None = None) -> str:
         File.
     sha256 : str, optional
         Its checksum, if it is known; computed otherwise.
+
+    Returns
+    -------
+    str
+        The checksum, in hexadecimal.
     """
     path = Path(path)
     sha256 = sha256 or sha256_file(path)
@@ -59,7 +64,19 @@ def verify(path: str | os.PathLike) -> str | None:
 
 
 def changed(path: str | os.PathLike, kept: str, found: str) -> str:
-    """Say that a file is no longer what arrived, and what to do."""
+    """Return the sentence that says that a file is no longer what arrived, and what to do.
+
+    Parameters
+    ----------
+    path : path
+        File.
+    kept, found : str
+        Checksums recorded when it arrived, and of today.
+
+    Returns
+    -------
+    str
+    """
     return (
         f"{path} has sha256 {found}, but {kept} was recorded when it arrived: it is damaged or was changed. Delete it "
         f"and fetch it again, or delete {checksum_path(path).name} beside it if the change is meant"

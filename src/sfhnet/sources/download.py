@@ -168,12 +168,12 @@ def _receive(source: _Source, part: Path, note: Path) -> None:
     url, n_bytes = source.url, source.n_bytes
     start = _size(part)
     state = _State(**json.loads(note.read_text())) if note.is_file() else None
-    if start and (state is None or state.url != redacted(url)):
+    if state is None or state.url != redacted(url):
         start = 0
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-        if state.tag:
+        if state is not None and state.tag:
             headers["If-Range"] = state.tag
     with source.session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
         if answer.status_code == 416 and state is not None and start == state.n_bytes:
@@ -223,7 +223,7 @@ def _discard(*files: Path) -> None:
 
 
 def _put(part: Path, path: Path) -> None:
-    """Give the whole file its name, also where the folder of parts is on another disk."""
+    """Rename the whole file, also where the folder of parts is on another disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with part.open("rb") as handle:
         os.fsync(handle.fileno())
@@ -274,7 +274,7 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    """The innermost reason, in words."""
+    """Return the innermost reason, in words."""
     reason: object = error
     while isinstance(reason, Exception) and (
         inner := getattr(reason, "reason", None) or (reason.args or [""])[0]

@@ -151,8 +151,8 @@ class Fetcher:
             return None
         folder = self.registry.source(key).mirror
         places = [f"{key}/{file.name}", file.mirror, f"{folder}/{file.name}" if folder else None]
-        found = (self.mirror / place for place in places if place is not None)
-        return next((path for path in found if path.is_file()), None)
+        paths = (self.mirror / place for place in places if place is not None)
+        return next((path for path in paths if path.is_file()), None)
 
     def _from_archive(self, archive: str, key: str, files: list[SourceFile]) -> None:
         whole = self._archive(archive)
@@ -164,7 +164,7 @@ class Fetcher:
             raise FetchError(f"{whole} has no member {', '.join(wanted)}; correct data/sources.yaml")
 
     def _archive(self, key: str) -> Path:
-        """Path of a distribution file, downloaded if it is neither in the mirror nor in the cache."""
+        """Return the path of a distribution file, downloaded if it is neither in the mirror nor in the cache."""
         archive = self.registry.archives[key]
         if self.mirror is not None and (self.mirror / archive.file).is_file():
             path = self.mirror / archive.file
@@ -265,9 +265,9 @@ def _members(archive: Path, wanted: set[str]) -> Iterator[tuple[str, IO[bytes]]]
                 for info in bundle:
                     # Links and devices are no files of ours, whatever their names.
                     if info.name in wanted and info.isreg():
-                        stream = bundle.extractfile(info)
-                        if stream is not None:
-                            yield info.name, stream
+                        content = bundle.extractfile(info)
+                        if content is not None:
+                            yield info.name, content
     except (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError) as error:
         raise FetchError(f"{archive} is damaged ({error}); delete it and fetch again") from error
 

@@ -123,11 +123,11 @@ def _links(
         folder = Path(url2pathname(urlsplit(url).path)) if scheme else Path(url)
         if is_index:
             folder = folder / canonicalize_name(package)
-        page = folder / "index.html" if folder.is_dir() else folder
-        if page.is_file() and page.suffix == ".html":
-            html = page.read_bytes()
-            for found in ProjectPage.from_html(package, html, base_url=page.resolve().as_uri()).packages:
-                yield found.filename, found.url
+        listing = folder / "index.html" if folder.is_dir() else folder
+        if listing.is_file() and listing.suffix == ".html":
+            html = listing.read_bytes()
+            for link in ProjectPage.from_html(package, html, base_url=listing.resolve().as_uri()).packages:
+                yield link.filename, link.url
         elif folder.is_dir():
             for path in sorted(folder.iterdir()):
                 yield path.name, path.resolve().as_uri()
@@ -143,8 +143,8 @@ def _links(
             response = session.get(url, timeout=timeout_s)
             response.raise_for_status()
             page = ProjectPage.from_html(package, response.content, base_url=response.url)
-    for found in page.packages:
-        yield found.filename, found.url
+    for link in page.packages:
+        yield link.filename, link.url
 
 
 def _with_credentials(link: str, index: str) -> str:

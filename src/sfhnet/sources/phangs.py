@@ -15,7 +15,7 @@ from sfhnet.sources.archive_catalogue import (
     nearest,
 )
 from sfhnet.sources.download import DownloadError, download
-from sfhnet.sources.sample_sheet import Galaxy
+from sfhnet.sources.sheet_row import Galaxy
 from sfhnet.sources.wanted_files import Wanted, wanted_files
 
 _log = logging.getLogger("sfhnet.archives")
@@ -98,7 +98,7 @@ class PhangsFetcher:
 
 
 def by_hand(files: list[Wanted]) -> str:
-    """Say what to download from where without this program, and where to put it."""
+    """Return what to download from where without this program, and where to put it, in lines for people."""
     lines = ["Without a network here, get these on another machine:"]
     for archive, how in (
         ("ESO", f"{ESO_PAGE} (collection PHANGS, target {{galaxy}}; a cube has up to 70 GB)"),
@@ -117,5 +117,5 @@ def by_hand(files: list[Wanted]) -> str:
 
 
 def size_text(n_bytes: int | None) -> str:
-    """Size for people."""
+    """Return a size for people, in GB."""
     return "size unknown" if n_bytes is None else f"{n_bytes / 1e9:.2f} GB"

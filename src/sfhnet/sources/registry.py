@@ -135,7 +135,7 @@ class Registry(Section):
         return self
 
     def source(self, key: str) -> Source:
-        """Give the source of that key.
+        """Return the source of that key.
 
         Raises
         ------
@@ -149,24 +149,70 @@ class Registry(Section):
         return self.sources[key]
 
     def archive_of(self, key: str, file: SourceFile) -> str | None:
-        """Key of the archive that holds a file, or None if it has an address of its own."""
+        """Return which archive holds a file.
+
+        Parameters
+        ----------
+        key : str
+            Source of the file.
+        file : SourceFile
+            File.
+
+        Returns
+        -------
+        str or None
+            Key of the archive; None if the file has an address of its own.
+        """
         return file.archive or (None if file.url else self.sources[key].archive)
 
     def member_of(self, key: str, file: SourceFile) -> str:
-        """Path of a file in its archive."""
+        """Return the path of a file in its archive.
+
+        Parameters
+        ----------
+        key, file : str, SourceFile
+            As of `archive_of`.
+
+        Returns
+        -------
+        str
+        """
         return file.member or str(PurePosixPath(self.sources[key].folder) / file.name)
 
     def url_of(self, key: str, file: SourceFile) -> str | None:
-        """Address of a file, if it has one."""
+        """Return the address of a file.
+
+        Parameters
+        ----------
+        key, file : str, SourceFile
+            As of `archive_of`.
+
+        Returns
+        -------
+        str or None
+            None if it has none.
+        """
         base = self.sources[key].url
         return file.url or (base + file.name if base else None)
 
     def paths(self, key: str, data_dir: str | os.PathLike = "data") -> list[Path]:
-        """Where the files of a source are kept."""
+        """Return where the files of a source are kept.
+
+        Parameters
+        ----------
+        key : str
+            Source.
+        data_dir : path
+            Folder of all sources.
+
+        Returns
+        -------
+        list of Path
+        """
         return [Path(data_dir) / key / file.name for file in self.source(key).files]
 
     def default_keys(self) -> list[str]:
-        """Sources that the default run needs."""
+        """Return the keys of the sources that the default run needs."""
         return [key for key, source in self.sources.items() if source.default]
 
     def select(self, keys: Iterable[str]) -> list[str]:

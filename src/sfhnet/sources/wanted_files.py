@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfhnet.sources.sample_sheet import ARCHIVED, Galaxy, weights_of
+from sfhnet.sources.hst_file_names import weights_of
+from sfhnet.sources.sheet_row import ARCHIVED, Galaxy
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ __all__ = ["atomic_write", "plain", "read_json", "write_bytes", "write_json", "w
 
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a path beside `path` to write to; rename it to `path` when the block ends without an error.
+    """Yield a path beside `path` to write to; rename it to `path` when the block ends without an error.
 
     A killed or failed writer leaves `path` as it was: absent, or the earlier whole file. The name of the
     unfinished file ends like `path`, for writers that choose the format by the suffix.
@@ -45,14 +45,40 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike, text: str) -> Path:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished file shall be.
+    text : str
+        Its content.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return Path(path)
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> Path:
-    """Write bytes atomically."""
+    """Write bytes atomically.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished file shall be.
+    data : bytes
+        Its content.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
     with atomic_write(path) as partial:
         partial.write_bytes(data)
     return Path(path)
@@ -60,6 +86,18 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> Path:
 
 def write_json(path: str | os.PathLike, data: Any) -> Path:
     """Write JSON atomically: indented, keys in the given order, numpy numbers and arrays as plain ones.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished file shall be.
+    data
+        Its content: plain data, numpy's numbers and arrays, and paths.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
@@ -86,7 +124,7 @@ def read_json(path: str | os.PathLike) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Give numpy numbers and arrays and paths as plain data, for ``json.dumps(..., default=plain)``."""
+    """Return numpy numbers and arrays and paths as plain data, for ``json.dumps(..., default=plain)``."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, os.PathLike):

@@ -71,6 +71,18 @@ def create_h5(
 def open_h5(path: str | os.PathLike, schema: str, version: int) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading and check that it is whole and of the expected kind.
 
+    Parameters
+    ----------
+    path : path
+        File to read.
+    schema, version : str, int
+        What `create_h5` was given.
+
+    Yields
+    ------
+    h5py.File
+        Open for reading.
+
     Raises
     ------
     FileNotFoundError
@@ -129,6 +141,11 @@ def put(
         For ``create_dataset``; large arrays are by default shuffled and gzipped at level 1, pass
         ``compression=None`` for none.
 
+    Returns
+    -------
+    h5py.Dataset
+        What was stored, for further attributes.
+
     Raises
     ------
     ValueError
@@ -152,6 +169,20 @@ def read_dataset(
     group: h5py.Group, name: str, unit: str | None = None, *, axes: str | None = None
 ) -> np.ndarray:
     """Read a dataset whole, and check its unit and axes if these are given.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        File or group.
+    name : str
+        Name of the dataset.
+    unit, axes : str, optional
+        What `put` was given.
+
+    Returns
+    -------
+    ndarray
+        In the shape in which it was stored.
 
     Raises
     ------

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -18,7 +18,7 @@ _log = logging.getLogger("sfhnet.tools.progress")
 
 
 def on_terminal() -> bool:
-    """Tell whether standard error is a terminal that a bar can be drawn on (a pseudo-terminal may have no size)."""
+    """Return whether standard error is a terminal that a bar can be drawn on (a pseudo-terminal may have no size)."""
     try:
         return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
     except (OSError, ValueError):
@@ -65,7 +65,15 @@ class Progress:
         return self
 
     def update(self, n: int = 1, note: str = "") -> None:
-        """Report `n` more units done, and what to say beside (e.g. the loss)."""
+        """Report work done.
+
+        Parameters
+        ----------
+        n : int
+            Units done since the last report.
+        note : str
+            What to say beside, e.g. the loss.
+        """
         self.done += n
         self._note = note or self._note
         self._bar.update(n)
@@ -113,10 +121,17 @@ def track(
         What is being done.
     total : int, optional
         How many there are; found by ``len`` where possible.
-    unit, every_s
-        As in `Progress`.
+    unit : str
+        What is counted, as in `Progress`.
+    every_s : float
+        Seconds between lines in a log.
+
+    Yields
+    ------
+    T
+        The items, in their order.
     """
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with Progress(total, description, unit, every_s=every_s) as progress:
         for item in items:

@@ -81,7 +81,18 @@ def fingerprint(modules: Iterable[str], src: Path = SRC, without: Iterable[str] 
 
 
 def code_modules(modules: Iterable[str], src: Path = SRC, without: Iterable[str] = ()) -> dict[str, Path]:
-    """List the modules that `fingerprint` covers, by dotted name, with their files."""
+    """List the modules that `fingerprint` covers.
+
+    Parameters
+    ----------
+    modules, src, without
+        As of `fingerprint`, which says what is refused.
+
+    Returns
+    -------
+    dict of str to Path
+        Dotted name -> file.
+    """
     left_out = frozenset(without)
     found: dict[str, Path] = {}
     waiting: list[tuple[str, Path]] = []
@@ -113,7 +124,7 @@ def sha256_file(path: str | os.PathLike) -> str:
 
 
 def git_commit(root: Path | None = CHECKOUT) -> str:
-    """Give the commit of the checkout, ``-dirty`` appended if tracked files differ; ``unknown`` outside git.
+    """Return the commit of the checkout, ``-dirty`` appended if tracked files differ; ``unknown`` outside git.
 
     An installed package has no commit: the repository that its environment may lie in is another's.
     """
@@ -128,7 +139,7 @@ def git_commit(root: Path | None = CHECKOUT) -> str:
 
 
 def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
-    """Give the versions of Python and of those of `packages` that are installed."""
+    """Return the versions of Python and of those of `packages` that are installed."""
     result = {"python": platform.python_version()}
     for name in packages:
         try:
@@ -160,6 +171,11 @@ def provenance(
         Seed of the random numbers.
     **extra
         Anything else worth knowing, JSON data.
+
+    Returns
+    -------
+    dict
+        Plain data: when and with what program, commit, versions, hashes of inputs, configuration and code, seed.
     """
     data = config.model_dump(mode="json") if hasattr(config, "model_dump") else config
     named = inputs if isinstance(inputs, Mapping) else {Path(path).name: path for path in inputs}

@@ -36,6 +36,10 @@ def stream(name: str, seed: int, *numbers: int) -> np.random.Generator:
     *numbers : int
         What tells streams of one name apart: shard, epoch, step ...
 
+    Returns
+    -------
+    numpy.random.Generator
+
     Raises
     ------
     ValueError
@@ -45,19 +49,47 @@ def stream(name: str, seed: int, *numbers: int) -> np.random.Generator:
 
 
 def stream_seed(name: str, seed: int, *numbers: int) -> int:
-    """Return a seed of 63 bits from a stream, for generators that take nothing else; arguments as of `stream`."""
+    """Return a seed of 63 bits from a stream, for generators that take nothing else.
+
+    Parameters
+    ----------
+    name, seed, *numbers
+        As of `stream`, which says what is refused.
+
+    Returns
+    -------
+    int
+    """
     return int(_sequence(name, seed, *numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 def torch_stream(name: str, seed: int, *numbers: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return torch's generator of a stream; arguments as of `stream`. On the CPU torch uses 32 bits of its seed."""
+    """Return torch's generator of a stream. On the CPU torch uses 32 bits of its seed.
+
+    Parameters
+    ----------
+    name, seed, *numbers
+        As of `stream`, which says what is refused.
+    device : torch.device or str
+        Where the numbers are drawn.
+
+    Returns
+    -------
+    torch.Generator
+    """
     import torch
 
     return torch.Generator(device=device).manual_seed(stream_seed(name, seed, *numbers))
 
 
 def seed_torch(name: str, seed: int, *numbers: int) -> None:
-    """Seed torch's global generator, for what takes no other (weights, dropout); arguments as of `stream`."""
+    """Seed torch's global generator, for what takes no other (weights, dropout).
+
+    Parameters
+    ----------
+    name, seed, *numbers
+        As of `stream`, which says what is refused.
+    """
     import torch
 
     torch.manual_seed(stream_seed(name, seed, *numbers))
@@ -69,10 +101,10 @@ def _sequence(name: str, seed: int, *numbers: int) -> np.random.SeedSequence:
             f"no random stream {name!r}; add it, with what it draws, to sfhnet.tools.stream_names, which has "
             f"{', '.join(STREAMS)}"
         )
-    seed, *numbers = map(operator.index, (seed, *numbers))
-    if not 0 <= seed < _SEEDS or not all(0 <= number < _NUMBERS for number in numbers):
+    seed, *key = map(operator.index, (seed, *numbers))
+    if not 0 <= seed < _SEEDS or not all(0 <= number < _NUMBERS for number in key):
         raise ValueError(
-            f"random stream {name!r}: seed {seed} and numbers {numbers} must be whole, not negative, and below "
+            f"random stream {name!r}: seed {seed} and numbers {key} must be whole, not negative, and below "
             "2**128 and 2**32"
         )
-    return np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()), *numbers))
+    return np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()), *key))

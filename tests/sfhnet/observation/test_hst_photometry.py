@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from galaxy_files import map_header, write_image
 from sfhnet.observation.hst_image import read_image
 from sfhnet.observation.hst_photometry import image_field, matching_kernel, measure_bands
-from sfhnet.sources.sample_sheet import weights_of
+from sfhnet.sources.hst_file_names import weights_of
 
 N = 24
 PHOTFLAM = 1.8e-19

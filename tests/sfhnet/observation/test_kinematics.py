@@ -98,7 +98,9 @@ def test_other_instrument(library):
 
 def test_noise_alone_is_not_fitted(fitter, rng):
     start = Kinematics(12.0, 1.0, 77.0, 1.0, 1.0, 1.0, True)
-    found = fitter.fit(1 + 3 * rng.standard_normal(WAVE_AA.size), np.full(WAVE_AA.size, 9.0), GOOD, start=start)
+    found = fitter.fit(
+        1 + 3 * rng.standard_normal(WAVE_AA.size), np.full(WAVE_AA.size, 9.0), GOOD, start=start
+    )
     assert not found.fitted
     assert (found.velocity_kms, found.sigma_kms) == (12.0, 77.0)
     assert np.isnan(found.velocity_err_kms)

@@ -1,4 +1,4 @@
-"""The spectra file and its guards, single spectra of real galaxies, and rows of the galaxy table."""
+"""The spectra file and its guards, single spectra of real galaxies, and rows of the sample sheet."""
 
 import numpy as np
 import pytest

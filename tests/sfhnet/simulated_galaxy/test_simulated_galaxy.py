@@ -22,7 +22,7 @@ from sfhnet.observation.true_maps import truth_in_bins
 from sfhnet.simulated_galaxy.disc import disc_history, places_in_disc
 from sfhnet.simulated_galaxy.instrument_errors import draw_errors
 from sfhnet.simulated_galaxy.observe import map_wcs, simulate_galaxy, sky_offsets
-from sfhnet.sources.sample_sheet import Galaxy
+from sfhnet.sources.sheet_row import Galaxy
 
 EDGES_YR = 1e6 * np.array(
     [0, 10, 20, 40, 63, 100, 180, 320, 560, 1000, 1800, 3200, 5000, 7100, 9000, 11200, 13800]
