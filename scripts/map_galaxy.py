@@ -41,7 +41,8 @@ if __name__ == "__main__":
     from sfhnet.core.spectra import Spectra
     from sfhnet.predictive_check.result import Predictive
     from sfhnet.products.bin_table import bin_columns
-    from sfhnet.products.galaxy_summary import prior_labels, summarise
+    from sfhnet.products.comparisons import prior_labels
+    from sfhnet.products.galaxy_summary import summarise
     from sfhnet.products.maps import write_maps, write_table
     from sfhnet.tools.hdf5 import read_json, write_json
     from sfhnet.tools.provenance import provenance

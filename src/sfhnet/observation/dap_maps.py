@@ -45,7 +45,7 @@ class DapMaps:
     velocity_kms, velocity_err_kms, sigma_kms, sigma_err_kms : ndarray, shape (ny, nx)
         Stellar velocity relative to ``systemic``, dispersion freed of the instrument, and their formal errors; NaN
         where not measured.
-    found : dict
+    extensions : dict
         Quantity -> extension that it came from.
     """
 
@@ -56,7 +56,7 @@ class DapMaps:
     velocity_err_kms: np.ndarray
     sigma_kms: np.ndarray
     sigma_err_kms: np.ndarray
-    found: dict[str, str]
+    extensions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def read_maps(
         velocity_err_kms=measured["velocity_err"],
         sigma_kms=measured["sigma"],
         sigma_err_kms=measured["sigma_err"],
-        found=extensions,
+        extensions=extensions,
     )
 
 

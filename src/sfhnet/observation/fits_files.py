@@ -59,6 +59,35 @@ def image_hdus(hdus: fits.HDUList) -> list[fits.hdu.image.ImageHDU]:
     return [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2]
 
 
+def science_image(hdus: fits.HDUList, where: str) -> fits.hdu.image.ImageHDU:
+    """Return the extension SCI, else the first that holds a 2-D image.
+
+    Parameters
+    ----------
+    hdus : HDUList
+        File, open.
+    where : str
+        Galaxy and file for the error message.
+
+    Returns
+    -------
+    astropy.io.fits.ImageHDU
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if "SCI" in hdus:
+        return hdus["SCI"]
+    images = image_hdus(hdus)
+    if images:
+        return images[0]
+    raise ValueError(
+        f"{where} holds no 2-D image (found {[hdu.name for hdu in hdus]}); give a drizzled image"
+    )
+
+
 def _check_size(hdus: fits.HDUList, path: Path, galaxy: str) -> None:
     size = path.stat().st_size
     end = 0

@@ -12,9 +12,9 @@ from astropy.io import fits
 from astropy.stats import sigma_clipped_stats
 from astropy.wcs import WCS
 
-from sfhnet.observation.fits_files import open_fits
+from sfhnet.observation.fits_files import open_fits, science_image
+from sfhnet.observation.hst_errors import read_weights, valid_and_variance
 from sfhnet.observation.wavelengths_and_units import parse_flux_unit
-from sfhnet.sources.hst_file_names import weights_of
 
 _COUNT_RATES = ("ELECTRONS/S", "ELECTRON/S", "E-/S", "COUNTS/S", "COUNT/S", "E/S")
 _COUNTS = ("ELECTRONS", "ELECTRON", "COUNTS", "COUNT", "E-", "DN")
@@ -126,7 +126,7 @@ def read_image(
     path = Path(path)
     where = f"{galaxy}: {path}"
     with open_fits(path, galaxy) as hdus:
-        hdu = _image_hdu(hdus, where)
+        hdu = science_image(hdus, where)
         header = hdus[0].header.copy()
         header.extend(hdu.header, update=True)
         where = f"{where} [{hdu.name or 'PRIMARY'}]"
@@ -140,8 +140,8 @@ def read_image(
             cut = locate(wcs, hdu.shape, field, where=f"{where} ({band})")
         values = np.array(hdu.section[cut], dtype=np.float32)
         sky, n_sky = _sky(hdu, cut) if field is not None else (None, 0)
-        weights = _read_weights(hdus, path, weight_path, cut=cut, shape=hdu.shape, galaxy=galaxy, where=where)
-    valid, variance = _valid_and_variance(values, weights, header, factor)
+        weights = read_weights(hdus, path, weight_path, cut=cut, shape=hdu.shape, galaxy=galaxy, where=where)
+    valid, variance = valid_and_variance(values, weights, header, factor)
     if not valid.any():
         place = " on the cube" if field is not None else ""
         raise ValueError(
@@ -164,56 +164,6 @@ def read_image(
         sky=None if sky is None else sky * factor,
         n_sky=n_sky,
     )
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """What tells the errors of an image: the name of its file or extension, and its values in the cut."""
-
-    name: str
-    values: np.ndarray
-
-    @property
-    def are_errors(self) -> bool:
-        """Whether they are standard deviations, not inverse variances."""
-        return self.name == "ERR"
-
-
-def _read_weights(
-    hdus: fits.HDUList,
-    path: Path,
-    weight_path: str | os.PathLike | None,
-    *,
-    cut: tuple[slice, slice],
-    shape: tuple[int, int],
-    galaxy: str,
-    where: str,
-) -> _Weights | None:
-    if weight_path is None and (beside := weights_of(path)) is not None and beside.is_file():
-        weight_path = beside
-    if weight_path is not None:
-        with open_fits(weight_path, galaxy) as others:
-            hdu = _image_hdu(others, f"{galaxy}: {weight_path}")
-            return _Weights(Path(weight_path).name, _section(hdu, cut, shape, where))
-    name = next((name for name in ("ERR", "WHT") if name in hdus), None)
-    return None if name is None else _Weights(name, _section(hdus[name], cut, shape, where))
-
-
-def _valid_and_variance(
-    values: np.ndarray, weights: _Weights | None, header: fits.Header, factor: float
-) -> tuple[np.ndarray, np.ndarray]:
-    valid = np.isfinite(values)
-    if weights is None:
-        # Drizzled images are exactly zero where nothing was exposed.
-        valid &= values != 0
-        return valid, _measured_variance(np.where(valid, values, 0), valid, header, factor)
-    valid &= np.isfinite(weights.values) & (weights.values > 0)
-    variance = np.zeros_like(weights.values)
-    if weights.are_errors:
-        np.square(weights.values, where=valid, out=variance)
-    else:
-        np.divide(1.0, weights.values, where=valid, out=variance)
-    return valid, variance
 
 
 def locate(wcs: WCS, image_shape: tuple[int, int], field: Field, *, where: str) -> tuple[slice, slice]:
@@ -269,14 +219,6 @@ def locate(wcs: WCS, image_shape: tuple[int, int], field: Field, *, where: str) 
     return slice(int(low_y), int(high_y) + 1), slice(int(low_x), int(high_x) + 1)
 
 
-def _section(
-    hdu: fits.hdu.image.ImageHDU, cut: tuple[slice, slice], shape: tuple[int, int], where: str
-) -> np.ndarray:
-    if hdu.shape != shape:
-        raise ValueError(f"{where} has shape {shape}, its weights or errors have {hdu.shape}")
-    return np.array(hdu.section[cut], dtype=np.float32)
-
-
 def _sky(hdu: fits.hdu.image.ImageHDU, cut: tuple[slice, slice]) -> tuple[float | None, int]:
     """Median of the pixels outside the field, of every so many rows."""
     height, width = hdu.shape
@@ -292,17 +234,6 @@ def _sky(hdu: fits.hdu.image.ImageHDU, cut: tuple[slice, slice]) -> tuple[float 
     if pixels.size < _MIN_SKY_PIXELS:
         return None, int(pixels.size)
     return float(sigma_clipped_stats(pixels, sigma=3.0, maxiters=5)[1]), int(pixels.size)
-
-
-def _image_hdu(hdus: fits.HDUList, where: str) -> fits.hdu.image.ImageHDU:
-    if "SCI" in hdus:
-        return hdus["SCI"]
-    for hdu in hdus:
-        if hdu.is_image and hdu.header.get("NAXIS") == 2:
-            return hdu
-    raise ValueError(
-        f"{where} holds no 2-D image (found {[hdu.name for hdu in hdus]}); give a drizzled image"
-    )
 
 
 def _check_filter(header: fits.Header, band: str, where: str) -> None:
@@ -328,20 +259,3 @@ def _to_flux(header: fits.Header, where: str) -> float:
             raise ValueError(f"{where} is in {text} but has EXPTIME {exposure}; counts cannot be calibrated")
         return float(photflam) / float(exposure)
     return parse_flux_unit(text, where)
-
-
-def _measured_variance(
-    values: np.ndarray, valid: np.ndarray, header: fits.Header, factor: float
-) -> np.ndarray:
-    # Differences between neighbours hold noise and little light; sqrt(2) for two pixels.
-    both = valid[:, 1:] & valid[:, :-1]
-    step = (values[:, 1:] - values[:, :-1])[both] / np.sqrt(2)
-    if step.size < 10:
-        return np.ones(values.shape, dtype=np.float32)
-    _, _, noise = sigma_clipped_stats(step, sigma=3.0, maxiters=5)
-    variance = np.full(values.shape, max(noise, 0.0) ** 2, dtype=np.float32)
-    exposure = float(header.get("EXPTIME", 0))
-    if factor == header.get("PHOTFLAM") and exposure > 0:
-        # ASSUME: electrons/s, so that the source adds its own photon noise.
-        variance += np.clip(values, 0, None) / exposure
-    return np.where(variance > 0, variance, np.finfo(np.float32).tiny)

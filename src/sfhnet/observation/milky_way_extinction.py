@@ -25,6 +25,11 @@ def ebv_sf11(ebv: float, scale: str) -> float:
     scale : {"sf11", "sfd98"}
         Scale on which ``ebv`` was given.
 
+    Returns
+    -------
+    float
+        E(B-V) in mag, on the scale of Schlafly & Finkbeiner (2011).
+
     Raises
     ------
     ValueError

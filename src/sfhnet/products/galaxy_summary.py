@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +10,24 @@ from astropy.table import QTable
 
 from sfhnet.core.flags import Flag, count
 from sfhnet.core.posterior import Posterior
-from sfhnet.core.quantities import MAPPED
 from sfhnet.core.spectra import Spectra
-from sfhnet.mocks.shards import read_shard
+from sfhnet.products.comparisons import (
+    compare_with_summed,
+    compare_with_truth,
+    finite_or_none,
+    prior_labels,
+)
 from sfhnet.products.relations import gradients, planes, profiles
+
+__all__ = [
+    "compare_with_summed",
+    "compare_with_truth",
+    "integrated_history",
+    "prior_labels",
+    "summarise",
+    "usable_bins",
+    "verdict",
+]
 
 _LOW, _HIGH = 0.16, 0.84
 
@@ -130,9 +142,9 @@ def summarise(
         "redshift": spectra.meta.get("redshift_systemic"),
         "distance_mpc": spectra.distance_mpc,
         "model": posterior.meta.get("model"),
-        "median_snr": _number(np.median(spectra.snr)),
+        "median_snr": finite_or_none(np.median(spectra.snr)),
         "integrated": {
-            "log_mass_formed": _number(np.log10(mass.sum())) if mass.size else None,
+            "log_mass_formed": finite_or_none(np.log10(mass.sum())) if mass.size else None,
             "log_sfr10": _log_sum(np.asarray(table["log_sfr10"], dtype=float)[good]),
             "log_sfr100": _log_sum(np.asarray(table["log_sfr100"], dtype=float)[good]),
             **{
@@ -140,7 +152,7 @@ def summarise(
                 for name in ("mw_log_age", "mw_mh", "a_v")
             },
             "age_edges_myr": [float(edge) for edge in posterior.age_edges_myr],
-            **{name: [_number(value) for value in values] for name, values in history.items()},
+            **{name: [finite_or_none(value) for value in values] for name, values in history.items()},
         },
     }
     if spectra.n >= 5 and spectra.bin_map.size > 1:
@@ -160,21 +172,17 @@ def summarise(
     return summary
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def _median(values: np.ndarray) -> float | None:
     known = values[np.isfinite(values)]
-    return _number(np.median(known)) if known.size else None
+    return finite_or_none(np.median(known)) if known.size else None
 
 
 def _weighted(values: np.ndarray, weight: np.ndarray) -> float | None:
-    return _number((values * weight).sum() / weight.sum()) if values.size else None
+    return finite_or_none((values * weight).sum() / weight.sum()) if values.size else None
 
 
 def _log_sum(values: np.ndarray) -> float | None:
-    return _number(np.log10((10.0**values).sum())) if values.size else None
+    return finite_or_none(np.log10((10.0**values).sum())) if values.size else None
 
 
 def verdict(flags: np.ndarray, good: np.ndarray) -> list[str]:
@@ -218,51 +226,6 @@ def verdict(flags: np.ndarray, good: np.ndarray) -> list[str]:
     return sentences or ["Nothing found wrong."]
 
 
-def compare_with_summed(
-    integrated: Mapping[str, Any], spectra: Spectra, posterior: Posterior, *, table: QTable
-) -> dict[str, Any]:
-    """Set the answer for the summed spectrum beside the sum of the answers for the bins.
-
-    Parameters
-    ----------
-    integrated : mapping
-        ``integrated`` of `summarise`: the sum of the bins.
-    spectra, posterior, table
-        The summed spectrum (`sfhnet.products.summed_spectrum.summed_spectrum`), its answer and its table.
-
-    Returns
-    -------
-    dict
-        Quantity -> ``summed``, ``bins``, ``difference`` and ``n_sigma`` (in half widths of the 68 % interval of the summed
-        spectrum); ``cum_mass``, ``cum_mass_p16``, ``cum_mass_p84``, ``mh`` (n_age,) of the summed spectrum, and
-        ``max_cum_difference``; ``flags``.
-    """
-    low, high = (int(np.argmin(np.abs(posterior.levels - level))) for level in (_LOW, _HIGH))
-    result: dict[str, Any] = {"flags": count(np.asarray(table["flags"]))}
-    for name in ("log_mass_formed", "log_sfr10", "log_sfr100", "mw_log_age", "mw_mh", "a_v"):
-        value, bottom, top = (float(np.asarray(table[name + end])[0]) for end in ("", "_p16", "_p84"))
-        bins = integrated[name]
-        difference = None if bins is None else value - bins
-        error = 0.5 * (top - bottom)
-        result[name] = {
-            "summed": _number(value),
-            "bins": bins,
-            "difference": None if difference is None else _number(difference),
-            "n_sigma": None if difference is None or not error > 0 else _number(difference / error),
-        }
-    cum = posterior.cum_mass[0]
-    bins = np.array([np.nan if value is None else value for value in integrated["cum_mass"]])
-    result |= {
-        "cum_mass": [_number(value) for value in cum],
-        "cum_mass_p16": [_number(value) for value in posterior.cum_mass_q[0, low]],
-        "cum_mass_p84": [_number(value) for value in posterior.cum_mass_q[0, high]],
-        "mh": [_number(value) for value in posterior.mh[0]],
-        "max_cum_difference": _number(np.max(np.abs(cum - bins))),
-        "n_bins": spectra.meta.get("summed_bins"),
-    }
-    return result
-
-
 def _true_densities(spectra: Spectra, posterior: Posterior, table: QTable) -> dict[str, np.ndarray]:
     """True values under the names of the table, as far as the plane needs them."""
     truth = spectra.truth
@@ -280,105 +243,3 @@ def _true_densities(spectra: Spectra, posterior: Posterior, table: QTable) -> di
     if "log_sfr100" in truth:
         densities["log_sfr100_density"] = truth["log_sfr100"] - log_kpc2
     return densities
-
-
-def compare_with_truth(
-    spectra: Spectra,
-    posterior: Posterior,
-    table: QTable,
-    *,
-    good: np.ndarray,
-    prior: Mapping[str, np.ndarray] | None = None,
-) -> dict[str, Any]:
-    """Compare recovered and true maps bin by bin.
-
-    Parameters
-    ----------
-    spectra, posterior, table
-        As for `summarise`, of a simulated galaxy.
-    good : ndarray of bool, shape (n,)
-        Bins to compare.
-    prior : mapping, optional
-        As for `summarise`.
-
-    Returns
-    -------
-    dict
-        Quantity -> ``rms``, ``bias``, ``scatter``, ``correlation``, ``n``, ``coverage_68``, ``coverage_90``,
-        ``rms_over_error`` (of the difference in half widths of the 68 % interval: one where errors are right) and, with a
-        prior, ``rms_prior_mean`` and ``beats_prior_mean``.
-    """
-    truth = dict(spectra.truth)
-    with np.errstate(divide="ignore"):
-        truth["log_mass_formed"] = np.log10(truth["mass_formed"])
-    result: dict[str, Any] = {}
-    for name in (
-        "mw_log_age",
-        "lw_log_age",
-        "mw_mh",
-        "lw_mh",
-        "a_v",
-        "log_mass_formed",
-        "log_sfr10",
-        "log_sfr100",
-    ):
-        if name not in truth or name not in table.colnames:
-            continue
-        answer, true = np.asarray(table[name], dtype=float), truth[name]
-        use = good & np.isfinite(answer) & np.isfinite(true)
-        if not use.any():
-            continue
-        difference = answer[use] - true[use]
-        entry: dict[str, Any] = {
-            "rms": _number(np.sqrt(np.mean(difference**2))),
-            "bias": _number(np.mean(difference)),
-            "scatter": _number(np.std(difference)),
-            "correlation": _correlation(answer[use], true[use]),
-            "n": int(use.sum()),
-        }
-        scalar = {"log_mass_formed": "log_ml"}.get(name, name)
-        offset = answer - posterior.scalars[scalar]
-        for level in (0.68, 0.9):
-            low, high = (end + offset for end in posterior.interval(scalar, level))
-            entry[f"coverage_{round(100 * level)}"] = _number(
-                np.mean((true >= low)[use] & (true <= high)[use])
-            )
-        low, high = posterior.interval(scalar, 0.68)
-        entry["rms_over_error"] = _number(np.sqrt(np.mean((difference / (0.5 * (high - low))[use]) ** 2)))
-        known = prior.get(name) if prior else None
-        if known is not None:
-            entry["prior_mean"] = _number(np.mean(known))
-            entry["rms_prior_mean"] = _number(np.sqrt(np.mean((np.mean(known) - true[use]) ** 2)))
-            entry["beats_prior_mean"] = bool(entry["rms"] < entry["rms_prior_mean"])
-        result[name] = entry
-    return result
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    constant = np.std(first) == 0 or np.std(second) == 0
-    return None if constant else _number(np.corrcoef(first, second)[0, 1])
-
-
-def prior_labels(
-    paths: Sequence[str | os.PathLike], names: Sequence[str] = tuple(MAPPED)
-) -> dict[str, np.ndarray]:
-    """Read the labels of mocks from library shards, for the comparison with the prior mean.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        Shards of the library, best held out of training.
-    names : sequence of str
-        Scalar labels.
-
-    Returns
-    -------
-    dict of ndarray
-        Label -> values, shape (n_mock,); without labels that a shard lacks.
-    """
-    shards = [read_shard(Path(path)) for path in paths]
-    return {
-        name: np.concatenate([np.asarray(shard.labels[name], dtype=float) for shard in shards])
-        for name in names
-        if all(name in shard.labels for shard in shards)
-    }

@@ -226,7 +226,7 @@ def _excepthook(kind: type[BaseException], error: BaseException, trace: object) 
     if issubclass(kind, KeyboardInterrupt):
         _log.error("interrupted")
         return
-    _log.error("%s", error, exc_info=(kind, error, trace))
+    _log.error("%s", error, exc_info=error)
     _log.error("failed: %s: %s", kind.__name__, error)
 
 

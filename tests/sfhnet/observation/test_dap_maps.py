@@ -49,7 +49,11 @@ def test_internal_maps(tmp_path):
     maps = read(write_maps(tmp_path / "m.fits", layers))
     np.testing.assert_array_equal(maps.velocity_kms, VELOCITY)
     assert maps.bin_map is None
-    assert maps.found == {"velocity": "V_STARS", "velocity_err": "FORM_ERR_V_STARS", "sigma": "SIGMA_STARS"}
+    assert maps.extensions == {
+        "velocity": "V_STARS",
+        "velocity_err": "FORM_ERR_V_STARS",
+        "sigma": "SIGMA_STARS",
+    }
 
 
 def test_a_redshift_is_understood_and_a_missing_one_is_the_sheet_s(tmp_path):

@@ -6,7 +6,10 @@ import pytest
 from galaxy_files import WAVE_AA, make_library
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
+from sfhnet.config import GalaxiesConfig
+from sfhnet.observation.galaxy_kinematics import fit_kinematics
 from sfhnet.observation.kinematics import KinematicFitter, Kinematics
+from sfhnet.observation.observed import Observed
 from sfhnet.observation.resample import kernel, pixel_edges
 
 Z = 0.0022
@@ -122,3 +125,14 @@ def test_refusals(library):
     vacuum = dataclasses.replace(library, meta={**library.meta, "medium": "vacuum"})
     with pytest.raises(ValueError, match="have vacuum wavelengths"):
         KinematicFitter(vacuum, WAVE_AA, Z, fwhm_aa=muse_udf10_fwhm_aa(WAVE_AA))
+
+
+def test_a_resolution_that_is_not_known_is_refused(library):
+    flux = np.ones((1, WAVE_AA.size))
+    observed = Observed(wave_aa=WAVE_AA, fwhm_aa=None, flux=flux, variance=flux, good=flux > 0)
+    with pytest.raises(ValueError, match=r"G: the resolution .* set galaxies\.kinematics to fixed"):
+        fit_kinematics(observed, Z, library, config=GalaxiesConfig(), galaxy="G")
+    _, kinematics = fit_kinematics(
+        observed, Z, library, config=GalaxiesConfig(kinematics="fixed"), galaxy="G"
+    )
+    assert not kinematics[0].fitted
