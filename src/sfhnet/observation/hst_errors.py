@@ -83,7 +83,7 @@ def read_weights(
 
 
 def valid_and_variance(
-    values: np.ndarray, weights: Weights | None, header: fits.Header, factor: float
+    values: np.ndarray, weights: Weights | None, header: fits.Header, *, factor: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find which pixels of an image are valid, and their variance.
 

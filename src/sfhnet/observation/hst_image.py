@@ -141,7 +141,7 @@ def read_image(
         values = np.array(hdu.section[cut], dtype=np.float32)
         sky, n_sky = _sky(hdu, cut) if field is not None else (None, 0)
         weights = read_weights(hdus, path, weight_path, cut=cut, shape=hdu.shape, galaxy=galaxy, where=where)
-    valid, variance = valid_and_variance(values, weights, header, factor)
+    valid, variance = valid_and_variance(values, weights, header, factor=factor)
     if not valid.any():
         place = " on the cube" if field is not None else ""
         raise ValueError(

@@ -91,7 +91,17 @@ def add_config(
     default: Iterable[str] = ("config.yaml",),
     about: str = "configuration, then overlays on it",
 ) -> None:
-    """Declare ``--config``, any number of files; a default of no files leaves it None."""
+    """Declare ``--config``, any number of files.
+
+    Parameters
+    ----------
+    to : ArgumentParser
+        Parser to extend.
+    default : iterable of str
+        Files that are read without the option; none: it is None then.
+    about : str
+        What ``--help`` says of it.
+    """
     files = [Path(name) for name in default]
     note = f" (default: {' '.join(map(str, files))})" if files else ""
     to.add_argument(
@@ -105,7 +115,20 @@ def add_config(
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean X?"`` with the known word that is nearest, or nothing if none is near."""
+    """Return a hint to the known word that is nearest to one that is not known.
+
+    Parameters
+    ----------
+    word : str
+        What was given.
+    known : iterable of str
+        What there is.
+
+    Returns
+    -------
+    str
+        ``"; did you mean X?"``, or nothing if none is near.
+    """
     close = difflib.get_close_matches(word, list(known), 1, 0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
@@ -119,9 +142,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
-    def parse_known_args(self, args=None, namespace=None):
+    # The namespace is whatever object the caller wants to have filled, hence Any.
+    def parse_known_args(
+        self, args: Iterable[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
         """Parse as argparse does, but refuse a mistyped option before anything that it leaves out is missed."""
-        for word in sys.argv[1:] if args is None else args:
+        words = sys.argv[1:] if args is None else list(args)
+        for word in words:
             name = word.split("=")[0]
             if word == "--":
                 break
@@ -130,10 +157,10 @@ class Parser(argparse.ArgumentParser):
             ):
                 near = nearest(name, self._option_string_actions)
                 self.error(f"there is no option {name}{near or self.about_unknown}")
-        return super().parse_known_args(args, namespace)
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the command line, and exit with 2."""
+        """Exit with 2 and a message that says what is wrong with the command line."""
         is_unknown = message.startswith("unrecognized arguments")
         super().error(f"{message}{self.about_unknown if is_unknown else ''}")
 
@@ -147,6 +174,10 @@ def parser(description: str, config: bool = True) -> Parser:
         What the script does, shown by ``--help``; usually the script's docstring.
     config : bool
         Whether the script reads the configuration (``--config``).
+
+    Returns
+    -------
+    Parser
     """
     result = Parser(description=description)
     if config:
