@@ -95,6 +95,22 @@ class Batch:
             flags=self.flags | int(Flag.MISSING_BANDS | Flag.NO_BANDS),
         )
 
+    def hiding(self, pixels: Tensor) -> Batch:
+        """Return the same spectra with some pixels masked in all of them.
+
+        Parameters
+        ----------
+        pixels : Tensor (n_wave,) bool
+            True = hidden.
+        """
+        pixels = pixels.to(self.mask.device)
+        return replace(
+            self,
+            flux=self.flux.masked_fill(pixels, 0.0),
+            sigma=self.sigma.masked_fill(pixels, 1.0),
+            mask=self.mask & ~pixels,
+        )
+
     @classmethod
     def cat(cls, batches: Sequence[Batch]) -> Batch:
         """Join batches along the first axis."""

@@ -127,6 +127,19 @@ class Model:
         """Edges of the age bins in Myr, (n_age+1,)."""
         return np.asarray(self.network.spec.age_edges_myr)
 
+    @cached_property
+    def hidden_pixels(self) -> Tensor | None:
+        """True where the network must not look, (n_wave,) bool; None if it may look everywhere.
+
+        ``hidden_aa`` of ``model.json``: stretches with lines that real gas has and the training had not. The network
+        would take them for something that it knows.
+        """
+        stretches = self.info.get("hidden_aa")
+        if not stretches:
+            return None
+        wave = self.wave_aa
+        return torch.from_numpy(np.any([(wave >= low) & (wave <= high) for low, high in stretches], axis=0))
+
     def infer_batch(
         self, batch: Batch, *, calibrated: bool = True, n_samples: int = 0, seed: int = 0
     ) -> Posterior:
@@ -167,6 +180,8 @@ class Model:
                 f"the model {self.name} ({self.network.spec.kind}) has no joint posterior; use one of kind flow, or "
                 "n_samples=0"
             )
+        if self.hidden_pixels is not None:
+            batch = batch.hiding(self.hidden_pixels)
         parts = [
             self._answer(batch[start : start + _CHUNK], n_samples, (seed, start))
             for start in range(0, len(batch), _CHUNK)

@@ -50,6 +50,21 @@ def test_the_same_grid_passes_through(model, spectra):
     assert posterior.meta["calibrated"]
 
 
+def test_lines_that_the_training_lacks_are_hidden(model, spectra):
+    """The network is blind where ``hidden_aa`` of model.json says so, and sees everything else as before."""
+    careful = replace(model, info={**model.info, "hidden_aa": [[7121.8, 7149.8]]})
+    with_line = {**spectra, "flux": spectra["flux"].copy()}
+    line = np.exp(-0.5 * ((model.wave_aa - 7135.8) / 3.0) ** 2)
+    with_line["flux"] += 0.5 * np.median(spectra["flux"], axis=1, keepdims=True) * line
+    clean, seen = careful.infer(model.wave_aa, **spectra), careful.infer(model.wave_aa, **with_line)
+    fooled = model.infer(model.wave_aa, **with_line)
+    # 4.5 sigma from its centre the line is down to 4e-5 of its peak
+    np.testing.assert_allclose(seen.scalars["mw_log_age"], clean.scalars["mw_log_age"], atol=1e-3)
+    np.testing.assert_allclose(seen.chi2, clean.chi2, rtol=1e-3)
+    assert np.abs(fooled.scalars["mw_log_age"] - clean.scalars["mw_log_age"]).max() > 0.01
+    assert (fooled.chi2 > clean.chi2).all()
+
+
 def test_sampling_and_units_hardly_matter(model, spectra):
     plain = model.infer(model.wave_aa, spectra["flux"], spectra["sigma"])
     fine = np.arange(4700.0, 9400.0, 0.8)
