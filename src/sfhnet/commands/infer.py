@@ -77,7 +77,7 @@ def shipped_model() -> Path | None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; print a line a spectrum; give the exit status."""
-    from sfhnet.core.flags import describe
+    from sfhnet.core.flags import describe_flags
     from sfhnet.core.spectra import SCHEMA, Spectra
     from sfhnet.inference.model import load
     from sfhnet.observation.spectrum_files import read_spectra
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         for name in ("mw_log_age", "lw_log_age", "mw_mh"):
             low, high = posterior.interval(name, 0.68)
             cells.append(f"{posterior.scalars[name][row]:6.2f} +-{0.5 * (high - low)[row]:5.2f}")
-        words = ", ".join(text.split(":")[0] for text in describe(posterior.flags[row])) or "-"
+        words = ", ".join(text.split(":")[0] for text in describe_flags(posterior.flags[row])) or "-"
         lines.append(
             f"{row:8d} {posterior.snr[row]:5.0f}  {'    '.join(cells)}  {posterior.scalars['a_v'][row]:6.2f}  {words}"
         )

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from sfhnet.config import FiguresConfig
 from sfhnet.figures.style import GREY, save, scatter_panel, style
 from sfhnet.figures.validated_model import Validation, colour, label, learners
-from sfhnet.validation.benchmark_sets import BENCHMARKS
+from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 from sfhnet.validation.metrics import AGE_RANGES_MYR
 
 __all__ = ["plot_claims", "plot_learning_curve", "plot_stress"]
@@ -35,7 +35,7 @@ def plot_stress(models: Sequence[Validation], stem: Path, config: FiguresConfig)
         for name, case in shown[0].metrics["cases"].items()
         if case["bands"] and case["snr"] == _stress_snr(shown[0])
     }
-    kinds = [kind for kind in BENCHMARKS if kind in cases]
+    kinds = [kind for kind in BENCHMARK_KINDS if kind in cases]
     panels = [
         ("history:\nWasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
         scatter_panel("mw_log_age"),
@@ -67,7 +67,7 @@ def plot_stress(models: Sequence[Validation], stem: Path, config: FiguresConfig)
 
 
 def _stress_snr(model: Validation) -> float:
-    return next(c["snr"] for c in model.metrics["cases"].values() if BENCHMARKS[c["benchmark"]].stress)
+    return next(c["snr"] for c in model.metrics["cases"].values() if BENCHMARK_KINDS[c["benchmark"]].stress)
 
 
 _PARTS = {"marker": "s", "ms": 4, "mfc": "white", "color": "k"}

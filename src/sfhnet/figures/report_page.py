@@ -16,7 +16,7 @@ from sfhnet.config import Config
 from sfhnet.core.quantities import OF_BINS
 from sfhnet.tools.hdf5 import read_json, write_text
 from sfhnet.tools.provenance import provenance
-from sfhnet.validation.benchmark_sets import BENCHMARKS
+from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 
 __all__ = ["Captions", "Figure", "GalaxyPage", "write_report"]
 
@@ -152,7 +152,7 @@ def _cases(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             {"name": m["model"]} | m["cases"][name]["model"] for m in models if m["kind"] != "prior_mean"
         ]
         best = min(row["w1_dex"] for row in rows)
-        noise = BENCHMARKS[first["benchmark"]].title
+        noise = BENCHMARK_KINDS[first["benchmark"]].title
         bands = "spectrum and bands" if first["bands"] else "spectrum alone"
         cases.append(
             {

@@ -12,7 +12,15 @@ import numpy as np
 from pyprospect.constants import DUST_PIVOT_AA
 from sfhnet.ppxf.templates import Templates
 
-__all__ = ["RECOMMENDED", "Fit", "FitSettings", "Spectrum", "fit_spectrum", "import_ppxf", "scheme_name"]
+__all__ = [
+    "RECOMMENDED",
+    "FitSettings",
+    "PpxfFit",
+    "PpxfSpectrum",
+    "fit_spectrum",
+    "import_ppxf",
+    "scheme_name",
+]
 
 # Name of the scheme of pPXF's manual: the most regularisation that raises chi2 by no more than sqrt(2 N).
 RECOMMENDED = "recommended"
@@ -33,7 +41,7 @@ _STARS_KMS, _GAS_KMS = ((-400.0, 400.0), (20.0, 400.0)), ((-200.0, 200.0), (60.0
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class PpxfSpectrum:
     """One spectrum on the training grid: flux, sigma, mask (n_linear,); bands (n_band,) or None."""
 
     flux: np.ndarray
@@ -67,7 +75,7 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
-class Fit:
+class PpxfFit:
     """Result at one regularisation.
 
     Attributes
@@ -244,7 +252,7 @@ class _Problem:
         )
 
 
-def fit_spectrum(spectrum: Spectrum, templates: Templates, settings: FitSettings) -> dict[str, Fit]:
+def fit_spectrum(spectrum: PpxfSpectrum, templates: Templates, settings: FitSettings) -> dict[str, PpxfFit]:
     """Fit one spectrum at every regularisation that is asked for.
 
     Kinematics first (additive polynomial), then the attenuation, both with a coarser grid of populations; then the
@@ -262,7 +270,7 @@ def fit_spectrum(spectrum: Spectrum, templates: Templates, settings: FitSettings
 
     Returns
     -------
-    dict of Fit
+    dict of PpxfFit
         By name of the scheme, see `scheme_name`.
 
     Raises
@@ -288,7 +296,7 @@ def fit_spectrum(spectrum: Spectrum, templates: Templates, settings: FitSettings
         found = problem.populations(kinematics, dust, regul, scale)
         return found, float((found.chi2 - 1.0) * n / np.sqrt(2 * n))
 
-    def package(found: Any, regul: float, rise: float, spent: np.ndarray) -> Fit:
+    def package(found: Any, regul: float, rise: float, spent: np.ndarray) -> PpxfFit:
         return _result(found, templates, spectrum, dust, kinematics[0], regul, rise, before + spent)
 
     fits = {}
@@ -303,7 +311,7 @@ def fit_spectrum(spectrum: Spectrum, templates: Templates, settings: FitSettings
     return fits
 
 
-def _bands(spectrum: Spectrum, templates: Templates) -> dict[str, np.ndarray] | None:
+def _bands(spectrum: PpxfSpectrum, templates: Templates) -> dict[str, np.ndarray] | None:
     if spectrum.band_flux is None or not spectrum.band_mask.any():
         return None
     keep = spectrum.band_mask
@@ -338,20 +346,20 @@ def _recommended(solve: Callable[[float], tuple[Any, float]], free: Any) -> tupl
 def _result(
     found: Any,
     templates: Templates,
-    spectrum: Spectrum,
+    spectrum: PpxfSpectrum,
     dust: tuple[Sequence[float], float, Any],
     stars: list[float],
     regul: float,
     rise: float,
     spent: np.ndarray,
-) -> Fit:
+) -> PpxfFit:
     (a_v, slope), birth, _ = dust
     pivot = np.array([DUST_PIVOT_AA])
     through = float(_attenuation(pivot, a_v, slope)[0])
     clouds = float(_birth_clouds(pivot, birth)[0])
     bestfit = np.interp(templates.linear_aa, templates.wave_aa, found.bestfit[: templates.wave_aa.size])
     residual = (spectrum.flux - bestfit)[spectrum.mask] / spectrum.sigma[spectrum.mask]
-    return Fit(
+    return PpxfFit(
         regul=regul,
         mass_msun=templates.masses(found.weights),
         transmission_v=np.where(templates.young, through * clouds, through),

@@ -14,7 +14,7 @@ from sfhnet.core.batch import Batch
 from sfhnet.core.posterior import Posterior, point_posterior
 from sfhnet.core.quantities import QUANTITIES, SCALARS
 from sfhnet.core.spectra import Spectra
-from sfhnet.ppxf.fit import RECOMMENDED, Fit, FitSettings, Spectrum, fit_spectrum, scheme_name
+from sfhnet.ppxf.fit import RECOMMENDED, FitSettings, PpxfFit, PpxfSpectrum, fit_spectrum, scheme_name
 from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import Templates
 from sfhnet.predictive_check.result import Predictive
@@ -110,8 +110,8 @@ def _write(
 
 def _fit(
     batch: Batch, row: int, templates: Templates, settings: FitSettings, galaxy: str
-) -> dict[str, Fit] | None:
-    one = Spectrum(
+) -> dict[str, PpxfFit] | None:
+    one = PpxfSpectrum(
         *(getattr(batch, name)[row].numpy() for name in ("flux", "sigma", "mask")),
         *(getattr(batch, f"band_{name}")[row].numpy() for name in ("flux", "sigma", "mask")),
     )

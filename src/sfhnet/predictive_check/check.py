@@ -17,9 +17,9 @@ from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.core.spectra import Spectra
 from sfhnet.predictive_check.forward_model import Forward
 from sfhnet.predictive_check.limits import Limits
-from sfhnet.predictive_check.linear_nuisances import Allowance, Marginal, observed
-from sfhnet.predictive_check.refine import Prior, Target, fit_nuisances, join, level, refine
-from sfhnet.predictive_check.result import BLOCK_NAMES, BLOCKS_AA, KINDS, Predictive, unchecked
+from sfhnet.predictive_check.linear_nuisances import NuisanceColumns, NuisanceSolver, observed
+from sfhnet.predictive_check.refine import FitData, Prior, fit_nuisances, join, level, refine
+from sfhnet.predictive_check.result import BLOCK_NAMES, BLOCKS_AA, PREDICTIONS, Predictive, unchecked
 from sfhnet.tools.progress import Progress
 
 __all__ = ["check", "check_spectra", "noise_shrinkage", "pick_examples"]
@@ -79,13 +79,13 @@ def check(
     Predictive
     """
     wave = forward.synthesizer.wave_aa
-    allowance = Allowance(noise, wave, forward.synthesizer.line_profiles)
+    nuisances = NuisanceColumns(noise, wave, forward.synthesizer.line_profiles)
     blocks = _block_matrix(wave, batch.band_flux.shape[1])
     n, n_block = len(batch), len(BLOCK_NAMES)
     vectors = forward.vectors(samples)
     usable = batch.usable.numpy() & torch.isfinite(vectors).all(dim=2).all(dim=1).numpy()
     rows = np.flatnonzero(usable)
-    chi2 = {kind: np.full((n, n_block), np.nan) for kind in KINDS}
+    chi2 = {kind: np.full((n, n_block), np.nan) for kind in PREDICTIONS}
     numbers = np.zeros((n, n_block), dtype=np.int32)
     found = {name: np.full(n, np.nan) for name in ("shift", "calibration_rms", "log_ml", *DUST_AND_LINES)}
     found |= {name: np.full((n, forward.n_age), np.nan) for name in ("mass_fraction", "mh")}
@@ -97,11 +97,11 @@ def check(
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
             data, root = observed(batch[part], noise)
-            target = Target(data, root, z[part])
-            answer = _check_chunk(forward, allowance, vectors[part], target, iterations)
+            given = FitData(data, root, z[part])
+            answer = _check_chunk(forward, nuisances, vectors[part], given, iterations)
             used = (root > 0).float() @ blocks
             numbers[part] = used.numpy()
-            for kind in KINDS:
+            for kind in PREDICTIONS:
                 misfit = ((data - answer[kind]) * root) ** 2
                 with np.errstate(invalid="ignore", divide="ignore"):
                     chi2[kind][part] = (misfit @ blocks).numpy() / np.where(used > 0, used, np.nan)
@@ -200,31 +200,31 @@ def _block_matrix(wave_aa: np.ndarray, n_band: int) -> Tensor:
 
 
 def _check_chunk(
-    forward: Forward, allowance: Allowance, vectors: Tensor, target: Target, iterations: int
+    forward: Forward, nuisances: NuisanceColumns, vectors: Tensor, given: FitData, iterations: int
 ) -> dict[str, Tensor]:
     n, n_draw, p = vectors.shape
-    data, root = target.data[:, None], target.root[:, None]
+    data, root = given.data[:, None], given.root[:, None]
     prior = Prior.of(vectors)
-    drawn = forward(vectors.reshape(n * n_draw, p), target.redshift.repeat_interleave(n_draw))
+    drawn = forward(vectors.reshape(n * n_draw, p), given.redshift.repeat_interleave(n_draw))
     spectra = join(drawn).view(n, n_draw, -1)
     scale = level(spectra, data, root)[..., None]
     spectra.mul_(scale)
     mean, n_wave = spectra.mean(dim=1), drawn.flux.shape[1]
     lines = (drawn.line_flux.view(n, n_draw, -1) * scale).mean(dim=1)
     # All draws share the nuisance columns of their mean.
-    marginal = Marginal(allowance(Synthesis(mean[:, :n_wave], mean[:, n_wave:], lines)), target.root)
-    best = marginal.cost((data - spectra) * root).argmin(dim=1)
+    solver = NuisanceSolver(nuisances(Synthesis(mean[:, :n_wave], mean[:, n_wave:], lines)), given.root)
+    best = solver.cost((data - spectra) * root).argmin(dim=1)
     first = vectors[torch.arange(n), best]
     fit = fit_nuisances(
-        forward, allowance, refine(forward, allowance, prior, first, target, iterations), target
+        forward, nuisances, refine(forward, nuisances, prior, first, given, iterations), given
     )
     return {
-        "best": fit_nuisances(forward, allowance, first, target).prediction,
-        "mean": mean + marginal.explain(target.data - mean)[1],
+        "best": fit_nuisances(forward, nuisances, first, given).prediction,
+        "mean": mean + solver.explain(given.data - mean)[1],
         "refined": fit.prediction,
         "draws": spectra,
         "shift": (prior.whiten(fit.vectors) ** 2).mean(dim=1).sqrt(),
-        "calibration_rms": allowance.calibration(fit.coefficients.float()).std(dim=1),
+        "calibration_rms": nuisances.calibration(fit.coefficients.float()).std(dim=1),
         "log_ml": fit.scale.log10(),
         **forward.unpack(fit.vectors),
     }

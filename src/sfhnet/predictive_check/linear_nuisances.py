@@ -16,7 +16,7 @@ from sfhnet.config import NoiseConfig
 from sfhnet.core.batch import Batch
 from sfhnet.mocks.calibration_errors import linear_curves, zero_point_rms
 
-__all__ = ["LEVEL", "Allowance", "Marginal", "observed"]
+__all__ = ["LEVEL", "NuisanceColumns", "NuisanceSolver", "observed"]
 
 # The level is free: the draws' own masses scatter far more than this.
 LEVEL = 0.3
@@ -27,7 +27,7 @@ _N_LINE = 12
 _DEX = np.log(10.0)
 
 
-class Allowance:
+class NuisanceColumns:
     """Columns of the linear nuisances.
 
     Parameters
@@ -119,13 +119,13 @@ def observed(batch: Batch, noise: NoiseConfig) -> tuple[Tensor, Tensor]:
     return torch.cat([batch.flux, batch.band_flux], dim=1), root
 
 
-class Marginal:
+class NuisanceSolver:
     """The linear nuisances at some models, ready for any number of residuals: one factorisation a spectrum.
 
     Parameters
     ----------
     columns : Tensor, shape (n, n_column, n_data)
-        From `Allowance`.
+        From `NuisanceColumns`.
     root : Tensor, shape (n, n_data)
         Root of the weights.
     """

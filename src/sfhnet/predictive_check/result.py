@@ -13,7 +13,7 @@ import numpy as np
 from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.tools.hdf5 import create_h5, open_h5, put
 
-__all__ = ["BLOCKS_AA", "BLOCK_NAMES", "KINDS", "Predictive", "unchecked"]
+__all__ = ["BLOCKS_AA", "BLOCK_NAMES", "PREDICTIONS", "Predictive", "unchecked"]
 
 SCHEMA, VERSION = "sfhnet.predictive", 1
 
@@ -26,7 +26,7 @@ BLOCKS_AA: tuple[tuple[float, float], ...] = (
     (8000.0, 9351.0),
 )
 BLOCK_NAMES: tuple[str, ...] = ("all", *(f"{low:.0f}_{high:.0f}" for low, high in BLOCKS_AA), "bands")
-KINDS: dict[str, str] = {
+PREDICTIONS: dict[str, str] = {
     "best": "draw that fits best",
     "mean": "spectrum averaged over the draws",
     "refined": "best model near the draws (Gauss-Newton, the draws as prior)",
@@ -40,7 +40,7 @@ class Predictive:
     Parameters
     ----------
     chi2 : dict of ndarray, shape (n, n_block)
-        Of `KINDS`: chi-square per datum in the blocks `BLOCK_NAMES`, nuisances fitted; NaN where a block has no data.
+        Of `PREDICTIONS`: chi-square per datum in the blocks `BLOCK_NAMES`, nuisances fitted; NaN where a block has no data.
     n_data : ndarray of int, shape (n, n_block)
         Good pixels or bands.
     expected : ndarray, shape (n,)
@@ -154,7 +154,7 @@ def unchecked(n: int, n_age: int, wave_aa: np.ndarray, band_names: tuple[str, ..
     """Give the result for spectra that could not be checked: NaN, with the reason in ``meta["unchecked"]``."""
     nan = np.full(n, np.nan)
     return Predictive(
-        chi2={kind: np.full((n, len(BLOCK_NAMES)), np.nan) for kind in KINDS},
+        chi2={kind: np.full((n, len(BLOCK_NAMES)), np.nan) for kind in PREDICTIONS},
         n_data=np.zeros((n, len(BLOCK_NAMES)), dtype=np.int32),
         expected=np.ones(n),
         shift=nan,

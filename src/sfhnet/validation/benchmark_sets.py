@@ -1,6 +1,6 @@
 """The frozen benchmark sets: fixed mocks, fixed noise, a checksum that says so.
 
-Every kind stands in `BENCHMARKS`; tables, figures and comparisons take from there what there is to show. Bands are all
+Every kind stands in `BENCHMARK_KINDS`; tables, figures and comparisons take from there what there is to show. Bands are all
 present or all absent by choice, so that photometry's worth can be told.
 """
 
@@ -21,7 +21,7 @@ from sfhnet.mocks.noise import EFFECTS
 from sfhnet.validation.metrics import truth_from_labels
 
 __all__ = [
-    "BENCHMARKS",
+    "BENCHMARK_KINDS",
     "Benchmark",
     "Case",
     "Kind",
@@ -63,7 +63,7 @@ class Kind:
 
 _IDEAL = tuple(effect for effect in EFFECTS if effect != "variance_shape")
 
-BENCHMARKS: dict[str, Kind] = {
+BENCHMARK_KINDS: dict[str, Kind] = {
     "ideal": Kind("Gaussian noise, nothing else", _IDEAL, stream=0),
     "real": Kind("every nuisance of the training", ("band_dropout",), stream=1),
     # The noise of ideal, so that the ratio of the errors is that of the ripple.
@@ -98,22 +98,22 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Case:
-    """One benchmark at one S/N, with or without bands."""
+    """A benchmark of one of `BENCHMARK_KINDS` at one S/N, shown with or without bands."""
 
-    benchmark: str
+    kind: str
     snr: float
     bands: bool
-    set: Benchmark
+    benchmark: Benchmark
 
     @property
     def name(self) -> str:
         """Name in metrics and files."""
-        return case_name(self.benchmark, self.snr, self.bands)
+        return case_name(self.kind, self.snr, self.bands)
 
     @property
     def batch(self) -> Batch:
         """The spectra, bands taken away if so wanted."""
-        return self.set.batch if self.bands else self.set.batch.without_bands()
+        return self.benchmark.batch if self.bands else self.benchmark.batch.without_bands()
 
 
 def case_name(benchmark: str, snr: float, bands: bool) -> str:
@@ -133,7 +133,7 @@ def planned_cases(mocks: Collection[str], config: ValidationConfig) -> list[tupl
     """
     return [
         (name, snr, bands)
-        for name, kind in BENCHMARKS.items()
+        for name, kind in BENCHMARK_KINDS.items()
         if kind.mocks in mocks
         for snr in ((config.stress_snr,) if kind.stress else config.snr)
         for bands in ((True,) if kind.stress else (True, False))
@@ -157,7 +157,7 @@ def benchmark_cases(
     made: tuple[str, float, Benchmark] | None = None
     for name, snr, bands in planned_cases(mocks, config):
         if made is None or made[:2] != (name, snr):
-            galaxies = mocks[BENCHMARKS[name].mocks]
+            galaxies = mocks[BENCHMARK_KINDS[name].mocks]
             made = (
                 name,
                 snr,
@@ -206,7 +206,7 @@ def make_benchmark(
     Parameters
     ----------
     name : str
-        One of `BENCHMARKS`.
+        One of `BENCHMARK_KINDS`.
     snr : float
         Median S/N per pixel.
     mocks : Mocks
@@ -225,9 +225,9 @@ def make_benchmark(
     ValueError
         If the name is unknown.
     """
-    if name not in BENCHMARKS:
-        raise ValueError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
-    kind = BENCHMARKS[name]
+    if name not in BENCHMARK_KINDS:
+        raise ValueError(f"no benchmark {name!r}; there are {', '.join(BENCHMARK_KINDS)}")
+    kind = BENCHMARK_KINDS[name]
     index = np.arange(min(n, len(mocks)))
     key = ("benchmark.noise", seed, kind.stream, round(10 * snr))
     batch, family = draw(mocks, index, noise, key, kind.off, snr, ripple if kind.ripple else 0.0)

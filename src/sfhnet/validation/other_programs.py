@@ -48,7 +48,7 @@ def write_benchmark(
     """
     batch = case.batch
     with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance) as file:
-        file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.set.sha256
+        file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.benchmark.sha256
         file.attrs["band_names"] = list(band_names)
         put(file, "wave_aa", wave_aa, "Angstrom", "wave")
         put(file, "age_edges_myr", age_edges_myr, "Myr", "age_edge")
@@ -56,11 +56,11 @@ def write_benchmark(
             put(file, name, getattr(batch, name).numpy(), "" if name == "mask" else "scale", "galaxy, wave")
             band = getattr(batch, f"band_{name}").numpy()
             put(file, f"band_{name}", band, "" if name == "mask" else "scale", "galaxy, band")
-        put(file, "family", case.set.family.astype("S"), "", "galaxy")
+        put(file, "family", case.benchmark.family.astype("S"), "", "galaxy")
         for name in ("mass_fraction", "mh"):
-            put(file, f"truth/{name}", case.set.truth[name], QUANTITIES[name].unit, "galaxy, age")
+            put(file, f"truth/{name}", case.benchmark.truth[name], QUANTITIES[name].unit, "galaxy, age")
         for name, scalar in SCALARS.items():
-            put(file, f"truth/{name}", case.set.truth[name], scalar.unit, "galaxy")
+            put(file, f"truth/{name}", case.benchmark.truth[name], scalar.unit, "galaxy")
 
 
 def score(benchmark: Path, answers: Path) -> dict[str, Any]:

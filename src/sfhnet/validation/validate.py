@@ -22,7 +22,7 @@ from sfhnet.mocks.dataset import Mocks
 from sfhnet.tools.hdf5 import create_h5, put, read_json, write_json
 from sfhnet.tools.progress import Progress
 from sfhnet.validation.benchmark_sets import (
-    BENCHMARKS,
+    BENCHMARK_KINDS,
     Case,
     benchmark_cases,
     make_benchmark,
@@ -113,7 +113,7 @@ def validate(
         put(file, "age_edges_myr", model.age_edges_myr, "Myr", "age_edge")
         with Progress(len(planned_cases(mocks, config)), f"validating {model.name}", "cases") as progress:
             for case in benchmark_cases(mocks, config, noise, seed):
-                sums[f"{case.benchmark}_snr{case.snr:03.0f}"] = case.set.sha256
+                sums[f"{case.kind}_snr{case.snr:03.0f}"] = case.benchmark.sha256
                 cases[case.name] = _measure(model, case, config, seed, file)
                 progress.update(1, f"{case.name}: W1 {cases[case.name]['model']['w1_dex']:.4f} dex")
         _examples(model, mocks["test"], config, noise, seed, file)
@@ -146,13 +146,13 @@ def _measure(
     if model.draws_samples and _is_joint(case, config):
         raw = model.infer_batch(case.batch, calibrated=False, n_samples=config.n_samples, seed=seed)
     keep = raw.usable
-    raw, truth = raw.take(keep), {name: value[keep] for name, value in case.set.truth.items()}
+    raw, truth = raw.take(keep), {name: value[keep] for name, value in case.benchmark.truth.items()}
     posterior = raw if model.conformal is None else model.conformal.apply(raw, carry_samples=True)
     prior = prior_posterior(model.info, posterior)
-    family = case.set.family[keep]
+    family = case.benchmark.family[keep]
     result = {
         "snr": case.snr,
-        "benchmark": case.benchmark,
+        "benchmark": case.kind,
         "bands": case.bands,
         "unusable": int((~keep).sum()),
         "flagged_out_of_distribution": float(np.mean(posterior.ood_score > 1)),
@@ -179,7 +179,7 @@ def _measure(
 def _is_joint(case: Case, config: ValidationConfig) -> bool:
     """Whether joint samples are drawn: for ideal and real with bands at one S/N, for they take time."""
     wanted = min(config.snr, key=lambda snr: abs(snr - config.stress_snr))
-    return case.bands and not BENCHMARKS[case.benchmark].stress and case.snr == wanted
+    return case.bands and not BENCHMARK_KINDS[case.kind].stress and case.snr == wanted
 
 
 def _short(posterior: Posterior, truth: dict[str, np.ndarray]) -> dict[str, float]:

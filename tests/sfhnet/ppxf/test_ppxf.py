@@ -208,7 +208,7 @@ def test_mocks_that_choose_are_not_measured(n, measured, tuning):
 def test_exact_calibration_and_known_kinematics_are_not_fitted():
     config = config_from_dict({"ppxf": {"multiplicative_degree": 6}})
     by_case = {
-        name: mocks.settings_for(SimpleNamespace(benchmark=name), config, (1.0,), True)
+        name: mocks.settings_for(SimpleNamespace(kind=name), config, (1.0,), True)
         for name in ("ideal", "real", "ripple")
     }
     assert [s.known_kinematics for s in by_case.values()] == [True, False, True]
@@ -218,7 +218,7 @@ def test_exact_calibration_and_known_kinematics_are_not_fitted():
 def _answers(rng, truth, rows, error):
     scalars = {name: truth[name][rows] + error * rng.standard_normal(len(rows)) for name in SCALARS}
     of_fit = {name: np.full(len(rows), 2.0) for name in mocks._OF_FIT}
-    return mocks.Answers(rows, truth["mass_fraction"][rows], truth["mh"][rows] + error, scalars, of_fit)
+    return mocks.PpxfAnswers(rows, truth["mass_fraction"][rows], truth["mh"][rows] + error, scalars, of_fit)
 
 
 @pytest.fixture
@@ -369,7 +369,7 @@ def test_ppxf_recovers_a_galaxy_made_of_its_templates(templates, synthesizer, rn
     sigma = np.full(WAVE.size, 0.01)
     noisy = flux / level + sigma * rng.standard_normal(WAVE.size)
     bands = made.band_flux[0].numpy() / level
-    one = fit.Spectrum(noisy, sigma, np.ones(WAVE.size, bool), bands, 0.03 * bands, np.ones(5, bool))
+    one = fit.PpxfSpectrum(noisy, sigma, np.ones(WAVE.size, bool), bands, 0.03 * bands, np.ones(5, bool))
     fits = fit.fit_spectrum(one, templates, fit.FitSettings(True, 0, (1.0,)))
     assert set(fits) == {"regul_1", fit.RECOMMENDED}
     convert = Histories(templates.library, AGES_MYR)

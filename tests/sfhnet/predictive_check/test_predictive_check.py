@@ -19,7 +19,7 @@ from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.predictive_check.check import check, noise_shrinkage
 from sfhnet.predictive_check.forward_model import Forward
 from sfhnet.predictive_check.limits import PREDICTIVE_SCHEMA, Limits
-from sfhnet.predictive_check.linear_nuisances import Allowance, Marginal, observed
+from sfhnet.predictive_check.linear_nuisances import NuisanceColumns, NuisanceSolver, observed
 from sfhnet.predictive_check.refine import join
 from sfhnet.predictive_check.result import BLOCK_NAMES, BLOCKS_AA, Predictive, unchecked
 
@@ -138,17 +138,17 @@ def test_nuisances_are_allowed_for(forward, truth, name, change):
     data = torch.cat([bad, model.band_flux], dim=1)
     root = 200.0 / clean
     before = (((data - clean) * root) ** 2).sum(dim=1)
-    marginal = Marginal(Allowance(NOISE, WAVE, forward.synthesizer.line_profiles)(model), root)
-    coefficients, explained = marginal.explain(data - clean)
+    solver = NuisanceSolver(NuisanceColumns(NOISE, WAVE, forward.synthesizer.line_profiles)(model), root)
+    coefficients, explained = solver.explain(data - clean)
     after = (((data - clean - explained) * root) ** 2).sum(dim=1)
     assert (after < 0.06 * before).all()
     np.testing.assert_allclose(
-        marginal.cost(((data - clean) * root)[:, None])[:, 0],
+        solver.cost(((data - clean) * root)[:, None])[:, 0],
         after + (coefficients**2).sum(dim=1),
         rtol=0.02,
         atol=0.5,
     )
-    off = Marginal(Allowance(QUIET, WAVE, forward.synthesizer.line_profiles)(model), root)
+    off = NuisanceSolver(NuisanceColumns(QUIET, WAVE, forward.synthesizer.line_profiles)(model), root)
     assert off.columns.shape[1] == 1
     assert off.cost(((data - clean) * root)[:, None]).sum() > 0.4 * before.sum(), name
 
@@ -160,9 +160,9 @@ def test_scatter_of_a_line_is_allowed_for(forward, truth):
     more = 0.2 * model.line_flux[:, 3:4] * profile[3]
     data = torch.cat([model.flux + more, model.band_flux], dim=1)
     root = 100.0 / join(model)
-    allowance = Allowance(NOISE, WAVE, forward.synthesizer.line_profiles)
+    nuisances = NuisanceColumns(NOISE, WAVE, forward.synthesizer.line_profiles)
     residual = ((data - join(model)) * root)[:, None]
-    assert (Marginal(allowance(model), root).cost(residual)[:, 0] < 1.1).all()
+    assert (NuisanceSolver(nuisances(model), root).cost(residual)[:, 0] < 1.1).all()
 
 
 def test_refined_model_reaches_the_noise(forward, truth):
