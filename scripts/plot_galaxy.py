@@ -37,8 +37,10 @@ if __name__ == "__main__":
     predictive, prior = Predictive.read(args.predictive), read_json(args.model)["prior"]
     table, summary = QTable.read(args.bins, format="ascii.ecsv"), read_json(args.summary)
     with style(config.figures):
-        save(summary_page(spectra, posterior, table, summary), args.out.with_suffix(""))
-        save(quality_page(spectra, posterior, table, prior), args.out_quality.with_suffix(""))
-        save(examples_page(spectra, posterior, table, predictive), args.out_examples.with_suffix(""))
+        save(summary_page(spectra, posterior, table, summary=summary), args.out.with_suffix(""))
+        save(quality_page(spectra, posterior, table, prior=prior), args.out_quality.with_suffix(""))
+        save(
+            examples_page(spectra, posterior, table, predictive=predictive), args.out_examples.with_suffix("")
+        )
         if args.out_truth:
-            save(truth_page(spectra, posterior, table, summary), args.out_truth.with_suffix(""))
+            save(truth_page(spectra, posterior, table, summary=summary), args.out_truth.with_suffix(""))

@@ -40,14 +40,21 @@ if __name__ == "__main__":
     blue, red = BANDS["F336W"], BANDS["F438W"]
     colour = clusters.vega_colour(batch["band_flux"], shards.band_names, pivot_aa, (blue.name, red.name))
     break_mag = colour + blue.ab_minus_vega_mag - red.ab_minus_vega_mag
-    prior_figures.draw_labels(config.figures, batch, shards.wave_aa, break_mag, args.out_dir / "prior_labels")
+    prior_figures.draw_labels(
+        config.figures, batch, shards.wave_aa, break_mag=break_mag, stem=args.out_dir / "prior_labels"
+    )
     catalogues = []
     if args.phangs:
         catalogues.append(clusters.read_phangs(args.phangs))
     if args.legus:
         catalogues.append(clusters.read_legus(args.legus / clusters.LEGUS_FILE))
     coverage = prior_figures.draw_colours(
-        config.figures, shards, batch["band_flux"], pivot_aa, catalogues, args.out_dir / "prior_colours"
+        config.figures,
+        shards,
+        batch["band_flux"],
+        pivot_aa=pivot_aa,
+        catalogues=catalogues,
+        stem=args.out_dir / "prior_colours",
     )
     for row in coverage:
         share = 100 * row["share_inside_99_percent_region"]

@@ -53,8 +53,8 @@ if __name__ == "__main__":
         args.out,
         args.templates / "page.html.j2",
         load_config(args.config),
-        args.metrics,
-        [Figure(path, caption(kind_of(path), figure=path.stem)) for path in args.figures],
-        pages,
-        args.ppxf[0] if args.ppxf else None,
+        metrics=args.metrics,
+        figures=[Figure(path, caption(kind_of(path), figure=path.stem)) for path in args.figures],
+        galaxies=pages,
+        comparison=args.ppxf[0] if args.ppxf else None,
     )

@@ -138,7 +138,6 @@ def _read_bands(path: Path, n: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             continue
         if f"{name}_err" not in rows[0]:
             raise ValueError(f"{path} has {name} without {name}_err; every band needs its error")
-        bands[name] = tuple(
-            np.array([float(row[key] or "nan") for row in rows]) for key in (name, f"{name}_err")
-        )
+        flux, error = (np.array([float(row[key] or "nan") for row in rows]) for key in (name, f"{name}_err"))
+        bands[name] = flux, error
     return bands

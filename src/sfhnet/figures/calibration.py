@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from sfhnet.config import FiguresConfig
@@ -181,10 +182,12 @@ def plot_calibration(model: Validation, stem: Path, config: FiguresConfig) -> li
             )
             axes[0, 3].plot([], [], "k-", label=f"TARP of {len(ranks['after'][0])} scalars")
             axes[0, 3].plot([], [], "k--", label="of the history")
-        handles, names = [], []
+        handles: list[Artist] = []
+        names: list[str] = []
         for axis in axes[0, 2:]:
             h, t = axis.get_legend_handles_labels()
-            handles, names = handles + h, names + t
+            handles += h
+            names += t
         figure.suptitle(
             f"{label(model.name)}: held-out galaxies, S/N {nearest_snr(model, 50.0):g}, all nuisances"
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from sfhnet.config import FiguresConfig
@@ -70,7 +71,7 @@ def _stress_snr(model: Validation) -> float:
     return next(c["snr"] for c in model.metrics["cases"].values() if BENCHMARK_KINDS[c["benchmark"]].stress)
 
 
-_PARTS = {"marker": "s", "ms": 4, "mfc": "white", "color": "k"}
+_PARTS: dict[str, Any] = {"marker": "s", "ms": 4, "mfc": "white", "color": "k"}
 
 
 def plot_claims(claims: Mapping[str, Any], stem: Path, config: FiguresConfig) -> list[Path]:
@@ -96,7 +97,9 @@ def plot_claims(claims: Mapping[str, Any], stem: Path, config: FiguresConfig) ->
         axes[0, 1].set_ylabel("error with bands\nover without")
         # The networks have the same colours in all panels but the first, which is one network over another.
         names = list(claims["old_ages"]["numbers"])
-        handles = [plt.Rectangle((0, 0), 1, 1, color=colour(k), label=label(n)) for k, n in enumerate(names)]
+        handles: list[Artist] = [
+            plt.Rectangle((0, 0), 1, 1, color=colour(k), label=label(n)) for k, n in enumerate(names)
+        ]
         handles.append(plt.Line2D([], [], ls=":", label="sum of the parts' answers", **_PARTS))
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         return save(figure, stem)
@@ -151,19 +154,27 @@ def _sums(axis: Axes, numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) 
     axis.set_ylim(bottom=0)
 
 
+def _picks(benchmark: str, metric: str) -> Callable[[Mapping[str, Any]], float]:
+    return lambda point: point[benchmark][metric]
+
+
+# Name, line, what it picks from a point.
+_Curve = tuple[str, str, Callable[[Mapping[str, Any]], float]]
+
+
 def plot_learning_curve(points: Sequence[Mapping[str, Any]], stem: Path, config: FiguresConfig) -> list[Path]:
     """Draw errors of held-out galaxies against the number of training galaxies."""
     points = sorted(points, key=lambda point: point["n_mocks"])
     size = [point["n_mocks"] for point in points]
-    panels = [
+    panels: list[tuple[str, list[_Curve]]] = [
         ("held-out loss", [("all nuisances", "-", lambda p: p["held_out_loss"])]),
         (
             "history:\nWasserstein-1 [dex of age]",
-            [(name, line, lambda p, b=b: p[b]["w1_dex"]) for b, name, line in _BOTH],
+            [(name, line, _picks(b, "w1_dex")) for b, name, line in _BOTH],
         ),
         (
             scatter_panel("mw_mh")[0],
-            [(name, line, lambda p, b=b: p[b]["mw_mh_scatter"]) for b, name, line in _BOTH],
+            [(name, line, _picks(b, "mw_mh_scatter")) for b, name, line in _BOTH],
         ),
     ]
     with style(config):
@@ -181,4 +192,5 @@ def plot_learning_curve(points: Sequence[Mapping[str, Any]], stem: Path, config:
         return save(figure, stem)
 
 
+# Benchmark, its name, its line.
 _BOTH = (("real", "all nuisances", "-"), ("ideal", "Gaussian noise", "--"))

@@ -50,7 +50,9 @@ def _title(column: str) -> str:
     return "stellar velocity [km s$^{-1}$]" if column == "velocity" else drawn(OF_BINS[column].heading)
 
 
-def summary_page(spectra: Spectra, posterior: Posterior, table: QTable, summary: Mapping[str, Any]) -> Figure:
+def summary_page(
+    spectra: Spectra, posterior: Posterior, table: QTable, *, summary: Mapping[str, Any]
+) -> Figure:
     """Draw the page of a galaxy: maps for a cube, the spectrum for a single one, histories for both.
 
     Parameters
@@ -72,7 +74,8 @@ def summary_page(spectra: Spectra, posterior: Posterior, table: QTable, summary:
     rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     _banner(figure.add_subplot(rows[0]), spectra, summary)
     if mapped:
-        cells = [figure.add_subplot(cell) for cell in rows[1].subgridspec(3, 3)]
+        grid = rows[1].subgridspec(3, 3)
+        cells = [figure.add_subplot(grid[place // 3, place % 3]) for place in range(9)]
         _draw_maps(cells, spectra, table, summary)
         bottom = rows[2].subgridspec(1, 3)
         _radial_panel(figure.add_subplot(bottom[2]), spectra, table, summary)
@@ -158,7 +161,7 @@ def _draw_maps(cells: list[Axes], spectra: Spectra, table: QTable, summary: Mapp
         values = np.asarray(getattr(table[name], "value", table[name]), dtype=float)
         if name == "velocity":
             values = values - np.nanmedian(values)
-        draw_map(axes, spectra, values, title, colours, symmetric=name == "velocity")
+        draw_map(axes, spectra, values, title=title, colours=colours, symmetric=name == "velocity")
         if name != "velocity":
             _watermark(axes, summary)
     quality_map(cells[8], spectra, table)
@@ -168,6 +171,7 @@ def draw_map(
     axes: Axes,
     spectra: Spectra,
     values: np.ndarray,
+    *,
     title: str,
     colours: str,
     limits: tuple[float, float] | None = None,
@@ -250,7 +254,7 @@ def _scale_and_compass(axes: Axes, spectra: Spectra) -> None:
     length = nice / kpc / pixel
     x, y = 0.06 * nx, 0.06 * ny
     halo = [patheffects.withStroke(linewidth=2.5, foreground="white")]
-    ink = {"color": COLOURS[1], "fontsize": 8, "path_effects": halo}
+    ink: dict[str, Any] = {"color": COLOURS[1], "fontsize": 8, "path_effects": halo}
     axes.plot(
         [x, x + length], [y, y], color=COLOURS[1], linewidth=2.5, solid_capstyle="butt", path_effects=halo
     )
@@ -292,7 +296,8 @@ def _spectrum_panel(axes: Axes, spectra: Spectra) -> None:
 
 def _spans(bad: np.ndarray) -> list[tuple[int, int]]:
     step = np.diff(bad.astype(np.int8), prepend=0, append=0)
-    return [(a, b - 1) for a, b in zip(np.flatnonzero(step == 1), np.flatnonzero(step == -1), strict=True)]
+    starts, ends = np.flatnonzero(step == 1), np.flatnonzero(step == -1)
+    return [(int(start), int(end) - 1) for start, end in zip(starts, ends, strict=True)]
 
 
 def _as_array(values: list[float | None]) -> np.ndarray:
@@ -392,7 +397,9 @@ def _radial_panel(axes: Axes, spectra: Spectra, table: QTable, summary: Mapping[
     axes.set_title("gradients: " + (", ".join(slopes) + " dex/kpc" if slopes else "none fitted"), fontsize=8)
 
 
-def truth_page(spectra: Spectra, posterior: Posterior, table: QTable, summary: Mapping[str, Any]) -> Figure:
+def truth_page(
+    spectra: Spectra, posterior: Posterior, table: QTable, *, summary: Mapping[str, Any]
+) -> Figure:
     """Draw true, recovered and difference maps, and recovered against true values, of a simulated galaxy.
 
     Parameters
@@ -415,9 +422,9 @@ def truth_page(spectra: Spectra, posterior: Posterior, table: QTable, summary: M
         found, true = np.asarray(table[name], dtype=float), truth[name]
         both = np.concatenate([found[np.isfinite(found)], true[np.isfinite(true)]])
         limits = tuple(np.percentile(both, [1, 99]))
-        draw_map(row[0], spectra, true, f"true {title}", colours, limits)
-        draw_map(row[1], spectra, found, f"recovered {title}", colours, limits)
-        draw_map(row[2], spectra, found - true, "recovered - true", "RdBu_r", symmetric=True)
+        draw_map(row[0], spectra, true, title=f"true {title}", colours=colours, limits=limits)
+        draw_map(row[1], spectra, found, title=f"recovered {title}", colours=colours, limits=limits)
+        draw_map(row[2], spectra, found - true, title="recovered - true", colours="RdBu_r", symmetric=True)
         low, high = (np.asarray(table[f"{name}_{end}"], dtype=float) for end in ("p16", "p84"))
         row[3].errorbar(
             true,

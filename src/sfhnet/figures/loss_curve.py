@@ -14,7 +14,7 @@ __all__ = ["plot_history"]
 
 
 def plot_history(
-    history: Sequence[Mapping[str, float]], stem: Path, model: str, config: FiguresConfig
+    history: Sequence[Mapping[str, float]], stem: Path, model: str, *, config: FiguresConfig
 ) -> list[Path]:
     """Draw training and held-out loss, and the held-out terms, against epoch.
 

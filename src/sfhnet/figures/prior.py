@@ -49,7 +49,7 @@ def equivalent_width_aa(wave_aa: Array, flux: NDArray[np.float32], index: str) -
     return (1 - flux[:, inside] / continuum).sum(axis=1) * (wave_aa[1] - wave_aa[0])
 
 
-def draw_histories(config: FiguresConfig, drawn: PriorSample, stem: Path, n_example: int = 6) -> None:
+def draw_histories(config: FiguresConfig, drawn: PriorSample, stem: Path, *, n_example: int = 6) -> None:
     """Example histories of each family: star-formation rate above, metallicity below (the paper's Fig. 3).
 
     Parameters
@@ -113,7 +113,7 @@ def draw_histories(config: FiguresConfig, drawn: PriorSample, stem: Path, n_exam
 
 
 def draw_labels(
-    config: FiguresConfig, batch: dict[str, Any], wave_aa: Array, break_mag: Array, stem: Path
+    config: FiguresConfig, batch: dict[str, Any], wave_aa: Array, *, break_mag: Array, stem: Path
 ) -> None:
     """Distributions of ages, metallicities, dust, rates, indices and the break colour, by family.
 
@@ -184,6 +184,7 @@ def draw_colours(
     config: FiguresConfig,
     shards: ShardSet,
     band_flux: Array,
+    *,
     pivot_aa: dict[str, float],
     catalogues: Sequence[clusters.Clusters],
     stem: Path,

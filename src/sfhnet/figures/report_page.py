@@ -75,6 +75,7 @@ def write_report(
     out: Path,
     template: Path,
     config: Config,
+    *,
     metrics: Sequence[Path],
     figures: Sequence[Figure],
     galaxies: Sequence[GalaxyPage],

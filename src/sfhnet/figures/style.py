@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from sfhnet.config import FiguresConfig
 from sfhnet.core.quantities import SCALARS
@@ -41,24 +42,26 @@ def scatter_panel(name: str) -> tuple[str, Callable[[dict], float]]:
 @contextmanager
 def style(config: FiguresConfig) -> Iterator[None]:
     """Draw within this look; nothing outside the block changes."""
-    settings = {
-        "font.size": config.font_size,
-        "axes.titlesize": config.font_size,
-        "axes.labelsize": config.font_size,
-        "legend.fontsize": 0.9 * config.font_size,
-        "xtick.labelsize": 0.9 * config.font_size,
-        "ytick.labelsize": 0.9 * config.font_size,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.7,
-        "lines.linewidth": 1.3,
-        "legend.frameon": False,
-        "figure.constrained_layout.use": True,
-        "pdf.fonttype": 42,
-        "savefig.dpi": config.dpi,
-        "axes.prop_cycle": mpl.cycler(color=COLOURS),
-    }
-    with mpl.rc_context(settings):
+    # A literal in the call, so that the type checker knows the names of the settings.
+    with mpl.rc_context(
+        {
+            "font.size": config.font_size,
+            "axes.titlesize": config.font_size,
+            "axes.labelsize": config.font_size,
+            "legend.fontsize": 0.9 * config.font_size,
+            "xtick.labelsize": 0.9 * config.font_size,
+            "ytick.labelsize": 0.9 * config.font_size,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.linewidth": 0.7,
+            "lines.linewidth": 1.3,
+            "legend.frameon": False,
+            "figure.constrained_layout.use": True,
+            "pdf.fonttype": 42,
+            "savefig.dpi": config.dpi,
+            "axes.prop_cycle": cycler(color=COLOURS),
+        }
+    ):
         yield
 
 

@@ -22,7 +22,7 @@ class Validation:
     h5: Path
 
     def series(
-        self, benchmark: str, bands: bool, key: Callable[[dict], float], who: str
+        self, benchmark: str, bands: bool, key: Callable[[dict], float], *, who: str
     ) -> tuple[list, list]:
         """Return S/N and a metric of every case of one benchmark."""
         cases = [

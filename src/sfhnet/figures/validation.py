@@ -48,11 +48,11 @@ def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresCo
         for axis, (title, key) in zip(axes.flat, panels, strict=True):
             for index, model in enumerate(learners(models)):
                 for benchmark, line in (("real", "-"), ("ideal", "--")):
-                    snr, value = model.series(benchmark, True, key, "model")
+                    snr, value = model.series(benchmark, True, key, who="model")
                     axis.plot(snr, value, line, color=colour(index), marker="o", ms=3)
-                snr, value = model.series("real", False, key, "model")
+                snr, value = model.series("real", False, key, who="model")
                 axis.plot(snr, value, ":", color=colour(index), marker="o", ms=3, mfc="white")
-            snr, value = models[0].series("real", True, key, "prior_mean")
+            snr, value = models[0].series("real", True, key, who="prior_mean")
             axis.plot(snr, value, color=GREY, lw=1)
             axis.set(xscale="log", title=title)
             axis.set_xticks(snr, [f"{x:g}" for x in snr])
@@ -219,7 +219,7 @@ def _draw_metallicity(axis: Axes, group: h5py.Group, row: int, edges: np.ndarray
     for coverage, alpha in ((0.95, 0.15), (0.68, 0.25)):
         low, high = INTERVALS[coverage]
         bounds = [np.append(quantiles[k], quantiles[k][-1]) for k in (low, high)]
-        axis.fill_between(edges, *bounds, step="post", color=COLOURS[1], alpha=alpha, lw=0)
+        axis.fill_between(edges, bounds[0], bounds[1], step="post", color=COLOURS[1], alpha=alpha, lw=0)
     truth = group["truth/mh"][row]
     axis.step(edges, np.append(truth, truth[-1]), where="post", color="k")
     found = group["mh"][row]
@@ -246,6 +246,7 @@ def draw_validation(
     metrics: Sequence[Path],
     h5: Sequence[Path],
     model_dirs: Sequence[Path],
+    *,
     out_dir: Path,
     config: FiguresConfig,
     names: Sequence[str] | None = None,
@@ -308,7 +309,7 @@ def draw_validation(
         if "loss" in wanted:
             with (folder / "history.csv").open(newline="") as handle:
                 rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(handle)]
-            paths += plot_history(rows, out_dir / f"loss_{folder.name}", folder.name, config)
+            paths += plot_history(rows, out_dir / f"loss_{folder.name}", folder.name, config=config)
         if "network" in wanted:
             paths += draw_network(folder, out_dir / f"network_{folder.name}", config)
     return paths

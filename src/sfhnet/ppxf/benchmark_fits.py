@@ -75,7 +75,9 @@ class PpxfAnswers:
     def cat(cls, parts: Sequence[PpxfAnswers]) -> PpxfAnswers:
         """Join chunks."""
         return cls(
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("row", "mass_fraction", "mh")),
+            row=np.concatenate([p.row for p in parts]),
+            mass_fraction=np.concatenate([p.mass_fraction for p in parts]),
+            mh=np.concatenate([p.mh for p in parts]),
             scalars={k: np.concatenate([p.scalars[k] for p in parts]) for k in parts[0].scalars},
             of_fit={k: np.concatenate([p.of_fit[k] for p in parts]) for k in parts[0].of_fit},
         )
@@ -96,7 +98,7 @@ def _spread(n: int, wanted: int) -> np.ndarray:
     return (np.arange(wanted) * n) // wanted
 
 
-def settings_for(case: Case, config: Config, reguls: Sequence[float], recommended: bool) -> FitSettings:
+def settings_for(case: Case, config: Config, reguls: Sequence[float], *, recommended: bool) -> FitSettings:
     """Say how a benchmark is fitted: known kinematics and exact calibration are not fitted."""
     off = set(BENCHMARK_KINDS[case.kind].off) | set(config.noise.off)
     exact = "calibration" in off and not BENCHMARK_KINDS[case.kind].ripple
@@ -109,7 +111,7 @@ def settings_for(case: Case, config: Config, reguls: Sequence[float], recommende
 
 
 def fit_rows(
-    case: Case, rows: np.ndarray, templates: Templates, settings: FitSettings, config: Config
+    case: Case, rows: np.ndarray, templates: Templates, *, settings: FitSettings, config: Config
 ) -> dict[str, PpxfAnswers]:
     """Fit some mocks of a case; one that fails is logged and has NaN, the others go on."""
     histories = Histories(templates.library, np.asarray(config.age_bins_myr))
@@ -176,7 +178,7 @@ def measure(answers: PpxfAnswers, case: Case, config: Config) -> dict[str, Any]:
 
 
 def tune(
-    case: Case, templates: Templates, config: Config, out: Path, provenance: Mapping[str, Any]
+    case: Case, templates: Templates, config: Config, *, out: Path, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Find the fixed regularisation with the smallest error of the cumulative history on the tuning mocks.
 
@@ -199,7 +201,13 @@ def tune(
         What the JSON holds: ``best``, and the metrics of every value.
     """
     rows = tuning_rows(len(case.batch), config)
-    answers = fit_rows(case, rows, templates, settings_for(case, config, config.ppxf.regul, False), config)
+    answers = fit_rows(
+        case,
+        rows,
+        templates,
+        settings=settings_for(case, config, config.ppxf.regul, recommended=False),
+        config=config,
+    )
     tried = {}
     for value in config.ppxf.regul:
         metrics = measure(answers[scheme_name(value)], case, config)
@@ -222,6 +230,7 @@ def fit_chunk(
     case: Case,
     chunk: int,
     tuning: Path,
+    *,
     templates: Templates,
     config: Config,
     out: Path,
@@ -246,7 +255,9 @@ def fit_chunk(
     """
     best = float(read_json(tuning)["best"])
     rows = measured_rows(len(case.batch), config)[chunk * config.ppxf.chunk : (chunk + 1) * config.ppxf.chunk]
-    answers = fit_rows(case, rows, templates, settings_for(case, config, (best,), True), config)
+    answers = fit_rows(
+        case, rows, templates, settings=settings_for(case, config, (best,), recommended=True), config=config
+    )
     with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance) as file:
         file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.benchmark.sha256
         for name, key in ((BEST, scheme_name(best)), (RECOMMENDED, RECOMMENDED)):
@@ -285,7 +296,9 @@ def read_chunks(paths: Sequence[Path]) -> tuple[str, dict[str, PpxfAnswers]]:
                 group = file[scheme]
                 found.append(
                     PpxfAnswers(
-                        *(group[name][()] for name in ("row", "mass_fraction", "mh")),
+                        row=group["row"][()],
+                        mass_fraction=group["mass_fraction"][()],
+                        mh=group["mh"][()],
                         scalars={name: group[f"scalars/{name}"][()] for name in SCALARS},
                         of_fit={name: group[f"fit/{name}"][()] for name in _OF_FIT},
                     )

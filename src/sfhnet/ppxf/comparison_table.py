@@ -49,6 +49,7 @@ def compare(
     chunks: Mapping[str, Sequence[Path]],
     tunings: Mapping[str, Path],
     metrics: Sequence[Path],
+    *,
     numbers: Sequence[Path],
     out_json: Path,
     out_csv: Path,

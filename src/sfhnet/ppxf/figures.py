@@ -142,6 +142,7 @@ def galaxy_page(
     spectra: Spectra,
     posterior: Posterior,
     other: Posterior,
+    *,
     fit: Mapping[str, np.ndarray],
     comparison: Mapping[str, Any],
 ) -> Figure:
@@ -172,11 +173,13 @@ def _map_page(
         mine, theirs = posterior.scalars[name], other.scalars[name]
         both = np.concatenate([mine[np.isfinite(mine)], theirs[np.isfinite(theirs)]])
         limits = tuple(np.percentile(both, [2, 98])) if both.size else (0.0, 1.0)
-        draw_map(row[0], spectra, mine, f"network: {title}", colours, limits)
-        draw_map(row[1], spectra, theirs, f"pPXF: {title}", colours, limits)
+        draw_map(row[0], spectra, mine, title=f"network: {title}", colours=colours, limits=limits)
+        draw_map(row[1], spectra, theirs, title=f"pPXF: {title}", colours=colours, limits=limits)
         numbers = comparison["quantities"].get(name)
         said = f"\nmedian {numbers['difference']:+.2f} ± {numbers['scatter']:.2f}" if numbers else ""
-        draw_map(row[2], spectra, mine - theirs, f"network - pPXF{said}", "RdBu_r", symmetric=True)
+        draw_map(
+            row[2], spectra, mine - theirs, title=f"network - pPXF{said}", colours="RdBu_r", symmetric=True
+        )
     figure.suptitle(f"{spectra.galaxy}: {comparison['n']} bins, {_chi2(comparison)}")
     return figure
 

@@ -312,14 +312,15 @@ def fit_spectrum(spectrum: PpxfSpectrum, templates: Templates, settings: FitSett
 
 
 def _bands(spectrum: PpxfSpectrum, templates: Templates) -> dict[str, np.ndarray] | None:
-    if spectrum.band_flux is None or not spectrum.band_mask.any():
+    flux, sigma, keep = spectrum.band_flux, spectrum.band_sigma, spectrum.band_mask
+    if flux is None or sigma is None or keep is None or not keep.any():
         return None
-    keep = spectrum.band_mask
+    photometry = templates.of_bands()
     return {
-        "flux": spectrum.band_flux[keep].astype(float),
-        "sigma": spectrum.band_sigma[keep].astype(float),
-        "templates": templates.photometry.flux[keep],
-        "wave": templates.photometry.wave_aa[keep],
+        "flux": flux[keep].astype(float),
+        "sigma": sigma[keep].astype(float),
+        "templates": photometry.flux[keep],
+        "wave": photometry.wave_aa[keep],
     }
 
 

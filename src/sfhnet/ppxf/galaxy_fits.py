@@ -37,6 +37,7 @@ def fit_galaxy(
     spectra: Spectra,
     templates: Templates,
     config: PpxfConfig,
+    *,
     age_edges_myr: np.ndarray,
     out: Path,
     provenance: Mapping[str, Any],
@@ -60,7 +61,7 @@ def fit_galaxy(
     provenance : mapping
         Stored in it.
     """
-    batch = Batch.from_spectra(spectra, templates.photometry.names)
+    batch = Batch.from_spectra(spectra, templates.of_bands().names)
     usable = batch.usable.numpy()
     settings = FitSettings(False, config.multiplicative_degree, (config.galaxy_regul,), True)
     schemes = {"fixed": scheme_name(config.galaxy_regul), RECOMMENDED: RECOMMENDED}
@@ -139,6 +140,7 @@ def compare_galaxy(
     spectra: Spectra,
     posterior: Posterior,
     predictive: Predictive,
+    *,
     ppxf: Path,
     out: Path,
     provenance: Mapping[str, Any],
@@ -204,11 +206,11 @@ def _difference(posterior: Posterior, other: Posterior, name: str, rows: np.ndar
     difference = mine - theirs
     spread = np.quantile(difference, [0.16, 0.84])
     return {
-        "network": _median(mine),
-        "ppxf": _median(theirs),
-        "difference": _median(difference),
+        "network": float(np.median(mine)),
+        "ppxf": float(np.median(theirs)),
+        "difference": float(np.median(difference)),
         "scatter": float(0.5 * (spread[1] - spread[0])),
-        "difference_in_sigma": _median(difference / error),
+        "difference_in_sigma": float(np.median(difference / error)),
     }
 
 

@@ -49,6 +49,7 @@ def check(
     forward: Forward,
     noise: NoiseConfig,
     batch: Batch,
+    *,
     samples: Mapping[str, np.ndarray],
     redshift: np.ndarray,
     expected: np.ndarray | None = None,
@@ -129,6 +130,7 @@ def check_spectra(
     forward: Forward,
     noise: NoiseConfig,
     spectra: Spectra,
+    *,
     posterior: Posterior,
     limits: Limits | None,
     n_draws: int,
@@ -166,16 +168,16 @@ def check_spectra(
     bands = forward.synthesizer.band_names
     if not posterior.samples:
         why = f"the model {posterior.meta.get('model', '')} has no joint posterior; networks of kind flow have one"
-        return unchecked(spectra.n, forward.n_age, spectra.wave_aa, bands, why)
+        return unchecked(spectra.n, forward.n_age, spectra.wave_aa, band_names=bands, why=why)
     step = float(spectra.wave_aa[1] - spectra.wave_aa[0])
     found = check(
         forward,
         noise,
         Batch.from_spectra(spectra, bands),
-        {name: values[:, :n_draws] for name, values in posterior.samples.items()},
-        spectra.redshift,
-        noise_shrinkage(spectra.smoothing_aa, step),
-        pick_examples(posterior, n_examples),
+        samples={name: values[:, :n_draws] for name, values in posterior.samples.items()},
+        redshift=spectra.redshift,
+        expected=noise_shrinkage(spectra.smoothing_aa, step),
+        examples=pick_examples(posterior, n_examples),
     )
     return found if limits is None else replace(found, flags=limits.flags(found, posterior.snr))
 
@@ -216,10 +218,13 @@ def _check_chunk(
     best = solver.cost((data - spectra) * root).argmin(dim=1)
     first = vectors[torch.arange(n), best]
     fit = fit_nuisances(
-        forward, nuisances, refine(forward, nuisances, prior, first, given, iterations), given
+        forward,
+        nuisances,
+        refine(forward, nuisances, prior, start=first, given=given, iterations=iterations),
+        given=given,
     )
     return {
-        "best": fit_nuisances(forward, nuisances, first, given).prediction,
+        "best": fit_nuisances(forward, nuisances, first, given=given).prediction,
         "mean": mean + solver.explain(given.data - mean)[1],
         "refined": fit.prediction,
         "draws": spectra,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfhnet.core.flags import Flag
 from sfhnet.inference.familiarity import upper_limit
@@ -37,7 +38,7 @@ class Limits:
     shift: np.ndarray
 
     @classmethod
-    def fit(cls, found: Predictive, snr: np.ndarray, snr_edges: np.ndarray, quantile: float) -> Limits:
+    def fit(cls, found: Predictive, snr: np.ndarray, snr_edges: ArrayLike, *, quantile: float) -> Limits:
         """Learn the limits.
 
         Parameters

@@ -127,7 +127,7 @@ class FitData:
 
 
 def fit_nuisances(
-    forward: Forward, nuisances: NuisanceColumns, vectors: Tensor, given: FitData
+    forward: Forward, nuisances: NuisanceColumns, vectors: Tensor, *, given: FitData
 ) -> FittedModels:
     """Fit level and nuisances of models that are given."""
     model, scale = given.model(forward, vectors)
@@ -141,6 +141,7 @@ def refine(
     forward: Forward,
     nuisances: NuisanceColumns,
     prior: Prior,
+    *,
     start: Tensor,
     given: FitData,
     iterations: int = 5,

@@ -135,12 +135,14 @@ class Predictive:
     def read(cls, path: str | os.PathLike) -> Predictive:
         """Read what `write` wrote."""
         with open_h5(path, SCHEMA, VERSION) as file:
-            groups = {
-                group: {name: data[()] for name, data in file[group].items()} if group in file else {}
-                for group in ("chi2", "refined", "examples")
-            }
+
+            def group(name: str) -> dict[str, np.ndarray]:
+                return {key: data[()] for key, data in file[name].items()} if name in file else {}
+
             return cls(
-                **groups,
+                chi2=group("chi2"),
+                refined=group("refined"),
+                examples=group("examples"),
                 **{
                     name: file[name][()]
                     for name in ("wave_aa", "n_data", "expected", "shift", "calibration_rms", "flags")
@@ -150,7 +152,9 @@ class Predictive:
             )
 
 
-def unchecked(n: int, n_age: int, wave_aa: np.ndarray, band_names: tuple[str, ...], why: str) -> Predictive:
+def unchecked(
+    n: int, n_age: int, wave_aa: np.ndarray, *, band_names: tuple[str, ...], why: str
+) -> Predictive:
     """Give the result for spectra that could not be checked: NaN, with the reason in ``meta["unchecked"]``."""
     nan = np.full(n, np.nan)
     return Predictive(

@@ -141,7 +141,7 @@ def planned_cases(mocks: Collection[str], config: ValidationConfig) -> list[tupl
 
 
 def benchmark_cases(
-    mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, seed: int
+    mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, *, seed: int
 ) -> Iterator[Case]:
     """Make the cases of `planned_cases`, one at a time.
 
@@ -161,7 +161,9 @@ def benchmark_cases(
             made = (
                 name,
                 snr,
-                make_benchmark(name, snr, galaxies, config.galaxies, noise, seed, config.ripple),
+                make_benchmark(
+                    name, snr, galaxies, n=config.galaxies, noise=noise, seed=seed, ripple=config.ripple
+                ),
             )
         yield Case(name, snr, bands, made[2])
 
@@ -182,7 +184,7 @@ def read_mocks(test: Sequence[Path], stress: Sequence[Path], cache_gb: float) ->
 
 
 def find_case(
-    name: str, mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, seed: int
+    name: str, mocks: Mapping[str, Mocks], config: ValidationConfig, *, noise: NoiseConfig, seed: int
 ) -> Case:
     """Make the benchmark set that validation measures under this name: the same mocks and noise.
 
@@ -191,7 +193,7 @@ def find_case(
     ValueError
         If validation has no such set; lists those it has.
     """
-    for case in benchmark_cases(mocks, config, noise, seed):
+    for case in benchmark_cases(mocks, config, noise, seed=seed):
         if case.name == name:
             return case
     known = ", ".join(case_name(*planned) for planned in planned_cases(mocks, config))
@@ -199,7 +201,7 @@ def find_case(
 
 
 def make_benchmark(
-    name: str, snr: float, mocks: Mocks, n: int, noise: NoiseConfig, seed: int, ripple: float = 0.02
+    name: str, snr: float, mocks: Mocks, *, n: int, noise: NoiseConfig, seed: int, ripple: float = 0.02
 ) -> Benchmark:
     """Make a benchmark set at one S/N from the first `n` mocks.
 

@@ -32,6 +32,7 @@ def calibrate(
     folder: Path,
     mocks: Mocks,
     config: CalibrationConfig,
+    *,
     noise: NoiseConfig,
     seed: int,
     out: Path,

@@ -90,7 +90,8 @@ def read_answers(metrics: Path, h5: Path) -> StoredAnswers:
 
 
 def _mass(group: h5py.Group) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(group[f"{who}/mass_fraction"][()].astype(float) for who in ("truth", "estimate"))
+    truth, estimate = (group[f"{who}/mass_fraction"][()].astype(float) for who in ("truth", "estimate"))
+    return truth, estimate
 
 
 def evaluate_claims(models: Sequence[StoredAnswers]) -> dict[str, dict[str, Any]]:

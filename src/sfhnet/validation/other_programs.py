@@ -26,6 +26,7 @@ def write_benchmark(
     case: Case,
     wave_aa: np.ndarray,
     band_names: Sequence[str],
+    *,
     age_edges_myr: np.ndarray,
     out: Path,
     provenance: Mapping[str, Any],

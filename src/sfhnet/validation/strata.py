@@ -19,6 +19,7 @@ def strata(
     answers: Posterior,
     truth: Mapping[str, np.ndarray] | None = None,
     family: np.ndarray | None = None,
+    *,
     snr_edges: Sequence[float] = (),
 ) -> dict[str, np.ndarray]:
     """Share spectra out into strata, name -> (n,) bool; each quantity's strata hold every spectrum once.

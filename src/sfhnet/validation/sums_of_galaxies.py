@@ -71,7 +71,7 @@ def add_up(picked: MockBatch, mass: torch.Tensor, n_part: int) -> MockBatch:
 
 
 def aperture_test(
-    model: Model, mocks: Mocks, config: ValidationConfig, noise: NoiseConfig, seed: int
+    model: Model, mocks: Mocks, config: ValidationConfig, *, noise: NoiseConfig, seed: int
 ) -> dict[str, Any]:
     """Infer sums of random test mocks, every nuisance on, and compare with the mass-weighted sums of their histories.
 

@@ -58,10 +58,11 @@ def prior_posterior(info: dict[str, Any], answers: Posterior) -> Posterior:
 
     return Posterior(
         age_edges_myr=answers.age_edges_myr,
-        **{
-            name: spread(prior[name])
-            for name in ("mass_fraction", "mh", "mass_fraction_q", "cum_mass_q", "mh_q")
-        },
+        mass_fraction=spread(prior["mass_fraction"]),
+        mh=spread(prior["mh"]),
+        mass_fraction_q=spread(prior["mass_fraction_q"]),
+        cum_mass_q=spread(prior["cum_mass_q"]),
+        mh_q=spread(prior["mh_q"]),
         scalars={name: spread(prior["scalars"][name]) for name in SCALARS},
         scalars_q={name: spread(prior["scalars_q"][name]) for name in SCALARS},
         flags=answers.flags,
@@ -76,6 +77,7 @@ def validate(
     folder: Path,
     mocks: Mapping[str, Mocks],
     config: ValidationConfig,
+    *,
     noise: NoiseConfig,
     seed: int,
     out_metrics: Path,
@@ -112,7 +114,7 @@ def validate(
         file.attrs["model"] = model.name
         put(file, "age_edges_myr", model.age_edges_myr, "Myr", "age_edge")
         with Progress(len(planned_cases(mocks, config)), f"validating {model.name}", "cases") as progress:
-            for case in benchmark_cases(mocks, config, noise, seed):
+            for case in benchmark_cases(mocks, config, noise, seed=seed):
                 sums[f"{case.kind}_snr{case.snr:03.0f}"] = case.benchmark.sha256
                 cases[case.name] = _measure(model, case, config, seed, file)
                 progress.update(1, f"{case.name}: W1 {cases[case.name]['model']['w1_dex']:.4f} dex")
@@ -127,7 +129,7 @@ def validate(
         "calibrated": model.conformal is not None,
         "calibration": _calibration_report(folder),
         "cases": cases,
-        "aperture": aperture_test(model, mocks["test"], config, noise, seed) if trains else None,
+        "aperture": aperture_test(model, mocks["test"], config, noise=noise, seed=seed) if trains else None,
         "inference_ms_per_spectrum": _time_inference(model, mocks["test"], noise, seed),
         "validation_seconds": time.perf_counter() - started,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -171,7 +173,9 @@ def _measure(
     if model.conformal is not None:
         result["coverage_uncalibrated"] = all_coverage(raw, truth)
         states = {"before": raw, "after": posterior}
-        result["calibration_tests"] = calibration_tests(states, truth, group, [seed, round(10 * case.snr)])
+        result["calibration_tests"] = calibration_tests(
+            states, truth, group, key=[seed, round(10 * case.snr)]
+        )
     _store(group, posterior, truth, family)
     return result
 
@@ -210,7 +214,7 @@ def _examples(
     model: Model, mocks: Mocks, config: ValidationConfig, noise: NoiseConfig, seed: int, file: h5py.File
 ) -> None:
     """Keep held-out galaxies young, middle and old, whole: spectrum, bands, history, answer."""
-    made = make_benchmark("real", 50.0, mocks, config.galaxies, noise, seed)
+    made = make_benchmark("real", 50.0, mocks, n=config.galaxies, noise=noise, seed=seed)
     age = made.truth["mw_log_age"]
     wanted = np.quantile(age, np.linspace(0.1, 0.9, config.n_examples))
     rows = np.array([int(np.abs(age - value).argmin()) for value in wanted])
@@ -234,7 +238,7 @@ def _examples(
 
 def _time_inference(model: Model, mocks: Mocks, noise: NoiseConfig, seed: int) -> dict[str, float]:
     n = min(1000, len(mocks))
-    made = make_benchmark("real", 50.0, mocks, n, noise, seed)
+    made = make_benchmark("real", 50.0, mocks, n=n, noise=noise, seed=seed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
 

@@ -15,7 +15,9 @@ from sfhnet.products.galaxy_summary import summarise
 def page(spectra, answer, draw=summary_page):
     table = bin_columns(spectra, answer)
     with style(FiguresConfig(dpi=50)):
-        return draw(spectra, answer, table, summarise(spectra, answer, table, {"a_v": np.array([0.5])}))
+        return draw(
+            spectra, answer, table, summary=summarise(spectra, answer, table, {"a_v": np.array([0.5])})
+        )
 
 
 def texts(figure):

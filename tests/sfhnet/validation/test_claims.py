@@ -80,7 +80,13 @@ def test_the_learning_curve_counts_different_galaxies(shard_paths, tmp_path):
     )
     points = [
         learning_point(
-            config, shard_paths[:2], size, shard_paths[2:3], shard_paths[3:], tmp_path / str(size), {}
+            config,
+            shard_paths[:2],
+            size,
+            validation=shard_paths[2:3],
+            test=shard_paths[3:],
+            folder=tmp_path / str(size),
+            provenance={},
         )
         for size in (1, 2)
     ]
