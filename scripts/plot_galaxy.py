@@ -27,8 +27,9 @@ if __name__ == "__main__":
     from sfhnet.core.posterior import Posterior
     from sfhnet.core.spectra import Spectra
     from sfhnet.figures.bin_pages import examples_page, quality_page
-    from sfhnet.figures.galaxy_page import summary_page, truth_page
+    from sfhnet.figures.galaxy_page import summary_page
     from sfhnet.figures.style import save, style
+    from sfhnet.figures.truth_page import truth_page
     from sfhnet.predictive_check.result import Predictive
     from sfhnet.tools.hdf5 import read_json
 

@@ -33,6 +33,17 @@ def run(args: argparse.Namespace) -> int:
 def describe_file(path: Path, full_provenance: bool = False) -> Iterator[str]:
     """Yield lines on an HDF5 file: schema, attributes, datasets with shape, unit and axes, provenance.
 
+    Parameters
+    ----------
+    path : Path
+        HDF5 file.
+    full_provenance : bool
+        The whole record as JSON, not only what it comes to.
+
+    Returns
+    -------
+    iterator of str
+
     Raises
     ------
     ValueError

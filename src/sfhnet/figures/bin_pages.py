@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sfhnet.core.flags import MEANING, Flag
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
-from sfhnet.figures.galaxy_page import draw_map, quality_map
+from sfhnet.figures.galaxy_maps import draw_map, quality_map
 from sfhnet.figures.style import COLOURS, GREY
 from sfhnet.inference.information import information
 from sfhnet.predictive_check.result import BLOCKS_AA, Predictive

@@ -29,7 +29,22 @@ _SHORT = {
 
 
 def plot_stress(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the errors on every benchmark, the stress tests among them, at the S/N of the latter, with bands."""
+    """Draw the errors on every benchmark, the stress tests among them, at the S/N of the latter, with bands.
+
+    Parameters
+    ----------
+    models : sequence of Validation
+        Stored numbers of the models.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     shown = learners(models)
     cases = {
         case["benchmark"]: name
@@ -75,7 +90,22 @@ _PARTS: dict[str, Any] = {"marker": "s", "ms": 4, "mfc": "white", "color": "k"}
 
 
 def plot_claims(claims: Mapping[str, Any], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the numbers of each of the paper's claims, from ``claims.json``."""
+    """Draw the numbers of each of the paper's claims, from ``claims.json``.
+
+    Parameters
+    ----------
+    claims : mapping
+        By claim, what `sfhnet.validation.claims.evaluate_claims` returns.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     panels = {
         "newer_network": ("attention against four branches", _ratios),
         "photometry": ("photometry and the young", _ratios),
@@ -163,7 +193,22 @@ _Curve = tuple[str, str, Callable[[Mapping[str, Any]], float]]
 
 
 def plot_learning_curve(points: Sequence[Mapping[str, Any]], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw errors of held-out galaxies against the number of training galaxies."""
+    """Draw errors of held-out galaxies against the number of training galaxies.
+
+    Parameters
+    ----------
+    points : sequence of mapping
+        From `sfhnet.validation.learning_curve.learning_point`.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     points = sorted(points, key=lambda point: point["n_mocks"])
     size = [point["n_mocks"] for point in points]
     panels: list[tuple[str, list[_Curve]]] = [

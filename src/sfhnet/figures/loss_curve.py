@@ -28,6 +28,11 @@ def plot_history(
         Name for the title.
     config : FiguresConfig
         Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
     """
     epoch = [row["epoch"] for row in history]
     held = [row["held_out_total"] for row in history]

@@ -145,7 +145,22 @@ def _outputs(head: Head, column: int, source: str) -> list[Part]:
 
 
 def draw_network(folder: Path, stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the network of a model folder."""
+    """Draw the network of a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     network, info = load_network(folder)
     parts = parts_of(network)
     with style(config):

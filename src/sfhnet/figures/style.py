@@ -15,11 +15,13 @@ from sfhnet.config import FiguresConfig
 from sfhnet.core.quantities import SCALARS
 from sfhnet.tools.hdf5 import atomic_write
 
-__all__ = ["COLOURS", "GREY", "drawn", "save", "scatter_panel", "style"]
+__all__ = ["BAD", "COLOURS", "GREY", "drawn", "save", "scatter_panel", "style"]
 
 # Okabe & Ito (2008): distinct for all common forms of colour blindness.
 COLOURS: tuple[str, ...] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#7f7f7f"
+# What must not be overlooked.
+BAD = "#B2182B"
 
 # Titles and units of `sfhnet.core.quantities` are plain text, for files and pages alike.
 _SYMBOLS = {"A_V": "$A_V$", "Msun": "M$_\\odot$", "kpc2": "kpc$^2$"}
@@ -74,6 +76,11 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         What to save.
     stem : Path
         Path without suffix.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
     """
     paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):

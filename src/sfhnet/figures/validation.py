@@ -34,7 +34,22 @@ __all__ = ["FIGURES", "draw_validation"]
 
 
 def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the main errors against S/N: both benchmarks, with and without bands, beside the prior mean."""
+    """Draw the main errors against S/N: both benchmarks, with and without bands, beside the prior mean.
+
+    Parameters
+    ----------
+    models : sequence of Validation
+        Stored numbers of the models.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     panels: list[tuple[str, Callable[[dict], float]]] = [
         ("history:\nWasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
         scatter_panel("mw_log_age"),
@@ -76,7 +91,22 @@ def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresCo
 
 
 def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the errors per age range with and without photometry, at the S/N nearest 50."""
+    """Draw the errors per age range with and without photometry, at the S/N nearest 50.
+
+    Parameters
+    ----------
+    models : sequence of Validation
+        Stored numbers of the models.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     panels = [
         ("history:\nWasserstein-1 [dex of age]", "w1_dex"),
         ("mass formed:\nmean |error| / mean mass", "mass_share_relative"),
@@ -124,7 +154,22 @@ def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresCo
 
 
 def plot_truth(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw recovered against true ages, metallicities, dust and rates, at the S/N nearest 50."""
+    """Draw recovered against true ages, metallicities, dust and rates, at the S/N nearest 50.
+
+    Parameters
+    ----------
+    model : Validation
+        Stored numbers of a model.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     case = main_case(model)
     shown = ("mw_log_age", "lw_log_age", "mw_mh", "lw_mh", "a_v", "log_sfr100")
     with style(config), open_h5(model.h5, SCHEMA, SCHEMA_VERSION) as file:
@@ -151,7 +196,22 @@ def plot_truth(model: Validation, stem: Path, config: FiguresConfig) -> list[Pat
 
 
 def plot_examples(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw held-out galaxies: spectrum and bands, true and recovered cumulative history and metallicity."""
+    """Draw held-out galaxies: spectrum and bands, true and recovered cumulative history and metallicity.
+
+    Parameters
+    ----------
+    model : Validation
+        Stored numbers of a model.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     with style(config), open_h5(model.h5, SCHEMA, SCHEMA_VERSION) as file:
         group, edges = file["examples"], file["age_edges_myr"][()]
         n = len(group["flux"])
@@ -265,6 +325,11 @@ def draw_validation(
         Look.
     names : sequence of str, optional
         Which of `FIGURES`; all by default.
+
+    Returns
+    -------
+    list of Path
+        A PDF and a PNG a figure.
 
     Raises
     ------

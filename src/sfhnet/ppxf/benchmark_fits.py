@@ -84,12 +84,36 @@ class PpxfAnswers:
 
 
 def measured_rows(n: int, config: Config) -> np.ndarray:
-    """Return which of `n` mocks are measured: evenly spread, because neighbours share a kind of noise."""
+    """Return which of `n` mocks are measured: evenly spread, because neighbours share a kind of noise.
+
+    Parameters
+    ----------
+    n : int
+        Mocks of the benchmark set.
+    config : Config
+        Shares of the section ``ppxf``.
+
+    Returns
+    -------
+    ndarray of int (n_measured,)
+    """
     return _spread(n, config.ppxf.shares(n)[0])
 
 
 def tuning_rows(n: int, config: Config) -> np.ndarray:
-    """Return which of `n` mocks choose the regularisation: spread too, and none of the measured ones."""
+    """Return which of `n` mocks choose the regularisation: spread too, and none of the measured ones.
+
+    Parameters
+    ----------
+    n : int
+        Mocks of the benchmark set.
+    config : Config
+        Shares of the section ``ppxf``.
+
+    Returns
+    -------
+    ndarray of int (n_tuning,)
+    """
     rest = np.setdiff1d(np.arange(n), measured_rows(n, config))
     return rest[_spread(len(rest), config.ppxf.shares(n)[1])]
 
@@ -99,7 +123,23 @@ def _spread(n: int, wanted: int) -> np.ndarray:
 
 
 def settings_for(case: Case, config: Config, reguls: Sequence[float], *, recommended: bool) -> FitSettings:
-    """Say how a benchmark is fitted: known kinematics and exact calibration are not fitted."""
+    """Return how a benchmark is fitted: known kinematics and exact calibration are not fitted.
+
+    Parameters
+    ----------
+    case : Case
+        Which benchmark.
+    config : Config
+        Sections ``noise`` and ``ppxf``.
+    reguls : sequence of float
+        Fixed regularisations.
+    recommended : bool
+        Also find the value that pPXF's manual recommends.
+
+    Returns
+    -------
+    FitSettings
+    """
     off = set(BENCHMARK_KINDS[case.kind].off) | set(config.noise.off)
     exact = "calibration" in off and not BENCHMARK_KINDS[case.kind].ripple
     return FitSettings(
@@ -113,7 +153,26 @@ def settings_for(case: Case, config: Config, reguls: Sequence[float], *, recomme
 def fit_rows(
     case: Case, rows: np.ndarray, templates: Templates, *, settings: FitSettings, config: Config
 ) -> dict[str, PpxfAnswers]:
-    """Fit some mocks of a case; one that fails is logged and has NaN, the others go on."""
+    """Fit some mocks of a case; one that fails is logged and has NaN, the others go on.
+
+    Parameters
+    ----------
+    case : Case
+        Benchmark set.
+    rows : ndarray of int (n,)
+        Places of the mocks in it.
+    templates : Templates
+        With photometry if the case has bands.
+    settings : FitSettings
+        From `settings_for`.
+    config : Config
+        Age bins, zero points.
+
+    Returns
+    -------
+    dict of PpxfAnswers
+        By name of the scheme.
+    """
     histories = Histories(templates.library, np.asarray(config.age_bins_myr))
     names = [scheme_name(value) for value in settings.reguls]
     names += [RECOMMENDED] if settings.recommended else []
@@ -165,7 +224,21 @@ def _zero_point_error(case: Case, config: Config) -> float:
 
 
 def measure(answers: PpxfAnswers, case: Case, config: Config) -> dict[str, Any]:
-    """Return `sfhnet.validation.metrics.point_metrics` of the answers that there are."""
+    """Return `sfhnet.validation.metrics.point_metrics` of the answers that there are.
+
+    Parameters
+    ----------
+    answers : PpxfAnswers
+        Answers at one regularisation.
+    case : Case
+        Holds the truth.
+    config : Config
+        Age bins.
+
+    Returns
+    -------
+    dict
+    """
     keep = answers.found
     posterior = point_posterior(
         np.asarray(config.age_bins_myr),

@@ -15,7 +15,7 @@ from sfhnet.config import FiguresConfig
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.quantities import SCALARS
 from sfhnet.core.spectra import Spectra
-from sfhnet.figures.galaxy_page import draw_map
+from sfhnet.figures.galaxy_maps import draw_map
 from sfhnet.figures.style import COLOURS, GREY, drawn, save, scatter_panel, style
 from sfhnet.validation.metrics import AGE_RANGES_MYR
 
@@ -59,6 +59,11 @@ def plot_comparison(comparison: Mapping[str, Any], stem: Path, config: FiguresCo
         Path without suffix.
     config : FiguresConfig
         Size and look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
     """
     cases = comparison["cases"]
     names = list(dict.fromkeys(name for case in cases.values() for name in case["models"]))
@@ -158,6 +163,10 @@ def galaxy_page(
         ``bestfit`` (n, n_wave) in units of the normalising flux.
     comparison : mapping
         One scheme of `sfhnet.ppxf.galaxy_fits.compare_galaxy`.
+
+    Returns
+    -------
+    Figure
     """
     if spectra.bin_map.size > 1:
         return _map_page(spectra, posterior, other, comparison)

@@ -111,7 +111,7 @@ class PpxfFit:
 
 
 def import_ppxf() -> Any:
-    """Give the class `ppxf`.
+    """Return the class `ppxf`.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def import_ppxf() -> Any:
 
 
 def scheme_name(regul: float | None) -> str:
-    """Name a regularisation: ``regul_10``, or that of the recommended one for None."""
+    """Return the name of a regularisation: ``regul_10``, or that of the recommended one for None."""
     return RECOMMENDED if regul is None else f"regul_{regul:g}"
 
 

@@ -124,7 +124,22 @@ def _fit(
 
 
 def read_galaxy(path: Path, scheme: str) -> tuple[Posterior, dict[str, np.ndarray]]:
-    """Read what `fit_galaxy` wrote, as point estimates and as numbers of the fit (``bestfit``, ``chi2`` ...)."""
+    """Read what `fit_galaxy` wrote, as point estimates and as numbers of the fit.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file.
+    scheme : str
+        ``fixed`` or ``recommended``.
+
+    Returns
+    -------
+    posterior : Posterior
+        Point estimates.
+    fit : dict of ndarray
+        ``bestfit`` (n, n_wave), and of each bin ``chi2``, ``regul`` ... (n,).
+    """
     with open_h5(path, SCHEMA, SCHEMA_VERSION) as file:
         group = file[scheme]
         posterior = point_posterior(
@@ -161,6 +176,11 @@ def compare_galaxy(
         network's own errors that is.
     provenance : mapping
         Stored in it.
+
+    Returns
+    -------
+    dict
+        What the JSON holds.
 
     Raises
     ------

@@ -30,6 +30,10 @@ def load_templates(
         Folder of filter curves; no photometry without.
     redshift : float, optional
         At which the bands see the galaxy; the middle of the prior's range by default.
+
+    Returns
+    -------
+    Templates
     """
     if redshift is None:
         redshift = float(np.mean(config.prior.nuisance["redshift"].support))

@@ -142,7 +142,7 @@ class Templates:
         return self.photometry
 
     def masses(self, weights: np.ndarray) -> np.ndarray:
-        """Turn pPXF's weights, stars first, into mass formed (n_z, n_age) in Msol per unit of the flux given."""
+        """Return mass formed (n_z, n_age) in Msol per unit of the flux given from pPXF's weights, stars first."""
         return (weights[: self.n_star].reshape(self.n_age, self.n_z) / self.norm).T
 
 
@@ -174,6 +174,10 @@ def make_templates(
         At which the bands see the galaxy.
     birth_age_yr : float
         Stars up to this age lie in birth clouds.
+
+    Returns
+    -------
+    Templates
 
     Raises
     ------

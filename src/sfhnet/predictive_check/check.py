@@ -29,7 +29,7 @@ _CHUNK = 16
 
 
 def noise_shrinkage(smoothing_aa: np.ndarray, step_aa: float) -> np.ndarray:
-    """Give the variance that Gaussian smoothing leaves of white noise.
+    """Return the variance that Gaussian smoothing leaves of white noise.
 
     Parameters
     ----------
@@ -37,6 +37,11 @@ def noise_shrinkage(smoothing_aa: np.ndarray, step_aa: float) -> np.ndarray:
         Sigma of the smoothing in Angstrom.
     step_aa : float
         Pixel.
+
+    Returns
+    -------
+    ndarray, shape of `smoothing_aa`
+        Fraction; one without smoothing.
     """
     reach = np.arange(-12, 13) * step_aa
     kernel = np.exp(
@@ -183,7 +188,20 @@ def check_spectra(
 
 
 def pick_examples(posterior: Posterior, n_examples: int) -> list[int]:
-    """Choose bins to show: evenly spread over the ranks of light-weighted age, the youngest and the oldest among them."""
+    """Choose bins to show: evenly spread over the ranks of light-weighted age, the youngest and the oldest among them.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Answers of a galaxy.
+    n_examples : int
+        Bins at most.
+
+    Returns
+    -------
+    list of int
+        Places in the posterior, from the youngest to the oldest.
+    """
     rows = np.flatnonzero(posterior.usable)
     order = rows[np.argsort(posterior.scalars["lw_log_age"][rows])]
     places = np.linspace(0, len(order) - 1, min(n_examples, len(order))).round().astype(int)

@@ -162,6 +162,10 @@ def load_forward(config: Config, ssp: str | Path, filters: str | Path, *, mappin
         Folder of filter curves.
     mappings : path
         ``NB_HII_grid.fits.gz``.
+
+    Returns
+    -------
+    Forward
     """
     bands = load_bands(filters, config.bands)
     lines = load_lines(mappings, *line_range_aa(config, bands))

@@ -36,7 +36,7 @@ class Prior:
 
     @classmethod
     def of(cls, draws: Tensor) -> Prior:
-        """Take mean and covariance of draws, shape (n, n_draw, p)."""
+        """Return the normal distribution with mean and covariance of draws, shape (n, n_draw, p)."""
         mean = draws.mean(dim=1)
         off = draws - mean[:, None]
         covariance = off.transpose(1, 2) @ off / max(draws.shape[1] - 1, 1)
@@ -49,7 +49,7 @@ class Prior:
         return Prior(self.mean[rows], self.factor[rows])
 
     def whiten(self, vectors: Tensor) -> Tensor:
-        """Give vectors (n, p) in units of the standard deviations, about the mean."""
+        """Return vectors (n, p) in units of the standard deviations, about the mean."""
         off = (vectors - self.mean)[..., None]
         return torch.linalg.solve_triangular(self.factor, off, upper=False)[..., 0]
 
@@ -77,18 +77,42 @@ class FittedModels:
 
 
 def join(model: Synthesis) -> Tensor:
-    """Put spectrum and bands side by side, (n, n_wave + n_band)."""
+    """Return spectrum and bands side by side, (n, n_wave + n_band)."""
     return torch.cat([model.flux, model.band_flux], dim=1)
 
 
 def level(model: Tensor, data: Tensor, root: Tensor) -> Tensor:
-    """Give the factor by which models (..., n_data) fit data best, (...)."""
+    """Return the factor by which models fit data best.
+
+    Parameters
+    ----------
+    model : Tensor, shape (..., n_data)
+        Models.
+    data, root : Tensor, shapes that go with it
+        Data and the root of their weights.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     weighted = model * root
     return (weighted * (data * root)).sum(-1) / (weighted**2).sum(-1).clamp(min=1e-30)
 
 
 def scaled(model: Synthesis, scale: Tensor) -> Synthesis:
-    """Multiply spectra, bands and lines by factors (n,)."""
+    """Multiply spectra, bands and lines by factors.
+
+    Parameters
+    ----------
+    model : Synthesis
+        n models.
+    scale : Tensor, shape (n,)
+        Factors.
+
+    Returns
+    -------
+    Synthesis
+    """
     return Synthesis(*(part * scale[:, None].to(part.dtype) for part in model))
 
 
@@ -116,11 +140,26 @@ class FitData:
         return FitData(self.data[:, pixels], self.root[:, pixels] * weight, self.redshift, pixels)
 
     def seen(self, values: Tensor) -> Tensor:
-        """Take the pixels of these data from (..., n_wave + n_band)."""
+        """Return the pixels of these data from (..., n_wave + n_band)."""
         return values if self.pixels is None else values[..., self.pixels]
 
     def model(self, forward: Forward, vectors: Tensor) -> tuple[Synthesis, Tensor]:
-        """Synthesise and bring to the level of the data; give the factor as well."""
+        """Synthesise models and bring them to the level of the data.
+
+        Parameters
+        ----------
+        forward : Forward
+            The forward model.
+        vectors : Tensor, shape (n, p)
+            Parameters.
+
+        Returns
+        -------
+        model : Synthesis
+            At the level of the data, all pixels.
+        scale : Tensor, shape (n,)
+            Data over model per Msol formed.
+        """
         model = forward(vectors, self.redshift)
         scale = level(self.seen(join(model)), self.data, self.root)
         return scaled(model, scale), scale
@@ -129,7 +168,21 @@ class FitData:
 def fit_nuisances(
     forward: Forward, nuisances: NuisanceColumns, vectors: Tensor, *, given: FitData
 ) -> FittedModels:
-    """Fit level and nuisances of models that are given."""
+    """Fit level and nuisances of models that are given.
+
+    Parameters
+    ----------
+    forward, nuisances
+        Model and nuisances.
+    vectors : Tensor, shape (n, p)
+        Parameters.
+    given : FitData
+        Data.
+
+    Returns
+    -------
+    FittedModels
+    """
     model, scale = given.model(forward, vectors)
     coefficients, explained = NuisanceSolver(nuisances(model), given.root).explain(given.data - join(model))
     return FittedModels(

@@ -91,7 +91,7 @@ class Predictive:
         )
 
     def relative(self, kind: str) -> np.ndarray:
-        """Give chi-square over what pure noise would give, (n, n_block): one where all is well."""
+        """Return chi-square over what pure noise would give, (n, n_block): one where all is well."""
         expected = np.repeat(self.expected[:, None], len(BLOCK_NAMES), axis=1)
         bands = BLOCK_NAMES.index("bands")
         expected[:, bands] = 1.0
@@ -100,7 +100,7 @@ class Predictive:
         return self.chi2[kind] / expected
 
     def pixel_chi2(self, kind: str) -> np.ndarray:
-        """Give chi-square per good pixel, without the bands, (n,); NaN where there is none."""
+        """Return chi-square per good pixel, without the bands, (n,); NaN where there is none."""
         pixels = [k for k, name in enumerate(BLOCK_NAMES) if name not in ("all", "bands")]
         number = self.n_data[:, pixels]
         total = np.where(number > 0, self.chi2[kind][:, pixels], 0.0) * number
@@ -108,7 +108,15 @@ class Predictive:
             return total.sum(axis=1) / number.sum(axis=1)
 
     def write(self, path: str | os.PathLike, provenance: Mapping[str, Any] | None = None) -> None:
-        """Write to HDF5."""
+        """Write to HDF5.
+
+        Parameters
+        ----------
+        path : path
+            HDF5 file.
+        provenance : mapping, optional
+            Stored in it.
+        """
         with create_h5(path, SCHEMA, VERSION, provenance) as file:
             file.attrs["meta"] = json.dumps(self.meta)
             file.attrs["band_names"] = list(self.band_names)
@@ -155,7 +163,23 @@ class Predictive:
 def unchecked(
     n: int, n_age: int, wave_aa: np.ndarray, *, band_names: tuple[str, ...], why: str
 ) -> Predictive:
-    """Give the result for spectra that could not be checked: NaN, with the reason in ``meta["unchecked"]``."""
+    """Return the result for spectra that could not be checked: NaN, with the reason in ``meta["unchecked"]``.
+
+    Parameters
+    ----------
+    n, n_age : int
+        Spectra; age bins of the refined models.
+    wave_aa : ndarray, shape (n_wave,)
+        Training grid in Angstrom.
+    band_names : tuple of str
+        Bands.
+    why : str
+        The reason.
+
+    Returns
+    -------
+    Predictive
+    """
     nan = np.full(n, np.nan)
     return Predictive(
         chi2={kind: np.full((n, len(BLOCK_NAMES)), np.nan) for kind in PREDICTIONS},

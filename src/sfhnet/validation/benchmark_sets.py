@@ -117,7 +117,21 @@ class Case:
 
 
 def case_name(benchmark: str, snr: float, bands: bool) -> str:
-    """Return the name of a case, e.g. ``real_snr050`` or ``real_snr050_nobands``."""
+    """Return the name of a case, e.g. ``real_snr050`` or ``real_snr050_nobands``.
+
+    Parameters
+    ----------
+    benchmark : str
+        One of `BENCHMARK_KINDS`.
+    snr : float
+        Median S/N per pixel.
+    bands : bool
+        Whether bands are shown.
+
+    Returns
+    -------
+    str
+    """
     return f"{benchmark}_snr{snr:03.0f}" + ("" if bands else "_nobands")
 
 
@@ -130,6 +144,10 @@ def planned_cases(mocks: Collection[str], config: ValidationConfig) -> list[tupl
         ``test`` and whichever of `sfhnet.priors.stress.STRESS_MOCKS` were made.
     config : ValidationConfig
         Which S/N.
+
+    Returns
+    -------
+    list of (str, float, bool)
     """
     return [
         (name, snr, bands)
@@ -153,6 +171,10 @@ def benchmark_cases(
         Configuration sections.
     seed : int
         Seed of the benchmarks.
+
+    Returns
+    -------
+    iterator of Case
     """
     made: tuple[str, float, Benchmark] | None = None
     for name, snr, bands in planned_cases(mocks, config):
@@ -179,6 +201,11 @@ def read_mocks(test: Sequence[Path], stress: Sequence[Path], cache_gb: float) ->
         Files of stress mocks; their names say which.
     cache_gb : float
         As for `Mocks`.
+
+    Returns
+    -------
+    dict of str to Mocks
+        ``test``, and the stress mocks by name.
     """
     return {"test": Mocks(test, cache_gb)} | {path.stem: Mocks([path], cache_gb) for path in stress}
 
@@ -187,6 +214,17 @@ def find_case(
     name: str, mocks: Mapping[str, Mocks], config: ValidationConfig, *, noise: NoiseConfig, seed: int
 ) -> Case:
     """Make the benchmark set that validation measures under this name: the same mocks and noise.
+
+    Parameters
+    ----------
+    name : str
+        From `case_name`.
+    mocks, config, noise, seed
+        As for `benchmark_cases`.
+
+    Returns
+    -------
+    Case
 
     Raises
     ------
@@ -221,6 +259,10 @@ def make_benchmark(
         Seed of the noise.
     ripple : float
         Amplitude of the ripple, for the kinds that have one.
+
+    Returns
+    -------
+    Benchmark
 
     Raises
     ------

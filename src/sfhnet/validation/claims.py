@@ -64,7 +64,19 @@ class StoredAnswers:
         return min({case["snr"] for case in cases if case["benchmark"] == "real"}, key=lambda x: abs(x - 50))
 
     def case(self, benchmark: str, bands: bool = True) -> str:
-        """Name of a case at that S/N."""
+        """Return the name of a case at that S/N.
+
+        Parameters
+        ----------
+        benchmark : str
+            One of `sfhnet.validation.benchmark_sets.BENCHMARK_KINDS`.
+        bands : bool
+            Whether bands were shown.
+
+        Returns
+        -------
+        str
+        """
         return case_name(benchmark, self.snr, bands)
 
     def errors(self, case: str) -> dict[str, np.ndarray]:
@@ -82,7 +94,17 @@ class StoredAnswers:
 
 
 def read_answers(metrics: Path, h5: Path) -> StoredAnswers:
-    """Read what `sfhnet.validation.validate.validate` wrote."""
+    """Read what `sfhnet.validation.validate.validate` wrote.
+
+    Parameters
+    ----------
+    metrics, h5 : Path
+        ``metrics.json`` and ``validation.h5`` of a model.
+
+    Returns
+    -------
+    StoredAnswers
+    """
     stored = read_json(metrics)
     with open_h5(h5, SCHEMA, SCHEMA_VERSION) as file:
         mass = {case: _mass(file[case]) for case in stored["cases"]}

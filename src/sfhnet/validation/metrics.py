@@ -59,7 +59,7 @@ def widths_dex(age_edges_myr: np.ndarray) -> np.ndarray:
 
 
 def wasserstein_dex(cum_hat: np.ndarray, cum: np.ndarray, age_edges_myr: np.ndarray) -> np.ndarray:
-    """Return the Wasserstein-1 distance between histories in dex of age, (n,).
+    """Return the Wasserstein-1 distance between histories in dex of age.
 
     The area between the cumulative mass fractions over log age, by the trapezoid rule on the bin edges.
 
@@ -69,6 +69,11 @@ def wasserstein_dex(cum_hat: np.ndarray, cum: np.ndarray, age_edges_myr: np.ndar
         Mass fraction younger than each bin's upper edge.
     age_edges_myr : ndarray (n_age+1,)
         Bin edges in Myr.
+
+    Returns
+    -------
+    ndarray (n,)
+        dex.
     """
     width = widths_dex(age_edges_myr)
     edge = 0.5 * (width[:-1] + width[1:])
@@ -76,18 +81,48 @@ def wasserstein_dex(cum_hat: np.ndarray, cum: np.ndarray, age_edges_myr: np.ndar
 
 
 def smape_lovell(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return sum |d| / sum (|y| + |p|) over bins, (n,) (Lovell et al. 2019, MNRAS 490, 5503)."""
+    """Return sum |d| / sum (|y| + |p|) over bins (Lovell et al. 2019, MNRAS 490, 5503).
+
+    Parameters
+    ----------
+    estimate, truth : ndarray (n, n_age)
+        Mass fractions, or any histories in bins.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
     return np.abs(estimate - truth).sum(axis=1) / (np.abs(estimate) + np.abs(truth)).sum(axis=1)
 
 
 def smape_floored(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the mean over bins of 2 |d| / max(|y| + |p| + 0.1, 0.6), (n,) (LOGAN-SFH, 2022)."""
+    """Return the mean over bins of 2 |d| / max(|y| + |p| + 0.1, 0.6) (LOGAN-SFH, 2022).
+
+    Parameters
+    ----------
+    estimate, truth : ndarray (n, n_age)
+        Mass fractions, or any histories in bins.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
     floor = np.maximum(np.abs(estimate) + np.abs(truth) + 0.1, 0.6)
     return (2 * np.abs(estimate - truth) / floor).mean(axis=1)
 
 
 def smape_textbook(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the mean over bins of 2 |d| / (|y| + |p|), (n,); zero where both vanish."""
+    """Return the mean over bins of 2 |d| / (|y| + |p|); zero where both vanish.
+
+    Parameters
+    ----------
+    estimate, truth : ndarray (n, n_age)
+        Mass fractions, or any histories in bins.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
     total = np.abs(estimate) + np.abs(truth)
     return np.where(total > 0, 2 * np.abs(estimate - truth) / np.where(total > 0, total, 1), 0).mean(axis=1)
 
@@ -100,7 +135,18 @@ def age_ranges(age_edges_myr: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def scalar_metrics(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Return bias, scatter (standard deviation, and from the 16-84 % range), MAE, R2 and share of > 0.3 outliers."""
+    """Return bias, scatter (standard deviation, and from the 16-84 % range), MAE, R2 and share of > 0.3 outliers.
+
+    Parameters
+    ----------
+    estimate, truth : ndarray (n,)
+        In the unit of the scalar, which that of the errors is too.
+
+    Returns
+    -------
+    dict of float
+        ``bias``, ``median_bias``, ``scatter``, ``robust_scatter``, ``mae``, ``r2``, ``outliers``.
+    """
     error = estimate - truth
     low, high = np.quantile(error, [0.16, 0.84])
     variance = float(np.var(truth))
@@ -116,7 +162,21 @@ def scalar_metrics(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def inside(quantiles: np.ndarray, truth: np.ndarray, nominal: float) -> np.ndarray:
-    """Return whether a central interval holds the truth, (n, ...) bool."""
+    """Return whether a central interval holds the truth.
+
+    Parameters
+    ----------
+    quantiles : ndarray (n, n_quant, ...)
+        Quantiles at `LEVELS`.
+    truth : ndarray (n, ...)
+        True values.
+    nominal : float
+        Coverage of the interval, one of `INTERVALS`.
+
+    Returns
+    -------
+    ndarray of bool (n, ...)
+    """
     low, high = INTERVALS[nominal]
     # Answers stored in single precision may miss an exact bound by rounding.
     tolerance = 1e-6
@@ -134,6 +194,11 @@ def coverage(quantiles: np.ndarray, truth: np.ndarray, weight: np.ndarray | None
         True values.
     weight : ndarray (n, ...), optional
         Weights, e.g. mass for metallicities.
+
+    Returns
+    -------
+    dict of float
+        ``50``, ``68`` ... -> share.
     """
     result = {}
     for nominal in INTERVALS:
@@ -144,7 +209,20 @@ def coverage(quantiles: np.ndarray, truth: np.ndarray, weight: np.ndarray | None
 
 
 def crps(quantiles: np.ndarray, truth: np.ndarray) -> float:
-    """Return the continuous ranked probability score from the quantiles: twice the mean pinball loss."""
+    """Return the continuous ranked probability score from the quantiles: twice the mean pinball loss.
+
+    Parameters
+    ----------
+    quantiles : ndarray (n, n_quant, ...)
+        Quantiles at `LEVELS`.
+    truth : ndarray (n, ...)
+        True values.
+
+    Returns
+    -------
+    float
+        In the unit of the values.
+    """
     level = np.asarray(LEVELS).reshape(-1, *([1] * (truth.ndim - 1)))
     error = truth[:, None] - quantiles
     return float(2 * np.maximum(level * error, (level - 1) * error).mean())
@@ -161,6 +239,11 @@ def log_score(quantiles: np.ndarray, truth: np.ndarray) -> float:
         Quantiles at `LEVELS`.
     truth : ndarray (n,)
         True values.
+
+    Returns
+    -------
+    float
+        Natural logarithm of a density in one over the unit of the values.
     """
     levels = np.asarray(LEVELS)
     step = np.maximum(np.diff(quantiles, axis=1), 1e-4)
@@ -186,6 +269,11 @@ def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict
         Answers, all usable.
     truth : mapping of str to ndarray
         From `truth_from_labels`.
+
+    Returns
+    -------
+    dict
+        By metric; ``scalars`` and ``age_ranges`` hold those of each scalar and of each of `AGE_RANGES_MYR`.
 
     Raises
     ------
@@ -228,7 +316,18 @@ def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict
 
 
 def all_coverage(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the coverage of every interval: scalars, histories, [M/H] weighted by mass, cumulative mass by age."""
+    """Return the coverage of every interval: scalars, histories, [M/H] weighted by mass, cumulative mass by age.
+
+    Parameters
+    ----------
+    posterior, truth
+        As in `point_metrics`.
+
+    Returns
+    -------
+    dict
+        By quantity, what `coverage` returns.
+    """
     mass = truth["mass_fraction"]
     cum = mass.cumsum(axis=1)
     mh, weight = _metallicity(truth)
@@ -245,7 +344,14 @@ def all_coverage(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[
 def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return every metric of one set of answers: `point_metrics`, `all_coverage`, sharpness, CRPS and log score.
 
-    Parameters and errors are those of `point_metrics`.
+    Parameters
+    ----------
+    posterior, truth
+        As in `point_metrics`, which raises.
+
+    Returns
+    -------
+    dict
     """
     quantiles = posterior.scalars_q
     low, high = INTERVALS[0.68]
@@ -275,6 +381,11 @@ def strata_coverage(
         As in `all_metrics`.
     strata : mapping of str to ndarray (n,) bool
         Which spectra belong to each; strata of fewer than 50 are left out.
+
+    Returns
+    -------
+    dict of dict
+        By stratum: coverage by level, of quantities, and ``n``.
     """
     result: dict[str, dict[str, Any]] = {}
     for name, rows in strata.items():
@@ -289,7 +400,19 @@ def strata_coverage(
 
 
 def value_at(metrics: Mapping[str, Any], key: Sequence[str]) -> float:
-    """Follow a path of keys into metrics."""
+    """Return the value at a path of keys in metrics.
+
+    Parameters
+    ----------
+    metrics : mapping
+        From `all_metrics` or the like.
+    key : sequence of str
+        Keys from the outermost to the innermost.
+
+    Returns
+    -------
+    float
+    """
     value: Any = metrics
     for step in key:
         value = value[step]

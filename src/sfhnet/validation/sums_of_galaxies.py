@@ -78,6 +78,17 @@ def aperture_test(
     Random galaxies differ more than neighbouring bins of one galaxy do: a hard case. Sums and parts have the S/N
     ``validation.stress_snr``.
 
+    Parameters
+    ----------
+    model : Model
+        Calibrated or not.
+    mocks : Mocks
+        Test mocks.
+    config, noise : ValidationConfig, NoiseConfig
+        Configuration sections.
+    seed : int
+        Of the sums and their noise.
+
     Returns
     -------
     dict

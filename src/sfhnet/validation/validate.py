@@ -49,6 +49,10 @@ def prior_posterior(info: dict[str, Any], answers: Posterior) -> Posterior:
         Contents of ``model.json``; holds the prior's mean and quantiles under ``prior``.
     answers : Posterior
         Whose spectra to answer.
+
+    Returns
+    -------
+    Posterior
     """
     n, prior = len(answers), info["prior"]
 

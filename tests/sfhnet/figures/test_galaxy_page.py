@@ -6,8 +6,9 @@ import pytest
 from galaxy_answers import make_answer, make_spectra
 from sfhnet.config import FiguresConfig
 from sfhnet.core.flags import Flag
-from sfhnet.figures.galaxy_page import summary_page, truth_page
+from sfhnet.figures.galaxy_page import summary_page
 from sfhnet.figures.style import save, style
+from sfhnet.figures.truth_page import truth_page
 from sfhnet.products.bin_table import bin_columns
 from sfhnet.products.galaxy_summary import summarise
 
