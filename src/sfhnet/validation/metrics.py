@@ -9,7 +9,16 @@ import numpy as np
 
 from sfhnet.core.histories import scalar_from_label
 from sfhnet.core.posterior import Posterior
-from sfhnet.core.quantities import INTERVALS, LEVELS, SCALARS
+from sfhnet.core.quantities import INTERVALS, SCALARS
+from sfhnet.validation.interval_scores import (
+    all_coverage,
+    coverage,
+    crps,
+    inside,
+    log_score,
+    strata_coverage,
+    weighted_metallicity,
+)
 
 __all__ = [
     "AGE_RANGES_MYR",
@@ -18,6 +27,7 @@ __all__ = [
     "all_metrics",
     "coverage",
     "crps",
+    "inside",
     "log_score",
     "point_metrics",
     "smape_floored",
@@ -161,105 +171,6 @@ def scalar_metrics(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
-def inside(quantiles: np.ndarray, truth: np.ndarray, nominal: float) -> np.ndarray:
-    """Return whether a central interval holds the truth.
-
-    Parameters
-    ----------
-    quantiles : ndarray (n, n_quant, ...)
-        Quantiles at `LEVELS`.
-    truth : ndarray (n, ...)
-        True values.
-    nominal : float
-        Coverage of the interval, one of `INTERVALS`.
-
-    Returns
-    -------
-    ndarray of bool (n, ...)
-    """
-    low, high = INTERVALS[nominal]
-    # Answers stored in single precision may miss an exact bound by rounding.
-    tolerance = 1e-6
-    return (truth >= quantiles[:, low] - tolerance) & (truth <= quantiles[:, high] + tolerance)
-
-
-def coverage(quantiles: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> dict[str, float]:
-    """Return the share of truths inside each central interval, by nominal coverage in per cent.
-
-    Parameters
-    ----------
-    quantiles : ndarray (n, n_quant, ...)
-        Quantiles at `LEVELS`.
-    truth : ndarray (n, ...)
-        True values.
-    weight : ndarray (n, ...), optional
-        Weights, e.g. mass for metallicities.
-
-    Returns
-    -------
-    dict of float
-        ``50``, ``68`` ... -> share.
-    """
-    result = {}
-    for nominal in INTERVALS:
-        hit = inside(quantiles, truth, nominal)
-        value = hit.mean() if weight is None else (hit * weight).sum() / weight.sum()
-        result[f"{100 * nominal:.0f}"] = float(value)
-    return result
-
-
-def crps(quantiles: np.ndarray, truth: np.ndarray) -> float:
-    """Return the continuous ranked probability score from the quantiles: twice the mean pinball loss.
-
-    Parameters
-    ----------
-    quantiles : ndarray (n, n_quant, ...)
-        Quantiles at `LEVELS`.
-    truth : ndarray (n, ...)
-        True values.
-
-    Returns
-    -------
-    float
-        In the unit of the values.
-    """
-    level = np.asarray(LEVELS).reshape(-1, *([1] * (truth.ndim - 1)))
-    error = truth[:, None] - quantiles
-    return float(2 * np.maximum(level * error, (level - 1) * error).mean())
-
-
-def log_score(quantiles: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean log density of the truth under the density that the quantiles draw.
-
-    Constant between neighbouring quantiles, exponential tails that continue the outermost step.
-
-    Parameters
-    ----------
-    quantiles : ndarray (n, n_quant)
-        Quantiles at `LEVELS`.
-    truth : ndarray (n,)
-        True values.
-
-    Returns
-    -------
-    float
-        Natural logarithm of a density in one over the unit of the values.
-    """
-    levels = np.asarray(LEVELS)
-    step = np.maximum(np.diff(quantiles, axis=1), 1e-4)
-    density = np.diff(levels) / step
-    index = np.clip((truth[:, None] > quantiles).sum(axis=1) - 1, 0, len(levels) - 2)
-    value = np.log(np.take_along_axis(density, index[:, None], axis=1)[:, 0])
-    for outside, end, share, near in (
-        (truth < quantiles[:, 0], quantiles[:, 0], levels[0], density[:, 0]),
-        (truth > quantiles[:, -1], quantiles[:, -1], 1 - levels[-1], density[:, -1]),
-    ):
-        scale = share / near
-        tail = np.log(near) - np.abs(truth - end) / scale
-        value = np.where(outside, tail, value)
-    return float(value.mean())
-
-
 def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return every metric of the point estimates.
 
@@ -285,7 +196,7 @@ def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict
     edges = np.asarray(posterior.age_edges_myr)
     mass, mass_hat = truth["mass_fraction"], posterior.mass_fraction
     cum, cum_hat = mass.cumsum(axis=1), posterior.cum_mass
-    mh, weight = _metallicity(truth)
+    mh, weight = weighted_metallicity(truth)
     mh_error = np.abs(posterior.mh - mh)
     result: dict[str, Any] = {
         "n": len(posterior),
@@ -315,32 +226,6 @@ def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict
     return result
 
 
-def all_coverage(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the coverage of every interval: scalars, histories, [M/H] weighted by mass, cumulative mass by age.
-
-    Parameters
-    ----------
-    posterior, truth
-        As in `point_metrics`.
-
-    Returns
-    -------
-    dict
-        By quantity, what `coverage` returns.
-    """
-    mass = truth["mass_fraction"]
-    cum = mass.cumsum(axis=1)
-    mh, weight = _metallicity(truth)
-    n_age = mass.shape[1]
-    return {
-        "scalars": {name: coverage(posterior.scalars_q[name], truth[name]) for name in SCALARS},
-        "cum_mass": coverage(posterior.cum_mass_q[:, :, :-1], cum[:, :-1]),
-        "mass_fraction": coverage(posterior.mass_fraction_q, mass),
-        "mh": coverage(posterior.mh_q, mh, weight),
-        "cum_mass_by_age": [coverage(posterior.cum_mass_q[:, :, k], cum[:, k]) for k in range(n_age - 1)],
-    }
-
-
 def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return every metric of one set of answers: `point_metrics`, `all_coverage`, sharpness, CRPS and log score.
 
@@ -362,41 +247,6 @@ def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[s
         "crps": {name: crps(quantiles[name], truth[name]) for name in SCALARS},
         "log_score": {name: log_score(quantiles[name], truth[name]) for name in SCALARS},
     }
-
-
-def _metallicity(truth: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    # Bins without a metallicity have no weight.
-    finite = np.isfinite(truth["mh"])
-    return np.where(finite, truth["mh"], 0.0), np.where(finite, truth["mass_fraction"], 0.0)
-
-
-def strata_coverage(
-    posterior: Posterior, truth: Mapping[str, np.ndarray], strata: Mapping[str, np.ndarray]
-) -> dict[str, dict[str, Any]]:
-    """Return the coverage in each stratum: the mean over scalars by level, and ``cum_mass`` and ``mh`` beside.
-
-    Parameters
-    ----------
-    posterior, truth
-        As in `all_metrics`.
-    strata : mapping of str to ndarray (n,) bool
-        Which spectra belong to each; strata of fewer than 50 are left out.
-
-    Returns
-    -------
-    dict of dict
-        By stratum: coverage by level, of quantities, and ``n``.
-    """
-    result: dict[str, dict[str, Any]] = {}
-    for name, rows in strata.items():
-        if rows.sum() < 50:
-            continue
-        found = all_coverage(posterior.take(rows), {key: value[rows] for key, value in truth.items()})
-        scalars = found["scalars"].values()
-        result[name] = {key: float(np.mean([value[key] for value in scalars])) for key in found["mh"]}
-        result[name] |= {quantity: found[quantity] for quantity in ("cum_mass", "mh")}
-        result[name]["n"] = int(rows.sum())
-    return result
 
 
 def value_at(metrics: Mapping[str, Any], key: Sequence[str]) -> float:

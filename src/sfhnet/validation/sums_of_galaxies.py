@@ -14,7 +14,8 @@ from sfhnet.inference.model import Model
 from sfhnet.mocks.dataset import MockBatch, Mocks
 from sfhnet.mocks.noise import Lines, Nuisance
 from sfhnet.tools.random_streams import stream, torch_stream
-from sfhnet.validation.metrics import inside, wasserstein_dex
+from sfhnet.validation.interval_scores import inside
+from sfhnet.validation.metrics import wasserstein_dex
 
 __all__ = ["add_up", "aperture_test"]
 

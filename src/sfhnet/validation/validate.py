@@ -29,7 +29,8 @@ from sfhnet.validation.benchmark_sets import (
     planned_cases,
 )
 from sfhnet.validation.calibration_tests import calibration_tests
-from sfhnet.validation.metrics import all_coverage, all_metrics, point_metrics, strata_coverage
+from sfhnet.validation.interval_scores import all_coverage, strata_coverage
+from sfhnet.validation.metrics import all_metrics, point_metrics
 from sfhnet.validation.strata import strata
 from sfhnet.validation.sums_of_galaxies import aperture_test
 
