@@ -147,6 +147,9 @@ class Forward:
                 z,
                 **synthesizer_inputs(parameters, z[:, 0], self.veldisp_kms),
                 block=128,
+                # Named so that the type checker knows that the inputs above do not hold them.
+                threads=None,
+                out=None,
             )
 
 
