@@ -30,6 +30,11 @@ class Projection(nn.Module):
         Rounds of filling masked pixels (expectation-maximisation for missing data).
     """
 
+    mean: Tensor  # (n_wave,)
+    shape: Tensor  # (n_wave,)
+    basis: Tensor  # (n_component, n_wave)
+    scale: Tensor  # (n_component,)
+
     def __init__(self, n_wave: int, n_component: int, n_fill: int = 4) -> None:
         super().__init__()
         self.n_component, self.n_fill = n_component, n_fill
@@ -66,9 +71,20 @@ class Projection(nn.Module):
 
     @torch.no_grad()
     def residual_chi2(self, batch: Batch, coefficients: Tensor) -> Tensor:
-        """Return the reduced chi-square of the basis, (n,).
+        """Return the reduced chi-square of the basis.
 
         Residuals are averaged over 16 pixels first: there ``sigma`` is right whether or not neighbours share noise.
+
+        Parameters
+        ----------
+        batch : Batch
+            n spectra.
+        coefficients : Tensor (n, n_component)
+            From `forward`.
+
+        Returns
+        -------
+        Tensor (n,)
         """
         model = (coefficients @ self.basis) * self.shape + self.mean
         n, n_wave = batch.flux.shape
@@ -109,9 +125,19 @@ class Features(nn.Module):
     """Everything but pixels, as plain numbers: components, bands, errors, S/N, what is missing.
 
     ``width`` is the number of features.
+
+    Parameters
+    ----------
+    projection : Projection
+        Of the spectra.
+    n_band : int
+        Bands.
     """
 
     N_BLOCK = 16
+
+    band_mean: Tensor  # (n_band,)
+    band_std: Tensor  # (n_band,)
 
     def __init__(self, projection: Projection, n_band: int) -> None:
         super().__init__()
