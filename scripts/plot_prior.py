@@ -24,7 +24,7 @@ if __name__ == "__main__":
     from sfhnet.core.bands import BANDS
     from sfhnet.figures import prior as prior_figures
     from sfhnet.mocks.filters_and_lines import load_bands
-    from sfhnet.mocks.shards import ShardSet
+    from sfhnet.mocks.shard_set import ShardSet
     from sfhnet.priors import cluster_colours as clusters
     from sfhnet.priors.prior_shards import read_prior
     from sfhnet.tools import hdf5
@@ -38,7 +38,7 @@ if __name__ == "__main__":
     args.out_dir.mkdir(parents=True, exist_ok=True)
     prior_figures.draw_histories(config.figures, read_prior(args.prior)[0], args.out_dir / "prior_histories")
     blue, red = BANDS["F336W"], BANDS["F438W"]
-    colour = clusters.vega_colour(batch["band_flux"], shards.band_names, pivot_aa, (blue.name, red.name))
+    colour = clusters.vega_colour(batch["band_flux"], shards.band_names, pivot_aa, pair=(blue.name, red.name))
     break_mag = colour + blue.ab_minus_vega_mag - red.ab_minus_vega_mag
     prior_figures.draw_labels(config.figures, batch, shards.wave_aa, break_mag, args.out_dir / "prior_labels")
     catalogues = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from sfhnet.config import FiguresConfig
-    from sfhnet.mocks.shards import ShardSet
+    from sfhnet.mocks.shard_set import ShardSet
 
 Array = NDArray[np.float64]
 
@@ -201,8 +201,8 @@ def draw_colours(
         rows = -(-len(planes) // 2)
         figure, axes = plt.subplots(rows, 2, figsize=(config.width_inch, 3.1 * rows), squeeze=False)
         for axis, (ordinate, abscissa) in zip(axes.flat, planes, strict=False):
-            x = clusters.vega_colour(band_flux, shards.band_names, pivot_aa, abscissa)
-            y = clusters.vega_colour(band_flux, shards.band_names, pivot_aa, ordinate)
+            x = clusters.vega_colour(band_flux, shards.band_names, pivot_aa, pair=abscissa)
+            y = clusters.vega_colour(band_flux, shards.band_names, pivot_aa, pair=ordinate)
             region = clusters.dense_region(x, y)
             coverage += _draw_plane(axis, region, catalogues, ordinate, abscissa)
         for axis in axes.flat[len(planes) :]:

@@ -51,6 +51,10 @@ def load_lines(path: str | Path, low_aa: float, high_aa: float) -> LineGrid:
         ``NB_HII_grid.fits.gz``, with ``Linelist.csv`` beside it.
     low_aa, high_aa : float
 
+    Returns
+    -------
+    LineGrid
+
     Raises
     ------
     FileNotFoundError
