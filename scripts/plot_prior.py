@@ -20,7 +20,7 @@ if __name__ == "__main__":
 
     from sfhnet.config import load_config
     from sfhnet.figures.prior import draw_prior
-    from sfhnet.mocks.shards import ShardSet
+    from sfhnet.mocks.shard_set import ShardSet
     from sfhnet.priors.cluster_colours import LEGUS_FILE, read_legus, read_phangs
     from sfhnet.priors.prior_shards import read_prior
     from sfhnet.tools.hdf5 import write_json

@@ -27,14 +27,16 @@ if __name__ == "__main__":
         config.prior,
         config.synthesis.galaxies_per_shard,
         config.seed,
-        args.shard,
-        np.asarray(config.age_bins_myr) * 1e6,
+        shard=args.shard,
+        age_bins_yr=np.asarray(config.age_bins_myr) * 1e6,
         hold_out=not is_test_shard(config, args.shard),
     )
     write_prior(
         args.out,
         drawn,
         identity,
-        provenance(config=config.prior, modules=["sfhnet.priors.sample"], seed=[config.seed, args.shard]),
+        provenance=provenance(
+            config=config.prior, modules=["sfhnet.priors.sample"], seed=[config.seed, args.shard]
+        ),
     )
     logging.getLogger("sfhnet.sample_prior").info("wrote %s: %d galaxies", args.out, drawn.n)

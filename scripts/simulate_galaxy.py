@@ -28,10 +28,10 @@ if __name__ == "__main__":
         config.simulated_galaxy,
         SSPLibrary.read(args.ssp),
         load_bands(args.filters, config.bands),
-        1e6 * np.asarray(config.age_bins_myr, dtype=float),
-        args.out_dir,
-        config.seed,
-        load_lines(args.mappings, *LINE_RANGE_AA),
-        config.noise if config.simulated_galaxy.shared_errors else None,
+        age_edges_yr=1e6 * np.asarray(config.age_bins_myr, dtype=float),
+        out_dir=args.out_dir,
+        seed=config.seed,
+        lines=load_lines(args.mappings, *LINE_RANGE_AA),
+        noise=config.noise if config.simulated_galaxy.shared_errors else None,
     )
     log.info("wrote %s, %s and %d HST images", files.cube, files.truth, len(files.images))

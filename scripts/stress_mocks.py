@@ -28,13 +28,13 @@ if __name__ == "__main__":
     drawn = draw_stress(args.kind, config)
     bands = load_bands(args.filters, config.bands)
     lines = load_lines(args.mappings, *line_range_aa(config, bands))
-    synthesizer = make_synthesizer(config, SSPLibrary.read(args.ssp), bands, lines)
-    galaxies = synthesize(synthesizer, drawn, config, config.synthesis.n_shards)
+    synthesizer = make_synthesizer(config, SSPLibrary.read(args.ssp), bands, lines=lines)
+    galaxies = synthesize(synthesizer, drawn, config, shard=config.synthesis.n_shards)
     inputs = {"ssp": args.ssp, "mappings": args.mappings}
     write_shard(
         args.out,
         replace(galaxies, family_names=FAMILY_NAMES),
-        stress_identity(config, args.kind, inputs, bands),
+        stress_identity(config, args.kind, inputs=inputs, bands=bands),
         provenance=provenance(
             config.validation,
             modules=["sfhnet.priors.stress", "sfhnet.mocks.synthesize", __file__],

@@ -32,14 +32,17 @@ if __name__ == "__main__":
     same_identity(args.prior, made_for, prior_identity(config, made_for["shard"]))
     inputs = {"ssp": args.ssp, "mappings": args.mappings}
     bands = load_bands(args.filters, config.bands)
-    identity = shard_identity(config, made_for["shard"], inputs, bands)
+    identity = shard_identity(config, made_for["shard"], inputs=inputs, bands=bands)
     if not args.force and is_current(args.out, identity):
         log.info("%s is whole and fits the configuration; nothing to do (--force makes it again)", args.out)
         raise SystemExit(0)
     synthesizer = make_synthesizer(
-        config, SSPLibrary.read(args.ssp), bands, load_lines(args.mappings, *line_range_aa(config, bands))
+        config,
+        SSPLibrary.read(args.ssp),
+        bands,
+        lines=load_lines(args.mappings, *line_range_aa(config, bands)),
     )
-    galaxies = synthesize(synthesizer, drawn, config, made_for["shard"])
+    galaxies = synthesize(synthesizer, drawn, config, shard=made_for["shard"])
     write_shard(
         args.out,
         galaxies,

@@ -30,21 +30,27 @@ if __name__ == "__main__":
     from sfhnet.figures.loss_curve import plot_history
     from sfhnet.mocks.dataset import Mocks
     from sfhnet.tools.provenance import provenance
-    from sfhnet.training.trainer import Preempted, Trainer, distributed, make_spec, training_config
+    from sfhnet.training.setup import distributed, make_spec, training_config
+    from sfhnet.training.trainer import Preempted, Trainer
 
     config = load_config(args.config)
     training = training_config(config, args.model)
     mocks, held_out = Mocks(args.shards, training.cache_gb), Mocks(args.validation, training.cache_gb)
     with distributed(training):
         trainer = Trainer(
-            make_spec(config.models[args.model], len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr),
+            make_spec(
+                config.models[args.model],
+                len(mocks.wave_aa),
+                mocks.band_names,
+                age_edges_myr=mocks.age_edges_myr,
+            ),
             training,
             config.noise,
-            mocks,
-            held_out,
-            args.out_dir,
-            config.seed,
-            provenance(
+            mocks=mocks,
+            held_out=held_out,
+            folder=args.out_dir,
+            seed=config.seed,
+            provenance=provenance(
                 {
                     "training": training.model_dump(mode="json"),
                     "noise": config.noise.model_dump(mode="json"),

@@ -37,7 +37,7 @@ if __name__ == "__main__":
     library, lines = SSPLibrary.read(args.ssp), load_lines(args.mappings, *line_range_aa(config, bands))
     most = args.threads or min(os.cpu_count() or 1, torch.get_num_threads())
     text = synthesis_table.run(
-        lambda **options: make_synthesizer(config, library, bands, lines, **options),
+        lambda **options: make_synthesizer(config, library, bands, lines=lines, **options),
         config,
         sorted({1, most}),
         args.galaxies,

@@ -79,7 +79,7 @@ def _title(synthesizer: Synthesizer) -> str:
 
 
 def _draw(config: Config, n: int) -> PriorSample:
-    return sample(config.prior, n, config.seed, 0, np.asarray(config.age_bins_myr) * 1e6)
+    return sample(config.prior, n, config.seed, shard=0, age_bins_yr=np.asarray(config.age_bins_myr) * 1e6)
 
 
 def _inputs(synthesizer: Synthesizer, drawn: PriorSample, config: Config) -> dict[str, torch.Tensor]:
@@ -124,10 +124,12 @@ def _pipeline_rows(synthesizer: Synthesizer, config: Config, threads: int, n: in
 
     prior, drawn = timed(lambda: _draw(config, n))
     kernel, _ = timed(
-        lambda: synthesize(synthesizer, drawn, config, 0, threads=threads, with_labels=False, progress=False)
+        lambda: synthesize(
+            synthesizer, drawn, config, shard=0, threads=threads, with_labels=False, progress=False
+        )
     )
     labels, galaxies = timed(
-        lambda: synthesize(synthesizer, drawn, config, 0, threads=threads, progress=False)
+        lambda: synthesize(synthesizer, drawn, config, shard=0, threads=threads, progress=False)
     )
     rows = [
         ("prior", prior),

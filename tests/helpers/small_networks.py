@@ -30,15 +30,16 @@ def small_model(kind):
 
 def small_trainer(kind, mocks, held_out, folder, **training):
     """A trainer of a small network for a few steps."""
-    from sfhnet.training.trainer import Trainer, make_spec
+    from sfhnet.training.setup import make_spec
+    from sfhnet.training.trainer import Trainer
 
     settings = {"epochs": 2, "batch": 32, "validation_galaxies": 48, "fit_galaxies": 96, "device": "cpu"}
     return Trainer(
-        make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr),
+        make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr),
         TrainingConfig(**{**settings, **training}),
         NoiseConfig(),
-        mocks,
-        held_out,
-        folder,
+        mocks=mocks,
+        held_out=held_out,
+        folder=folder,
         seed=5,
     )

@@ -65,12 +65,14 @@ def shard_paths(toy_ssp, tmp_path_factory):
     for name, (low, high) in edges.items():
         wave = np.linspace(low - 10.0, high + 10.0, 200)
         bands[name] = (wave, ((wave > low) & (wave < high)).astype(float))
-    synthesizer = make_synthesizer(config, toy_ssp, bands, None)
+    synthesizer = make_synthesizer(config, toy_ssp, bands, lines=None)
     folder = tmp_path_factory.mktemp("shards")
     paths = []
     for shard in range(N_SHARD):
-        drawn = sample(config.prior, N_GALAXY, 1, shard, np.asarray(config.age_bins_myr) * 1e6)
-        galaxies = synthesize(synthesizer, drawn, config, shard, threads=1, progress=False)
+        drawn = sample(
+            config.prior, N_GALAXY, 1, shard=shard, age_bins_yr=np.asarray(config.age_bins_myr) * 1e6
+        )
+        galaxies = synthesize(synthesizer, drawn, config, shard=shard, threads=1, progress=False)
         paths.append(write_shard(folder / f"{shard:04d}.h5", galaxies, {"test": True, "shard": shard}))
     return paths
 
@@ -102,12 +104,12 @@ def test_mocks(shard_paths):
 @pytest.fixture(scope="session")
 def batch(mocks):
     """Sixty-four noisy mocks with labels, every nuisance on."""
-    from sfhnet.mocks.noise import Nuisance
+    from sfhnet.mocks.noise import NoiseModel
 
     picked = mocks.get(np.arange(64))
-    nuisance = Nuisance(NoiseConfig(), mocks.wave_aa, mocks.band_names)
+    noise_model = NoiseModel(NoiseConfig(), mocks.wave_aa, mocks.band_names)
     generator = torch.Generator().manual_seed(3)
-    return nuisance(picked.flux, picked.band_flux, generator, picked.labels, picked.lines)
+    return picked.noisy(noise_model, generator)
 
 
 @pytest.fixture(scope="session")

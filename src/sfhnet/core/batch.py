@@ -6,32 +6,21 @@ shape and colours survive and units do not. Mocks come here after noise, data af
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sfhnet.core.cleaning import WINDOWS_AA, good_bands, good_pixels, mark, masked_median, normalising_flux
 from sfhnet.core.flags import UNUSABLE, Flag
-from sfhnet.core.quantities import SNR_WINDOW_AA
+
+if TYPE_CHECKING:
+    from sfhnet.core.spectra import Spectra
 
 __all__ = ["WINDOWS_AA", "Batch"]
-
-# ASSUME: line-poor stretches of the MUSE range (AA, rest frame, air), tried in this order.
-WINDOWS_AA: tuple[tuple[float, float], ...] = (
-    SNR_WINDOW_AA,
-    (6000.0, 6200.0),
-    (6800.0, 7000.0),
-    (8100.0, 8250.0),
-)
-
-# A window counts when at least this share of its pixels is good.
-WINDOW_SHARE = 0.5
-
-# Colours of stellar populations, f_lambda(band) / f_lambda(5400 AA), lie within these whatever the dust.
-BAND_RATIO_RANGE = (1e-5, 1e3)
 
 # Spectra that are cleaned in one go: double precision takes several times the memory of what is kept.
 _ROWS = 1024
@@ -78,7 +67,7 @@ class Batch:
     def __len__(self) -> int:
         return self.flux.shape[0]
 
-    def _map(self, function: Any) -> Batch:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         values = {
             name: function(getattr(self, name))
             for name in self.__dataclass_fields__
@@ -125,6 +114,7 @@ class Batch:
         wave_aa: Tensor,
         flux: Tensor,
         sigma: Tensor,
+        *,
         mask: Tensor,
         band_flux: Tensor,
         band_sigma: Tensor,
@@ -144,71 +134,32 @@ class Batch:
             Mean f_lambda of the bands in the same unit, error, True = present.
         labels : dict of Tensor, optional
             True values; ``log_ml`` is added when absent (log10 of Msol formed per unit of ``s``, for fluxes per Msol).
+        windows_aa : sequence of (float, float)
+            Where ``s`` is measured, in the order in which they are tried; AA.
 
         Returns
         -------
         Batch
             float32; spectra without a usable pixel are flagged and zeroed.
         """
-        flags = torch.zeros(flux.shape[0], dtype=torch.int64, device=flux.device)
-
-        def mark(where: Tensor, flag: Flag) -> None:
-            flags.bitwise_or_(where.to(torch.int64) * int(flag))
-
-        # A sum over a spectrum is not finite if a pixel is not: only then are the pixels themselves looked at.
-        if not bool(torch.isfinite(flux.sum())):
-            finite = torch.isfinite(flux)
-            mark((mask & ~finite).any(1), Flag.NOT_FINITE)
-            mask = mask & finite
-        if not (bool(torch.isfinite(sigma.sum())) and bool(sigma.amin() > 0)):
-            good_sigma = torch.isfinite(sigma) & (sigma > 0)
-            mark((mask & ~good_sigma).any(1), Flag.BAD_SIGMA)
-            mask = mask & good_sigma
-        band_mask = band_mask & torch.isfinite(band_flux) & torch.isfinite(band_sigma) & (band_sigma > 0)
-        n_good = mask.sum(1)
-        mark(n_good == 0, Flag.NO_VALID_PIXELS)
-        mark(n_good < 0.9 * flux.shape[1], Flag.MASKED_PIXELS)
-
-        scale = torch.full(flux.shape[:1], float("nan"), dtype=flux.dtype, device=flux.device)
-        window = torch.full(flux.shape[:1], len(windows_aa), dtype=torch.int64, device=flux.device)
-        for number, (low, high) in enumerate(windows_aa):
-            inside = (wave_aa >= low) & (wave_aa <= high)
-            if not bool(inside.any()):
-                continue
-            part, part_mask = flux[:, inside], mask[:, inside]
-            wanted = torch.isnan(scale) & (part_mask.sum(1) >= WINDOW_SHARE * part.shape[1])
-            if bool(wanted.any()):
-                rows = wanted.nonzero()[:, 0]
-                value = _masked_median(part[rows], part_mask[rows])
-                usable = value > 0
-                scale[rows[usable]] = value[usable]
-                window[rows[usable]] = number
-        rest = (torch.isnan(scale) & (n_good > 0)).nonzero()[:, 0]
-        if rest.numel():
-            value = _masked_median(flux[rest], mask[rest])
-            scale[rest] = torch.where(value > 0, value, torch.nan)
-        mark((n_good > 0) & torch.isnan(scale), Flag.NEGATIVE_FLUX)
-        mark(window > 0, Flag.OTHER_WINDOW)
+        flags = torch.zeros(flux.shape[0], dtype=torch.int64, device=flux.device)  # (n,)
+        mask = good_pixels(flux, sigma, mask, flags=flags)  # (n, n_wave)
+        scale, window = normalising_flux(wave_aa, flux, mask, windows_aa=windows_aa)  # (n,), (n,)
         unusable = torch.isnan(scale)
+        mark(flags, mask.any(1) & unusable, Flag.NEGATIVE_FLUX)
+        mark(flags, window > 0, Flag.OTHER_WINDOW)
         mask = mask & ~unusable[:, None]
-        safe = torch.where(unusable, torch.ones_like(scale), scale)[:, None]
-
-        ratio = band_flux / safe
-        # Far outside any colour: the units of bands and spectrum differ, so the bands say nothing.
-        significant = band_mask & (ratio.abs() > 0) & (band_flux.abs() > 5 * band_sigma)
-        absurd = significant & ((ratio.abs() > BAND_RATIO_RANGE[1]) | (ratio.abs() < BAND_RATIO_RANGE[0]))
-        absurd = absurd | (band_mask & (band_sigma / safe > BAND_RATIO_RANGE[1]))
-        mark(absurd.any(1), Flag.WRONG_UNITS)
-        band_mask = band_mask & ~absurd.any(1)[:, None] & ~unusable[:, None]
-        mark(~band_mask.all(1), Flag.MISSING_BANDS)
-        mark(~band_mask.any(1), Flag.NO_BANDS)
-
+        safe = torch.where(unusable, torch.ones_like(scale), scale)[:, None]  # (n, 1)
+        band_mask = good_bands(band_flux, band_sigma, band_mask, scale=safe, flags=flags)  # (n, n_band)
+        band_mask = band_mask & ~unusable[:, None]
+        mark(flags, ~band_mask.all(1), Flag.MISSING_BANDS)
+        mark(flags, ~band_mask.any(1), Flag.NO_BANDS)
         # Filling in place, once everything is clean: two passes fewer over the pixels than choosing.
         hidden = ~mask
         flux_out = (flux / safe).float().masked_fill_(hidden, 0.0)
         sigma_out = (sigma / safe).float().masked_fill_(hidden, 1.0)
         # Every fourth pixel gives the median S/N to a few per cent at a quarter of the cost.
-        snr = _masked_median((flux_out / sigma_out)[:, ::4], mask[:, ::4])
+        snr = masked_median((flux_out / sigma_out)[:, ::4], mask[:, ::4])  # (n,)
         labels = dict(labels or {})
         if labels and "log_ml" not in labels:
             labels["log_ml"] = -torch.log10(safe[:, 0]).float()
@@ -216,7 +167,7 @@ class Batch:
             flux=flux_out,
             sigma=sigma_out,
             mask=mask,
-            band_flux=torch.where(band_mask, ratio, 0).float(),
+            band_flux=torch.where(band_mask, band_flux / safe, 0).float(),
             band_sigma=torch.where(band_mask, band_sigma / safe, 1).float(),
             band_mask=band_mask,
             log_snr=torch.log10(snr.nan_to_num(1e-3).clamp_min(1e-3)).float(),
@@ -232,44 +183,63 @@ class Batch:
         wave_aa: np.ndarray,
         flux: np.ndarray,
         sigma: np.ndarray,
+        *,
         mask: np.ndarray | None,
         band_flux: np.ndarray,
         band_sigma: np.ndarray,
         band_mask: np.ndarray,
     ) -> Batch:
-        """Build from numpy arrays on the training grid (shapes as in `build`); computed in float64, some rows at a time."""
+        """Build from numpy arrays on the training grid; computed in float64, some rows at a time.
+
+        Parameters
+        ----------
+        wave_aa : ndarray (n_wave,)
+            Rest-frame air wavelengths in AA.
+        flux, sigma, mask : ndarray (n, n_wave)
+            f_lambda in any unit, its error, True = good; without a mask every pixel is.
+        band_flux, band_sigma, band_mask : ndarray (n, n_band)
+            Mean f_lambda of the bands in the same unit, error, True = present.
+
+        Returns
+        -------
+        Batch
+            As of `build`.
+        """
         wave = torch.from_numpy(np.array(wave_aa, dtype=np.float64))
         mask = np.ones(np.shape(flux), dtype=bool) if mask is None else mask
-        columns = (
-            (flux, np.float64),
-            (sigma, np.float64),
-            (mask, bool),
-            (band_flux, np.float64),
-            (band_sigma, np.float64),
-            (band_mask, bool),
-        )
-        parts = [
-            cls.build(
+
+        def rows(start: int) -> Batch:
+            def some(values: np.ndarray, kind: type) -> Tensor:
+                return torch.from_numpy(np.array(values[start : start + _ROWS], dtype=kind))
+
+            return cls.build(
                 wave,
-                *(
-                    torch.from_numpy(np.array(values[start : start + _ROWS], dtype))
-                    for values, dtype in columns
-                ),
+                some(flux, float),
+                some(sigma, float),
+                mask=some(mask, bool),
+                band_flux=some(band_flux, float),
+                band_sigma=some(band_sigma, float),
+                band_mask=some(band_mask, bool),
             )
-            for start in range(0, max(len(flux), 1), _ROWS)
-        ]
+
+        parts = [rows(start) for start in range(0, max(len(flux), 1), _ROWS)]
         return cls.cat(parts) if len(parts) > 1 else parts[0]
 
     @classmethod
-    def from_spectra(cls, spectra: Any, band_names: Sequence[str] | None = None) -> Batch:
+    def from_spectra(cls, spectra: Spectra, band_names: Sequence[str] | None = None) -> Batch:
         """Build from observed spectra.
 
         Parameters
         ----------
-        spectra : sfhnet.core.spectra.Spectra
+        spectra : Spectra
             Rest-frame spectra on the training grid with band fluxes in the same unit.
         band_names : sequence of str, optional
             The network's bands and their order; bands the spectra lack are absent, others are ignored.
+
+        Returns
+        -------
+        Batch
+            One row a spectrum.
         """
         names = list(spectra.band_names)
         wanted = list(band_names) if band_names is not None else names
@@ -283,15 +253,16 @@ class Batch:
                 band_sigma[:, column] = spectra.band_sigma[:, source]
                 band_mask[:, column] = spectra.band_mask[:, source]
         return cls.from_arrays(
-            spectra.wave_aa, spectra.flux, spectra.sigma, spectra.mask, band_flux, band_sigma, band_mask
+            spectra.wave_aa,
+            spectra.flux,
+            spectra.sigma,
+            mask=spectra.mask,
+            band_flux=band_flux,
+            band_sigma=band_sigma,
+            band_mask=band_mask,
         )
 
     @property
     def usable(self) -> Tensor:
         """True where a result can be given, (n,) bool."""
         return (self.flags & int(UNUSABLE)) == 0
-
-
-def _masked_median(values: Tensor, mask: Tensor) -> Tensor:
-    filled = torch.where(mask, values, torch.nan)
-    return torch.nanmedian(filled, dim=1).values

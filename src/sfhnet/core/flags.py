@@ -94,7 +94,7 @@ UNUSABLE = Flag.NO_VALID_PIXELS | Flag.NEGATIVE_FLUX
 
 
 def describe_flags(flags: int | np.integer) -> list[str]:
-    """Say in words which flags are set.
+    """Return in words which flags are set.
 
     Parameters
     ----------
@@ -124,17 +124,22 @@ def count(flags: np.ndarray) -> dict[str, int]:
         Flag name -> number of spectra; zero counts left out.
     """
     values = np.asarray(flags, dtype=np.uint32)
-    counts = {flag.name: int(((values & np.uint32(int(flag))) != 0).sum()) for flag in MEANING}
-    return {name: number for name, number in counts.items() if number}
+    counts = {flag: int(((values & np.uint32(int(flag))) != 0).sum()) for flag in MEANING}
+    return {str(flag.name): number for flag, number in counts.items() if number}
 
 
 def quality(flags: np.ndarray) -> np.ndarray:
-    """Give the worst level of `QUALITY` that each spectrum's flags reach, 0 (nothing found wrong) to 3.
+    """Return the worst level of `QUALITY` that each spectrum's flags reach, 0 (nothing found wrong) to 3.
 
     Parameters
     ----------
     flags : ndarray of int
         A ``flags`` column.
+
+    Returns
+    -------
+    ndarray of int16
+        Of the same shape.
     """
     values = np.asarray(flags, dtype=np.uint32)
     level = np.zeros(values.shape, dtype=np.int16)

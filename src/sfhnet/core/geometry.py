@@ -15,7 +15,7 @@ __all__ = ["arcsec_kpc", "deproject", "deprojected_radius", "luminosity_per_flux
 
 
 def deproject(
-    east_arcsec: np.ndarray, north_arcsec: np.ndarray, position_angle_deg: float, inclination_deg: float
+    east_arcsec: np.ndarray, north_arcsec: np.ndarray, *, position_angle_deg: float, inclination_deg: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return where offsets on the sky lie in the plane of an inclined thin disc.
 
@@ -42,10 +42,10 @@ def deproject(
 def deprojected_radius(spectra: Spectra) -> np.ndarray:
     """Return each bin's distance from the centre in the plane of the disc in arcsec, shape (n,).
 
-    Orientation comes from the galaxy table; a galaxy without one is taken to be seen face on.
+    Orientation comes from the sample sheet; a galaxy without one is taken to be seen face on.
     """
-    orientation = (spectra.meta.get(key) or 0.0 for key in ("position_angle_deg", "inclination_deg"))
-    return np.hypot(*deproject(spectra.x_arcsec, spectra.y_arcsec, *orientation))
+    orientation = {key: spectra.meta.get(key) or 0.0 for key in ("position_angle_deg", "inclination_deg")}
+    return np.hypot(*deproject(spectra.x_arcsec, spectra.y_arcsec, **orientation))
 
 
 def arcsec_kpc(spectra: Spectra) -> float:
@@ -64,5 +64,10 @@ def luminosity_per_flux(distance_mpc: float, flux_unit_cgs: float) -> float:
         Luminosity distance.
     flux_unit_cgs : float
         erg/s/cm2/Angstrom per unit of flux; flux is the observed f_lambda times 1 + z.
+
+    Returns
+    -------
+    float
+        Lsol/Angstrom.
     """
     return 4 * np.pi * (distance_mpc * MPC_CM) ** 2 * flux_unit_cgs / LSOL_ERG_S

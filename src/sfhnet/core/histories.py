@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from sfhnet.core.quantities import SCALARS, Quantity
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "formation_age_quantiles",
@@ -25,8 +28,8 @@ __all__ = [
     "weighted_means",
 ]
 
-# numpy.ndarray or torch.Tensor
-Values = TypeVar("Values")
+# Named by texts, so that torch is not imported.
+Values = TypeVar("Values", "np.ndarray", "Tensor")
 
 
 def share_formed(mass: Values) -> Values:
@@ -157,8 +160,30 @@ def history_scalars(
 
 
 def scalar_from_label(quantity: Quantity, label: Values) -> Values:
-    """Return a scalar from the label that holds it (`Quantity.source`): the same, or its logarithm above the floor."""
-    return _log10_above(label, quantity.floor) if quantity.log_of else label
+    """Return a scalar from the label that holds it (`Quantity.source`): the same, or its logarithm above the floor.
+
+    Parameters
+    ----------
+    quantity : Quantity
+        The scalar.
+    label : ndarray or Tensor (...)
+        In the label's unit.
+
+    Returns
+    -------
+    ndarray or Tensor (...)
+        In the scalar's unit.
+
+    Raises
+    ------
+    ValueError
+        If it is a logarithm without a floor.
+    """
+    if not quantity.log_of:
+        return label
+    if quantity.floor is None:
+        raise ValueError(f"{quantity.name} is a logarithm; give it a floor in sfhnet.core.quantities")
+    return _log10_above(label, quantity.floor)
 
 
 def mean_log_age(edges_yr: np.ndarray) -> np.ndarray:
@@ -169,7 +194,7 @@ def mean_log_age(edges_yr: np.ndarray) -> np.ndarray:
     return ((b * np.log(b) - a_log_a) / (b - a) - 1.0) / np.log(10.0)
 
 
-def weighted_means(weight: Values, mh: Values, edges_yr: np.ndarray, by: str) -> dict[str, Values]:
+def weighted_means(weight: Values, mh: Values, edges_yr: np.ndarray, *, by: str) -> dict[str, Values]:
     """Return mean log age and mean [M/H] of histories.
 
     Parameters

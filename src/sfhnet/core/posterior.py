@@ -130,6 +130,16 @@ class Posterior:
             One of `SCALARS`.
         coverage : float
             0.5, 0.68, 0.9 or 0.95.
+
+        Returns
+        -------
+        low, high : ndarray (n,)
+            In the scalar's unit.
+
+        Raises
+        ------
+        ValueError
+            If there is no such interval.
         """
         if coverage not in INTERVALS:
             raise ValueError(f"no interval of coverage {coverage}; there are {sorted(INTERVALS)}")
@@ -171,7 +181,15 @@ class Posterior:
         return cls(**values)
 
     def write(self, path: str | os.PathLike, provenance: Mapping[str, Any] | None = None) -> None:
-        """Write to HDF5; every dataset carries ``unit`` and ``axes``."""
+        """Write to HDF5; every dataset carries ``unit`` and ``axes``.
+
+        Parameters
+        ----------
+        path : path
+            File to write; it appears under its name only when it is whole.
+        provenance : mapping, optional
+            Stored as the JSON attribute ``provenance``.
+        """
         with create_h5(path, SCHEMA, SCHEMA_VERSION, provenance) as file:
             file.attrs["meta"] = json.dumps(self.meta)
             put(file, "age_edges_myr", self.age_edges_myr, "Myr", "age_edge")
@@ -211,7 +229,7 @@ class Posterior:
 
 
 def point_posterior(
-    age_edges_myr: np.ndarray, mass_fraction: np.ndarray, mh: np.ndarray, scalars: dict[str, np.ndarray]
+    age_edges_myr: np.ndarray, mass_fraction: np.ndarray, mh: np.ndarray, *, scalars: dict[str, np.ndarray]
 ) -> Posterior:
     """Return point estimates as a `Posterior` whose quantiles are NaN, so that the same metrics measure them.
 
@@ -223,6 +241,11 @@ def point_posterior(
         Estimates.
     scalars : dict of ndarray (n,)
         The names of `sfhnet.core.quantities.SCALARS`.
+
+    Returns
+    -------
+    Posterior
+        n rows.
     """
     n, n_age = mass_fraction.shape
     unknown = np.full(n, np.nan)

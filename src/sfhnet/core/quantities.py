@@ -161,8 +161,6 @@ def _rates(window_yr: float) -> tuple[Quantity, Quantity]:
 
 
 _V_LIGHT = "unattenuated light at 5500 Angstrom"
-_ANSWERED = {"label": True, "scalar": True, "mapped": True}
-
 # The order of the scalars is that of the networks' outputs, on which the weights of trained ones rely.
 _ALL: tuple[Quantity, ...] = (
     Quantity(
@@ -190,11 +188,37 @@ _ALL: tuple[Quantity, ...] = (
         "log10 yr",
         f"mean of log age weighted by {_V_LIGHT}",
         "light-weighted log age",
-        **_ANSWERED,
+        label=True,
+        scalar=True,
+        mapped=True,
     ),
-    Quantity("mw_log_age", "log10 yr", "mass-weighted mean of log age", "mass-weighted log age", **_ANSWERED),
-    Quantity("lw_mh", "dex", f"mean [M/H] weighted by {_V_LIGHT}", "light-weighted [M/H]", **_ANSWERED),
-    Quantity("mw_mh", "dex", "mass-weighted mean [M/H]", "mass-weighted [M/H]", **_ANSWERED),
+    Quantity(
+        "mw_log_age",
+        "log10 yr",
+        "mass-weighted mean of log age",
+        "mass-weighted log age",
+        label=True,
+        scalar=True,
+        mapped=True,
+    ),
+    Quantity(
+        "lw_mh",
+        "dex",
+        f"mean [M/H] weighted by {_V_LIGHT}",
+        "light-weighted [M/H]",
+        label=True,
+        scalar=True,
+        mapped=True,
+    ),
+    Quantity(
+        "mw_mh",
+        "dex",
+        "mass-weighted mean [M/H]",
+        "mass-weighted [M/H]",
+        label=True,
+        scalar=True,
+        mapped=True,
+    ),
     Quantity(
         "gas_mh", "dex", "[M/H] of the gas: that of the youngest SSP bin", "[M/H] of the gas", label=True
     ),
@@ -211,7 +235,15 @@ _ALL: tuple[Quantity, ...] = (
     _time(90, scalar=True, mapped=True),
     *_rates(1e7),
     *_rates(1e8),
-    Quantity("a_v", "mag", "attenuation of all star light at 5500 Angstrom", "A_V", **_ANSWERED),
+    Quantity(
+        "a_v",
+        "mag",
+        "attenuation of all star light at 5500 Angstrom",
+        "A_V",
+        label=True,
+        scalar=True,
+        mapped=True,
+    ),
     Quantity("v_light", "Lsol/Angstrom per Msol formed", _V_LIGHT, "V light", label=True),
     Quantity(
         "log_ml",

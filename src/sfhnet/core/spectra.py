@@ -149,7 +149,7 @@ class Spectra:
         object.__setattr__(self, "band_names", tuple(self.band_names))
         object.__setattr__(self, "wave_aa", np.asarray(self.wave_aa, dtype=np.float64))
         n, n_wave, n_band = len(self.flux), self.wave_aa.size, len(self.band_names)
-        shapes = dict.fromkeys(_PER_BIN, (n,))
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_PER_BIN, (n,))
         shapes |= dict.fromkeys(("flux", "sigma", "mask"), (n, n_wave))
         shapes |= dict.fromkeys(("band_flux", "band_sigma", "band_mask", "band_synthetic"), (n, n_band))
         if self.band_synthetic is None:
@@ -191,12 +191,16 @@ class Spectra:
         return 1.0 - self.mask.mean(axis=1)
 
     def with_flags(self, flags: np.ndarray) -> Spectra:
-        """Give a copy with more flags set.
+        """Return a copy with more flags set.
 
         Parameters
         ----------
         flags : ndarray of int, shape (n,)
             Bits to add.
+
+        Returns
+        -------
+        Spectra
         """
         return replace(self, flags=self.flags | np.asarray(flags, dtype=np.uint32))
 
@@ -209,6 +213,11 @@ class Spectra:
             File to write.
         provenance : mapping, optional
             Stored as the JSON attribute ``provenance``.
+
+        Returns
+        -------
+        Path
+            The file.
         """
         unit = f"{self.flux_unit_cgs:g} erg/s/cm2/Angstrom"
         with create_h5(path, SCHEMA, VERSION, provenance) as file:

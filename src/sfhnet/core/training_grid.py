@@ -23,11 +23,25 @@ INSTRUMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"muse_udf10": muse
 class GridSettings(Protocol):
     """What the section `grid` of the configuration says (`sfhnet.config.GridConfig`)."""
 
-    wave_min_aa: float
-    wave_max_aa: float
-    wave_step_aa: float
-    veldisp_kms: float
-    lsf: Any
+    @property
+    def wave_min_aa(self) -> float:
+        """First wavelength in Angstrom."""
+
+    @property
+    def wave_max_aa(self) -> float:
+        """Last wavelength in Angstrom."""
+
+    @property
+    def wave_step_aa(self) -> float:
+        """Step in Angstrom."""
+
+    @property
+    def veldisp_kms(self) -> float:
+        """Velocity dispersion that spectra are broadened to."""
+
+    @property
+    def lsf(self) -> str:
+        """Name of the instrument, a key of `INSTRUMENTS`."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,10 @@ def training_grid(grid: GridSettings, ssp: SSPLibrary) -> TrainingGrid:
         Wavelengths, instrument and velocity dispersion.
     ssp : SSPLibrary
         What the training spectra are made of.
+
+    Returns
+    -------
+    TrainingGrid
     """
     wave_aa = grid_wave_aa(grid)
     fwhm_aa, own_aa = INSTRUMENTS[grid.lsf](wave_aa), ssp.fwhm_aa(wave_aa)

@@ -19,7 +19,7 @@ from sfhnet.priors.sample import PriorSample
 
 if TYPE_CHECKING:
     from sfhnet.config import FiguresConfig
-    from sfhnet.mocks.shards import ShardSet
+    from sfhnet.mocks.shard_set import ShardSet
 
 Array = NDArray[np.float64]
 

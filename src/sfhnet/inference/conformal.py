@@ -63,6 +63,10 @@ def conformal_factor(score: np.ndarray, coverage: float, weight: np.ndarray | No
         Nominal coverage.
     weight : ndarray (n, ...), optional
         Weight of each value, e.g. the mass of a bin for its metallicity.
+
+    Returns
+    -------
+    ndarray (...)
     """
     n = len(score)
     level = min(1.0, np.ceil((n + 1) * coverage) / n)
@@ -154,7 +158,7 @@ class Conformal:
 
     @classmethod
     def fit(
-        cls, posterior: Posterior, truth: dict[str, np.ndarray], strata: Strata, min_stratum: int
+        cls, posterior: Posterior, truth: dict[str, np.ndarray], strata: Strata, *, min_stratum: int
     ) -> Conformal:
         """Learn the factors on mocks used for nothing else.
 
@@ -168,6 +172,10 @@ class Conformal:
             What the factors depend on.
         min_stratum : int
             Cells with fewer answers (sum of weights) take those of all A_V, or of all ages as well, and so on.
+
+        Returns
+        -------
+        Conformal
         """
         axes = strata.axes(posterior)
         shape = tuple(axis.shape[1] for axis in axes)
@@ -218,6 +226,11 @@ class Conformal:
         carry_samples : bool
             Give joint samples of scalars the calibrated distributions, keeping their order and so their correlations.
             Their histories stay and no longer agree with them to the last digit; so samples are left alone by default.
+
+        Returns
+        -------
+        Posterior
+            n rows.
         """
         cells = self.strata.cells(posterior)
 

@@ -50,6 +50,7 @@ class Familiarity:
     def fit(
         cls,
         components: np.ndarray,
+        *,
         chi2: np.ndarray,
         snr: np.ndarray,
         log_age: np.ndarray,
@@ -72,6 +73,10 @@ class Familiarity:
             Share of the mocks that shall be within both limits together.
         min_stratum : int
             Mocks that limits need; those of a smaller stratum are learnt from all ages.
+
+        Returns
+        -------
+        Familiarity
         """
         snr_edges, age_edges = np.asarray(snr_edges, dtype=float), np.asarray(age_edges, dtype=float)
         stratum, of_age = np.digitize(snr, snr_edges), np.digitize(log_age, age_edges)
@@ -100,11 +105,22 @@ class Familiarity:
         return cls(snr_edges, age_edges, mean, precision, limits[0], limits[1])
 
     def score(
-        self, components: np.ndarray, chi2: np.ndarray, snr: np.ndarray, log_age: np.ndarray
+        self, components: np.ndarray, *, chi2: np.ndarray, snr: np.ndarray, log_age: np.ndarray
     ) -> np.ndarray:
-        """Return the larger of both distances over their limits, (n,); above one = unlike the mocks.
+        """Return the larger of both distances over their limits; above one = unlike the mocks.
 
         Square roots are compared, so that two means twice as far.
+
+        Parameters
+        ----------
+        components : ndarray (n, n_component)
+            Components of the spectra.
+        chi2, snr, log_age : ndarray (n,)
+            Reduced chi-square of the basis, S/N and the light-weighted age answered [log10 yr].
+
+        Returns
+        -------
+        ndarray (n,)
         """
         stratum, of_age = np.digitize(snr, self.snr_edges), np.digitize(log_age, self.age_edges)
         distance = np.zeros(len(components))
@@ -117,8 +133,18 @@ class Familiarity:
             )
         )
 
-    def poor_fit(self, chi2: np.ndarray, snr: np.ndarray, log_age: np.ndarray) -> np.ndarray:
-        """Return where the chi-square of the basis is beyond its limit, (n,) bool."""
+    def poor_fit(self, *, chi2: np.ndarray, snr: np.ndarray, log_age: np.ndarray) -> np.ndarray:
+        """Return where the chi-square of the basis is beyond its limit.
+
+        Parameters
+        ----------
+        chi2, snr, log_age : ndarray (n,)
+            As of `score`.
+
+        Returns
+        -------
+        ndarray of bool (n,)
+        """
         return chi2 > self.chi2_limit[np.digitize(snr, self.snr_edges), np.digitize(log_age, self.age_edges)]
 
     def to_json(self) -> dict[str, Any]:
@@ -136,6 +162,17 @@ def upper_limit(values: np.ndarray, quantile: float) -> float:
 
     The lognormal goes through the median and the 95 % quantile: the tails of chi-square are heavier than its middle
     tells.
+
+    Parameters
+    ----------
+    values : ndarray (n,)
+        Draws, zero or more.
+    quantile : float
+        Share of them that shall be below.
+
+    Returns
+    -------
+    float
     """
     if len(values) * (1 - quantile) >= 5:
         return float(np.quantile(values, quantile))

@@ -16,7 +16,7 @@ _TIE = 1e-9
 
 
 def information_gain(quantiles: np.ndarray, prior: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Give the Kullback-Leibler divergence of posterior from prior, as far as their quantiles know it.
+    """Return the Kullback-Leibler divergence of posterior from prior, as far as their quantiles know it.
 
     The posterior's quantiles divide the axis in cells that hold known shares p of it; the prior's distribution function,
     a normal one between and beyond its own quantiles, gives its shares q; the divergence is the sum of p ln(p / q). A
@@ -61,7 +61,7 @@ def _extrapolated(x: np.ndarray, nodes: np.ndarray, score: np.ndarray) -> np.nda
 
 
 def information(posterior: Posterior, prior: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Give the gain of each answer over the prior that the network was trained on.
+    """Return the gain of each answer over the prior that the network was trained on.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from sfhnet.config import GalaxiesConfig
 from sfhnet.core.batch import Batch
 from sfhnet.core.flags import Flag
 from sfhnet.core.posterior import Posterior
+from sfhnet.core.spectra import Spectra
 from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.inference.conformal import Conformal
 from sfhnet.inference.familiarity import Familiarity
@@ -50,6 +51,10 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
         Holds ``weights.safetensors`` and ``model.json``, and ``calibration.json`` once calibrated.
     device : str
         Where to compute.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
@@ -99,7 +104,7 @@ class Model:
 
     @cached_property
     def grid(self) -> TrainingGrid:
-        """Wavelengths and resolution of the training spectra."""
+        """Return wavelengths and resolution of the training spectra."""
         return TrainingGrid.from_json(self.info)
 
     @property
@@ -118,7 +123,7 @@ class Model:
         return np.asarray(self.network.spec.age_edges_myr)
 
     def infer_batch(
-        self, batch: Batch, calibrated: bool = True, n_samples: int = 0, seed: int = 0
+        self, batch: Batch, *, calibrated: bool = True, n_samples: int = 0, seed: int = 0
     ) -> Posterior:
         """Answer normalised spectra.
 
@@ -133,6 +138,11 @@ class Model:
             `seed` and on i only.
         seed : int
             Of the samples.
+
+        Returns
+        -------
+        Posterior
+            One row a spectrum.
 
         Raises
         ------
@@ -167,8 +177,8 @@ class Model:
         """True if the network has a joint posterior to sample."""
         return self.network.sample_width > 0
 
-    def infer_spectra(self, spectra: Any, n_samples: int = 0, seed: int = 0) -> Posterior:
-        """Answer prepared spectra (`sfhnet.core.spectra.Spectra`), keeping the flags they carry.
+    def infer_spectra(self, spectra: Spectra, *, n_samples: int = 0, seed: int = 0) -> Posterior:
+        """Answer prepared spectra, keeping the flags they carry.
 
         Parameters
         ----------
@@ -176,6 +186,11 @@ class Model:
             On this model's grid.
         n_samples, seed : int
             As in `infer_batch`.
+
+        Returns
+        -------
+        Posterior
+            One row a spectrum.
 
         Raises
         ------
@@ -256,22 +271,19 @@ class Model:
         """
         wave, flux, sigma, good = _checked(wave_aa, flux, sigma, mask)
         n = len(flux)
-        redshifts = np.broadcast_to(np.asarray(redshift, dtype=float), (n,))
-        if not np.all(np.isfinite(redshifts) & (redshifts > -0.1)):
-            raise ValueError("redshift must be finite and above -0.1 for every spectrum")
+        wrong = "redshift must be finite and above -0.1 for every spectrum"
+        redshifts = _each(redshift, n, wrong, above=-0.1)
         if medium not in ("air", "vacuum"):
             raise ValueError(f"medium is {medium!r}; choose air or vacuum")
         wave = vacuum_to_air(wave) if medium == "vacuum" else wave
         self._check_range(wave, redshifts)
         fwhm = dispersions = None
         if fwhm_aa is not None:
-            fwhm = np.broadcast_to(np.asarray(fwhm_aa, dtype=float), wave.shape)
-            if not np.all(np.isfinite(fwhm) & (fwhm > 0)):
-                raise ValueError("fwhm_aa must be finite and above zero at every wavelength")
+            wrong = "fwhm_aa must be finite and above zero at every wavelength"
+            fwhm = _each(fwhm_aa, wave.size, wrong, above=0.0)
         if dispersion_kms is not None:
-            dispersions = np.broadcast_to(np.asarray(dispersion_kms, dtype=float), (n,))
-            if not np.all(np.isfinite(dispersions) & (dispersions >= 0)):
-                raise ValueError("dispersion_kms must be finite and not below zero for every spectrum")
+            wrong = "dispersion_kms must be finite and not below zero for every spectrum"
+            dispersions = _each(dispersion_kms, n, wrong, least=0.0)
         finite, positive = np.isfinite(flux), np.isfinite(sigma) & (sigma > 0)
         usable = good & finite & positive
         unit = _units(sigma, usable)
@@ -288,15 +300,15 @@ class Model:
             self.wave_aa,
             found.flux * unit,
             found.sigma * unit,
-            found.mask,
-            band_flux * stretch,
-            np.where(band_mask, band_sigma * stretch, 1.0),
-            band_mask,
+            mask=found.mask,
+            band_flux=band_flux * stretch,
+            band_sigma=np.where(band_mask, band_sigma * stretch, 1.0),
+            band_mask=band_mask,
         )
-        wrong = (good & ~positive).any(axis=1) * int(Flag.BAD_SIGMA)
-        wrong |= (good & ~finite).any(axis=1) * int(Flag.NOT_FINITE)
+        bad = (good & ~positive).any(axis=1) * int(Flag.BAD_SIGMA)
+        bad |= (good & ~finite).any(axis=1) * int(Flag.NOT_FINITE)
         posterior = self.infer_batch(batch, n_samples=n_samples, seed=seed)
-        return replace(posterior, flags=posterior.flags | found.flags | wrong.astype(np.uint32))
+        return replace(posterior, flags=posterior.flags | found.flags | bad.astype(np.uint32))
 
     def _check_range(self, wave_aa: np.ndarray, redshift: np.ndarray) -> None:
         low, high = self.wave_aa[0], self.wave_aa[-1]
@@ -353,10 +365,11 @@ class Model:
             if seen is not None:
                 components, chi2[index] = seen[0].double().cpu().numpy(), seen[1].double().cpu().numpy()
                 if self.familiarity is not None:
-                    like = chi2[index], snr[index], answer["scalars"]["lw_log_age"]
-                    score[index] = self.familiarity.score(components, *like)
+                    of_age = answer["scalars"]["lw_log_age"]
+                    like = {"chi2": chi2[index], "snr": snr[index], "log_age": of_age}
+                    score[index] = self.familiarity.score(components, **like)
                     for strange, flag in (
-                        (self.familiarity.poor_fit(*like), Flag.BAD_FIT),
+                        (self.familiarity.poor_fit(**like), Flag.BAD_FIT),
                         (score[index] > 1, Flag.OUT_OF_DISTRIBUTION),
                     ):
                         flags[index] |= np.where(strange, int(flag), 0).astype(np.uint32)
@@ -416,6 +429,16 @@ def _checked(
             f"flux {flux.shape}, sigma {sigma.shape} and mask {good.shape} must all be (n, {wave.size}) like wave_aa"
         )
     return wave, flux, sigma, good
+
+
+def _each(
+    value: float | np.ndarray, n: int, what: str, *, above: float = -np.inf, least: float = -np.inf
+) -> np.ndarray:
+    """Return a number for each of n; `what` says what is wrong where one is not finite or too low."""
+    values = np.broadcast_to(np.asarray(value, dtype=float), (n,))
+    if not np.all(np.isfinite(values) & (values > above) & (values >= least)):
+        raise ValueError(what)
+    return values
 
 
 def _units(sigma: np.ndarray, usable: np.ndarray) -> np.ndarray:

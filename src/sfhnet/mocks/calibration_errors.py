@@ -58,12 +58,14 @@ class CalibrationCurves:
             of_period = uniform(n, 1)
             amplitude = np.sqrt(2.0) * noise.ripple_rms * normal(n, 1).abs()
             curve = curve + amplitude * ripples(
-                self.wave_aa, noise.ripple_period_aa, of_period, uniform(n, 1)
+                self.wave_aa, noise.ripple_period_aa, of_period=of_period, of_phase=uniform(n, 1)
             )
         return torch.exp(curve)
 
 
-def ripples(wave_aa: Tensor, period_aa: tuple[float, float], of_period: Tensor, of_phase: Tensor) -> Tensor:
+def ripples(
+    wave_aa: Tensor, period_aa: tuple[float, float], *, of_period: Tensor, of_phase: Tensor
+) -> Tensor:
     """Return sines of unit amplitude with log-uniform periods.
 
     Parameters

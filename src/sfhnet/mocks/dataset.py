@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sfhnet.core.batch import Batch
 from sfhnet.core.quantities import DUST_AND_LINES, LEARNED
-from sfhnet.mocks.noise import Lines
-from sfhnet.mocks.shards import ShardSet
+from sfhnet.mocks.noise import Lines, NoiseModel
+from sfhnet.mocks.shard_set import ShardSet
 from sfhnet.tools.random_streams import stream
 
 __all__ = ["MockBatch", "Mocks"]
@@ -63,7 +64,15 @@ class MockBatch:
         return MockBatch(flux, band_flux, room, family, lines)
 
     def put(self, rows: slice, piece: MockBatch) -> None:
-        """Copy a piece into these rows."""
+        """Copy a piece into these rows.
+
+        Parameters
+        ----------
+        rows : slice
+            Where to.
+        piece : MockBatch
+            As many mocks as there are rows.
+        """
         for room, value in zip(self._tensors().values(), piece._tensors().values(), strict=True):
             room[rows] = value
 
@@ -77,6 +86,25 @@ class MockBatch:
             self.family[index],
             lines,
         )
+
+    def noisy(self, noise: NoiseModel, generator: torch.Generator, *, snr: float | None = None) -> Batch:
+        """Draw one noisy realisation of each mock.
+
+        Parameters
+        ----------
+        noise : NoiseModel
+            On the device of the mocks.
+        generator : torch.Generator
+            Source of all randomness, on that device.
+        snr : float, optional
+            Median S/N per pixel for all; drawn from the range otherwise.
+
+        Returns
+        -------
+        Batch
+            With labels.
+        """
+        return noise(self.flux, self.band_flux, generator, labels=self.labels, lines=self.lines, snr=snr)
 
 
 class Mocks:
@@ -129,11 +157,11 @@ class Mocks:
 
     def _load_all(self) -> MockBatch:
         # Piece by piece into place: joining pieces afterwards would take the memory of all of them twice.
-        whole: MockBatch | None = None
-        for start in range(0, self.n, _PIECE):
+        piece = self._load(np.arange(min(_PIECE, self.n)))
+        whole = piece.empty(self.n)
+        whole.put(slice(len(piece)), piece)
+        for start in range(_PIECE, self.n, _PIECE):
             piece = self._load(np.arange(start, min(start + _PIECE, self.n)))
-            if whole is None:
-                whole = piece.empty(self.n)
             whole.put(slice(start, start + len(piece)), piece)
         return whole
 
@@ -144,7 +172,24 @@ class Mocks:
         return self._load(np.asarray(index))
 
     def batches_per_epoch(self, batch_size: int, n_rank: int = 1) -> int:
-        """Return the number of full batches each rank gets in an epoch."""
+        """Return the number of full batches each rank gets in an epoch.
+
+        Parameters
+        ----------
+        batch_size : int
+            Mocks in a batch.
+        n_rank : int
+            Processes that share an epoch.
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            If there is not one.
+        """
         n = self.n // n_rank // batch_size
         if n == 0:
             raise ValueError(
@@ -153,7 +198,7 @@ class Mocks:
         return n
 
     def epoch(
-        self, epoch: int, seed: int, batch_size: int, skip: int = 0, rank: int = 0, n_rank: int = 1
+        self, epoch: int, seed: int, batch_size: int, *, skip: int = 0, rank: int = 0, n_rank: int = 1
     ) -> Iterator[MockBatch]:
         """Go once through the mocks in an order that only `seed` and `epoch` decide.
 
@@ -167,6 +212,11 @@ class Mocks:
             Batches to pass over without reading, to resume within an epoch.
         rank, n_rank : int
             Every rank gets its own share.
+
+        Yields
+        ------
+        MockBatch
+            `batch_size` mocks.
         """
         order = self.order(epoch, seed)
         total = self.batches_per_epoch(batch_size, n_rank)
@@ -188,7 +238,18 @@ class Mocks:
             number = last
 
     def order(self, epoch: int, seed: int) -> np.ndarray:
-        """Return the order of an epoch: pieces shuffled, then shuffled within pools of pieces, (n,) int."""
+        """Return the order of an epoch: pieces shuffled, then shuffled within pools of pieces.
+
+        Parameters
+        ----------
+        epoch, seed : int
+            They alone decide.
+
+        Returns
+        -------
+        ndarray of int (n,)
+            Numbers of the mocks.
+        """
         rng = stream("train.order", seed, epoch)
         chunks = [np.arange(start, min(start + _CHUNK, self.n)) for start in range(0, self.n, _CHUNK)]
         mixed = [chunks[k] for k in rng.permutation(len(chunks))]

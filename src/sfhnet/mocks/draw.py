@@ -11,7 +11,7 @@ from sfhnet.config import NoiseConfig
 from sfhnet.core.batch import Batch
 from sfhnet.mocks.calibration_errors import ripples
 from sfhnet.mocks.dataset import MockBatch, Mocks
-from sfhnet.mocks.noise import Nuisance
+from sfhnet.mocks.noise import NoiseModel
 from sfhnet.tools.random_streams import torch_stream
 
 __all__ = ["CHUNK", "draw"]
@@ -24,6 +24,7 @@ def draw(
     mocks: Mocks,
     index: np.ndarray,
     noise: NoiseConfig,
+    *,
     key: tuple[str, *tuple[int, ...]],
     off: tuple[str, ...] = (),
     snr: float | None = None,
@@ -38,7 +39,7 @@ def draw(
     index : ndarray of int
         Which of them.
     noise : NoiseConfig
-        Nuisances.
+        Sizes of the errors.
     key : tuple of str and int
         Name of the stream of random numbers, seed, and what else its key has.
     off : tuple of str
@@ -53,7 +54,7 @@ def draw(
     Batch, ndarray
         With labels; family of each mock.
     """
-    nuisance = Nuisance(noise, mocks.wave_aa, mocks.band_names, "cpu", off=off)
+    noise_model = NoiseModel(noise, mocks.wave_aa, mocks.band_names, off=off)
     generator = torch_stream(*key)
     # A generator of its own: the noise is the same with and without the ripple.
     waves = torch_stream("benchmark.ripple", *key[1:])
@@ -62,7 +63,7 @@ def draw(
         picked = mocks.get(index[start : start + CHUNK])
         if ripple:
             picked = _rippled(picked, mocks.wave_aa, ripple, noise.ripple_period_aa, waves)
-        batches.append(nuisance(picked.flux, picked.band_flux, generator, picked.labels, picked.lines, snr))
+        batches.append(picked.noisy(noise_model, generator, snr=snr))
         families.append(picked.family.numpy())
     return Batch.cat(batches), np.concatenate(families)
 
@@ -75,5 +76,7 @@ def _rippled(
     generator: torch.Generator,
 ) -> MockBatch:
     of_period, of_phase = (torch.rand(len(picked), 1, generator=generator) for _ in range(2))
-    curve = amplitude * ripples(torch.from_numpy(wave_aa).float(), periods_aa, of_period, of_phase)
+    curve = amplitude * ripples(
+        torch.from_numpy(wave_aa).float(), periods_aa, of_period=of_period, of_phase=of_phase
+    )
     return replace(picked, flux=picked.flux * torch.exp(curve))

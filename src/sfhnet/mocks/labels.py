@@ -62,7 +62,7 @@ class Labeller:
         self._young = torch.as_tensor(synthesizer.young_share.cpu(), dtype=torch.float64)
 
     def ssp(self, mass: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mass and mass-weighted metallicity in the age bins of the library.
+        """Return mass and mass-weighted metallicity in the age bins of the library.
 
         Parameters
         ----------
@@ -82,6 +82,7 @@ class Labeller:
         self,
         mass: Tensor,
         z: Tensor,
+        *,
         ssp_mass: Tensor,
         ssp_z: Tensor,
         tau_birth: Tensor,
@@ -97,6 +98,7 @@ class Labeller:
         ssp_mass, ssp_z : Tensor of float64, shape (n, n_age)
             From `ssp`.
         tau_birth, tau_screen, bump : Tensor, shape (n,)
+            Optical depths at 5500 Angstrom; strength of the 2175 Angstrom bump.
 
         Returns
         -------
@@ -123,8 +125,8 @@ class Labeller:
             "mass_fraction_surviving": (mass * (survives @ maps.to_ssp.T)) @ maps.to_bins,
             "mh": ((weight * mh) @ maps.to_bins) / (weight @ maps.to_bins),
             "cum_mass": share_formed(mass),
-            **weighted_means(mass, mh, self.edges_yr, "mw"),
-            **weighted_means(cell_light, mh, self.edges_yr, "lw"),
+            **weighted_means(mass, mh, self.edges_yr, by="mw"),
+            **weighted_means(cell_light, mh, self.edges_yr, by="lw"),
             "gas_mh": torch.log10(ssp_z[:, 0]) - np.log10(Z_SUN),
             **history_scalars(mass, self.edges_yr, LABELS.values()),
             "a_v": -2.5 * torch.log10(v_out / light.sum(dim=1)),

@@ -1,4 +1,4 @@
-"""Noise and nuisances of real spectra, drawn on the fly on whatever device the fluxes are on.
+"""Noise and errors of real spectra, drawn on the fly on whatever device the fluxes are on.
 
 Mocks are stored noiseless; each time one is read it gets a new redshift against the sky, noise, calibration error,
 kinematic error, missing pixels and missing bands. Every effect can be switched off by name for ablation (`noise.off`).
@@ -6,9 +6,9 @@ kinematic error, missing pixels and missing bands. Every effect can be switched 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -19,10 +19,14 @@ from sfhnet.config import NoiseConfig, NoiseEffect
 from sfhnet.core.batch import WINDOWS_AA, Batch
 from sfhnet.mocks import muse_sky_noise as sky
 from sfhnet.mocks.calibration_errors import CalibrationCurves, zero_point_factors
+from sfhnet.mocks.correlated_noise import smoothed, smoothing_band
 
-__all__ = ["EFFECTS", "Lines", "Nuisance"]
+__all__ = ["EFFECTS", "Lines", "NoiseModel"]
 
 EFFECTS: tuple[str, ...] = get_args(NoiseEffect)
+
+# Random numbers of the shape that it is called with.
+Random = Callable[..., Tensor]
 
 # How many placements of the sky lines against the rest frame are prepared.
 _N_SKY = 48
@@ -39,7 +43,7 @@ class Lines:
     profile: Tensor
 
 
-class Nuisance:
+class NoiseModel:
     """Turn noiseless mocks into spectra such as MUSE and HST deliver.
 
     Parameters
@@ -61,6 +65,7 @@ class Nuisance:
         config: NoiseConfig,
         wave_aa: np.ndarray,
         band_names: Sequence[str],
+        *,
         device: torch.device | str = "cpu",
         off: Sequence[str] = (),
     ) -> None:
@@ -93,7 +98,7 @@ class Nuisance:
         self._calibration = CalibrationCurves(config, self.wave_aa)
 
     def on(self, effect: str) -> bool:
-        """Tell whether an effect is switched on."""
+        """Return whether an effect is switched on."""
         return effect not in self.off
 
     def __call__(
@@ -101,6 +106,7 @@ class Nuisance:
         flux: Tensor,
         band_flux: Tensor,
         generator: torch.Generator,
+        *,
         labels: dict[str, Tensor] | None = None,
         lines: Lines | None = None,
         snr: float | None = None,
@@ -121,8 +127,13 @@ class Nuisance:
             The emission lines contained in `flux`; needed for line scatter.
         snr : float, optional
             Median S/N per pixel for all; drawn log-uniformly from ``noise.snr_range`` otherwise.
+
+        Returns
+        -------
+        Batch
+            n spectra.
         """
-        c, n, n_wave = self.config, flux.shape[0], flux.shape[1]
+        n, n_wave = flux.shape
 
         def uniform(*shape: int) -> Tensor:
             return torch.rand(*shape, generator=generator, device=flux.device)
@@ -130,22 +141,47 @@ class Nuisance:
         def normal(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator, device=flux.device)
 
-        flux = (
-            self._line_scatter(flux, lines, normal) if self.on("line_scatter") and lines is not None else flux
+        # The order of the steps is that of the random numbers: another one changes every mock.
+        flux = self._distorted(flux, lines, uniform, normal)
+        window = (self.wave_aa >= WINDOWS_AA[0][0]) & (self.wave_aa <= WINDOWS_AA[0][1])
+        level = flux[:, window].mean(dim=1, keepdim=True).clamp_min(1e-30)  # (n, 1)
+        target = self._target_snr(n, snr, uniform)  # (n, 1)
+        row = torch.floor(uniform(n) * _N_SKY).long().clamp_max(_N_SKY - 1)  # (n,), placement of the sky
+        noisy, sigma = self._with_noise(flux, level, target, row, uniform, normal)
+        mask = self._mask(row, n_wave, uniform)
+        bands, band_sigma, band_mask = self._bands(band_flux, level, target, uniform, normal)
+        return Batch.build(
+            self.wave_aa,
+            noisy,
+            sigma,
+            mask=mask,
+            band_flux=bands,
+            band_sigma=band_sigma,
+            band_mask=band_mask,
+            labels=labels,
         )
+
+    def _distorted(self, flux: Tensor, lines: Lines | None, uniform: Random, normal: Random) -> Tensor:
+        """Return flux with the errors that are not noise: of lines, kinematics and calibration."""
+        if lines is not None and self.on("line_scatter"):
+            flux = self._line_scatter(flux, lines, normal)
         if self.on("kinematics"):
             flux = self._kinematics(flux, normal)
         if self.on("calibration"):
-            flux = flux * self._calibration(n, uniform, normal)
+            flux = flux * self._calibration(len(flux), uniform, normal)
+        return flux
 
-        window = (self.wave_aa >= WINDOWS_AA[0][0]) & (self.wave_aa <= WINDOWS_AA[0][1])
-        level = flux[:, window].mean(dim=1, keepdim=True).clamp_min(1e-30)
-        if snr is None:
-            low, high = np.log10(c.snr_range[0]), np.log10(c.snr_range[1])
-            target = 10.0 ** (low + (high - low) * uniform(n, 1))
-        else:
-            target = torch.full((n, 1), float(snr), device=flux.device)
-        row = torch.floor(uniform(n) * _N_SKY).long().clamp_max(_N_SKY - 1)
+    def _target_snr(self, n: int, snr: float | None, uniform: Random) -> Tensor:
+        if snr is not None:
+            return torch.full((n, 1), float(snr), device=self.device)
+        low, high = np.log10(self.config.snr_range[0]), np.log10(self.config.snr_range[1])
+        return 10.0 ** (low + (high - low) * uniform(n, 1))
+
+    def _with_noise(
+        self, flux: Tensor, level: Tensor, target: Tensor, row: Tensor, uniform: Random, normal: Random
+    ) -> tuple[Tensor, Tensor]:
+        """Return flux with noise and the error that the file would state, both (n, n_wave)."""
+        c, (n, n_wave) = self.config, flux.shape
         sigma, sky_sigma = self._sigma(flux / level, row, uniform)
         # Scale so that the median S/N per pixel is the target; every 4th pixel gives that median well enough.
         median = torch.median((flux / level / sigma)[:, ::4], dim=1, keepdim=True).values
@@ -158,18 +194,15 @@ class Nuisance:
             noisy = torch.addcmul(noisy, sky_sigma, amplitude * factor)
         if self.on("error_scatter"):
             sigma = sigma * 10.0 ** (c.error_scatter_dex * normal(n, 1))
+        return noisy, sigma
 
-        mask = self._mask(row, n_wave, uniform)
-        bands = self._bands(band_flux, level, target, uniform, normal)
-        return Batch.build(self.wave_aa, noisy, sigma, mask, *bands, labels=labels)
-
-    def _line_scatter(self, flux: Tensor, lines: Lines, normal: Any) -> Tensor:
+    def _line_scatter(self, flux: Tensor, lines: Lines, normal: Random) -> Tensor:
         n, n_line = lines.flux.shape
         common = self.config.line_scatter_common_dex * normal(n, 1)
         change = 10.0 ** (common + self.config.line_scatter_dex * normal(n, n_line)) - 1.0
         return torch.addmm(flux, lines.flux * change, lines.profile)
 
-    def _kinematics(self, flux: Tensor, normal: Any) -> Tensor:
+    def _kinematics(self, flux: Tensor, normal: Random) -> Tensor:
         """Shift and broaden by a second-order Taylor series: exact enough for errors well below the line width."""
         c, n = self.config, flux.shape[0]
         pixel = (self.wave_aa / self.step_aa / C_KMS)[1:-1]
@@ -192,7 +225,7 @@ class Nuisance:
             part.copy_(smoothed(part, kernel))
         return white
 
-    def _sigma(self, shape: Tensor, row: Tensor, uniform: Any) -> tuple[Tensor, Tensor | None]:
+    def _sigma(self, shape: Tensor, row: Tensor, uniform: Random) -> tuple[Tensor, Tensor | None]:
         if not self.on("variance_shape"):
             return torch.ones_like(shape), None
         smooth, lines = self._smooth[row], self._sky_lines[row]
@@ -202,7 +235,7 @@ class Nuisance:
         variance = smooth**2 * ((1 - share) + share * shape.clamp_min(0.02)) + (1 - share) * lines**2
         return torch.sqrt(variance), lines * torch.sqrt(1 - share)
 
-    def _mask(self, row: Tensor, n_wave: int, uniform: Any) -> Tensor:
+    def _mask(self, row: Tensor, n_wave: int, uniform: Random) -> Tensor:
         c, n = self.config, len(row)
         mask = torch.ones(n, n_wave, dtype=torch.bool, device=self.device)
 
@@ -241,7 +274,7 @@ class Nuisance:
         return torch.round(pixel).clamp(-1, self._pixel.shape[1])
 
     def _bands(
-        self, band_flux: Tensor, level: Tensor, target: Tensor, uniform: Any, normal: Any
+        self, band_flux: Tensor, level: Tensor, target: Tensor, uniform: Random, normal: Random
     ) -> tuple[Tensor, Tensor, Tensor]:
         c, (n, n_band) = self.config, band_flux.shape
         # ASSUME: HST errors are a fraction of the flux (log-uniform) and a background error that follows the spectrum's
@@ -261,28 +294,20 @@ class Nuisance:
 
 
 def wave_cut(full: Tensor, limit_aa: float, draw: Tensor) -> Tensor:
-    """Place an edge evenly between the end of the grid (`full`) and the deepest cut allowed (`limit_aa`)."""
-    return full + (limit_aa - full) * draw
+    """Place an edge evenly between the end of the grid and the deepest cut allowed.
 
+    Parameters
+    ----------
+    full : Tensor ()
+        End of the grid in Angstrom.
+    limit_aa : float
+        Deepest cut.
+    draw : Tensor (n, 1)
+        Uniform random numbers in [0, 1).
 
-def smoothing_band(sigma_pixel: float, reach: int = 8, block: int = 64) -> Tensor:
-    """Return the matrix that smooths `block` pixels by a Gaussian, (block + 2 reach, block), columns of unit sum."""
-    offset = np.arange(-reach, reach + 1)
-    kernel = np.exp(-0.5 * (offset / sigma_pixel) ** 2)
-    band = np.zeros((block + 2 * reach, block))
-    for column in range(block):
-        band[column : column + len(kernel), column] = kernel / kernel.sum()
-    return torch.from_numpy(band).float()
-
-
-def smoothed(rows: Tensor, band: Tensor) -> Tensor:
-    """Smooth rows (n, n_wave) with a matrix of `smoothing_band`; beyond the ends there is nothing.
-
-    A product per block of pixels: several times faster than a convolution of one channel.
+    Returns
+    -------
+    Tensor (n, 1)
+        Angstrom.
     """
-    n, n_wave = rows.shape
-    wide, block = band.shape
-    reach = (wide - block) // 2
-    n_block = -(-n_wave // block)
-    padded = torch.nn.functional.pad(rows, (reach, n_block * block - n_wave + reach))
-    return (padded.unfold(1, wide, block) @ band).reshape(n, -1)[:, :n_wave]
+    return full + (limit_aa - full) * draw

@@ -45,6 +45,16 @@ class ShardError(ValueError):
 def prior_identity(config: Config, shard: int) -> dict[str, Any]:
     """Return plain data that a prior shard is a pure function of.
 
+    Parameters
+    ----------
+    config : Config
+    shard : int
+        Number from 0.
+
+    Returns
+    -------
+    dict
+
     Raises
     ------
     ValueError
@@ -66,12 +76,23 @@ def prior_identity(config: Config, shard: int) -> dict[str, Any]:
 
 
 def is_test_shard(config: Config, shard: int) -> bool:
-    """Return whether a shard is one of the last ones, which the metrics are measured on."""
+    """Return whether a shard is one of the last ones, which the metrics are measured on.
+
+    Parameters
+    ----------
+    config : Config
+    shard : int
+        Number from 0.
+
+    Returns
+    -------
+    bool
+    """
     return shard >= config.synthesis.n_shards - config.synthesis.n_test_shards
 
 
 def shard_identity(
-    config: Config, shard: int, inputs: Mapping[str, Path], bands: Mapping[str, Filter]
+    config: Config, shard: int, *, inputs: Mapping[str, Path], bands: Mapping[str, Filter]
 ) -> dict[str, Any]:
     """Return plain data that a shard of galaxies is a pure function of, its code apart.
 
@@ -83,14 +104,31 @@ def shard_identity(
         Library and grids that are read; their content counts (`content_sha256`), not their place.
     bands : mapping of str to Filter
         Curves of the bands; their tables count.
+
+    Returns
+    -------
+    dict
     """
     return prior_identity(config, shard) | _synthesis_identity(config, inputs, bands)
 
 
 def stress_identity(
-    config: Config, kind: str, inputs: Mapping[str, Path], bands: Mapping[str, Filter]
+    config: Config, kind: str, *, inputs: Mapping[str, Path], bands: Mapping[str, Filter]
 ) -> dict[str, Any]:
-    """Return plain data that the stress mocks of a kind are a pure function of; arguments as of `shard_identity`."""
+    """Return plain data that the stress mocks of a kind are a pure function of.
+
+    Parameters
+    ----------
+    config : Config
+    kind : str
+        Key of `sfhnet.priors.stress.STRESS_MOCKS`.
+    inputs, bands : mapping
+        As of `shard_identity`.
+
+    Returns
+    -------
+    dict
+    """
     return {
         "shard": kind,
         "seed": config.seed,
@@ -125,6 +163,11 @@ def first_difference(found: Any, expected: Any, key: str = "") -> tuple[str, str
         Tuples count as lists, as in the JSON that identities are kept as.
     key : str
         Name of what is compared; names of what lies in it are put behind it.
+
+    Returns
+    -------
+    key, found, expected : str
+        None instead if nothing differs.
     """
     if isinstance(found, Mapping) and isinstance(expected, Mapping):
         for name in sorted({*found, *expected}):
@@ -143,6 +186,13 @@ def first_difference(found: Any, expected: Any, key: str = "") -> tuple[str, str
 
 def same_identity(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Check that a shard was made for what is expected.
+
+    Parameters
+    ----------
+    path : path
+        Named in the error.
+    found, expected : mapping
+        Identities.
 
     Raises
     ------
@@ -199,7 +249,7 @@ def sha256_arrays(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
         if values.dtype.hasobject:
             values = values.astype(np.str_)
-        digest.update(values.reshape(-1).view(np.uint8))
+        digest.update(values.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 import torch
@@ -18,8 +19,8 @@ from pyprospect.stars.library import SSPLibrary
 from sfhnet.config.prior_names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
 from sfhnet.core.quantities import DUST, LABELS
 from sfhnet.core.training_grid import INSTRUMENTS, grid_wave_aa, training_grid
+from sfhnet.mocks.galaxy_library import GalaxyLibrary
 from sfhnet.mocks.labels import Labeller
-from sfhnet.mocks.shards import GalaxyLibrary
 from sfhnet.priors.sample import PriorSample
 from sfhnet.tools.progress import Progress
 from sfhnet.tools.random_streams import stream
@@ -29,6 +30,21 @@ if TYPE_CHECKING:
     from sfhnet.config.distributions import Distribution
 
 BLOCK = 512
+
+
+class SynthesizerInputs(TypedDict, total=False):
+    """Keywords of `pyprospect.fast.synthesizer.Synthesizer`, each (n,) or one number."""
+
+    tau_birth: Tensor | float
+    tau_screen: Tensor | float
+    pow_birth: Tensor | float
+    pow_screen: Tensor | float
+    bump: Tensor | float
+    log_u: Tensor | float
+    line_scale: Tensor | float
+    veldisp_kms: Tensor | float
+    lsf_scale: Tensor | float
+    redshift: Tensor | float
 
 
 def _nodes(distribution: Distribution, factor: float = 1.0, n: int = 5) -> tuple[float, ...]:
@@ -42,6 +58,7 @@ def make_synthesizer(
     config: Config,
     library: SSPLibrary,
     bands: Mapping[str, Any],
+    *,
     lines: LineRatios | None,
     **options: Any,
 ) -> Synthesizer:
@@ -56,6 +73,10 @@ def make_synthesizer(
     lines : LineRatios, optional
     **options
         For `Synthesizer` (dtype, device).
+
+    Returns
+    -------
+    Synthesizer
 
     Raises
     ------
@@ -89,13 +110,26 @@ def make_synthesizer(
 
 
 def gas_log_u(z_gas: Tensor, offset: Tensor | float) -> Tensor:
-    """Ionisation parameter of HII regions: q = 2.8e7 (Z / 0.012)**-1.3 cm/s (Orsi et al. 2014), U = q / c."""
+    """Return the ionisation parameter of HII regions: q = 2.8e7 (Z / 0.012)**-1.3 cm/s (Orsi et al. 2014), U = q / c.
+
+    Parameters
+    ----------
+    z_gas : Tensor (n,)
+        Metal mass fraction of the gas.
+    offset : Tensor (n,) or float
+        Distance from that relation in dex.
+
+    Returns
+    -------
+    Tensor (n,)
+        log10 of U.
+    """
     return float(np.log10(2.8e7 / (C_KMS * 1e5))) - 1.3 * torch.log10(z_gas / 0.012) + offset
 
 
 def synthesizer_inputs(
     parameters: Mapping[str, Tensor | float], z_gas: Tensor, veldisp_kms: float | None = None
-) -> dict[str, Tensor | float]:
+) -> SynthesizerInputs:
     """Return the keyword arguments of a synthesizer for the parameters that priors draw.
 
     Parameters
@@ -112,12 +146,23 @@ def synthesizer_inputs(
     -------
     dict
         For `pyprospect.fast.synthesizer.Synthesizer`.
+
+    Raises
+    ------
+    ValueError
+        If there is a ``veldisp_scale`` and nothing that it is a factor on.
     """
-    inputs = {name: parameters[name] for name in (*DUST, "lsf_scale", "redshift") if name in parameters}
+    own = {name: parameters[name] for name in (*DUST, "lsf_scale", "redshift") if name in parameters}
+    # The table of quantities names dust as the synthesizer does, which no type can say.
+    inputs = cast("SynthesizerInputs", own)
     inputs["log_u"] = gas_log_u(z_gas, parameters.get("log_u_offset", 0.0))
     if "log_line_scale" in parameters:
         inputs["line_scale"] = 10.0 ** parameters["log_line_scale"]
     if "veldisp_scale" in parameters:
+        if veldisp_kms is None:
+            raise ValueError(
+                "veldisp_scale is a factor on the training spectra's dispersion; give veldisp_kms"
+            )
         inputs["veldisp_kms"] = parameters["veldisp_scale"] * veldisp_kms
     return inputs
 
@@ -137,6 +182,7 @@ def synthesize(
     synthesizer: Synthesizer,
     drawn: PriorSample,
     config: Config,
+    *,
     shard: int,
     threads: int | None = None,
     with_labels: bool = True,
@@ -168,48 +214,96 @@ def synthesize(
     ValueError
         If the histories cannot be synthesised.
     """
-    n, p = drawn.n, drawn.parameters
+    n = drawn.n
+    room = _Room.of(n, synthesizer)
     labeller = Labeller(synthesizer, drawn.edges_yr, np.asarray(config.age_bins_myr) * 1e6)
     scatter = _line_scatter(drawn, synthesizer.lines, config.seed, shard)
-    flux = torch.empty(n, synthesizer.wave_aa.size, dtype=torch.float32)
-    band = torch.empty(n, len(synthesizer.band_names), dtype=torch.float32)
-    line = torch.empty(n, synthesizer.n_line, dtype=torch.float32)
-    labels: dict[str, np.ndarray] = {}
 
     def work(start: int) -> tuple[int, dict[str, Tensor]]:
         rows = slice(start, min(start + BLOCK, n))
-
-        def column(values: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(values[rows], dtype=np.float64))
-
         with torch.no_grad():
-            mass, z = torch.from_numpy(drawn.mass[rows]), torch.from_numpy(drawn.z[rows])
-            ssp_mass, ssp_z = labeller.ssp(mass, z)
-            result = synthesizer(
-                ssp_mass,
-                ssp_z,
-                **synthesizer_inputs(
-                    {name: column(p[name]) for name in NUISANCE_PARAMETERS},
-                    ssp_z[:, 0],
-                    config.grid.veldisp_kms,
-                ),
-                line_scatter=None if scatter is None else torch.from_numpy(scatter[rows]),
-                block=BLOCK,
-                threads=1,
-                out=flux[rows],
-            )
-            band[rows], line[rows] = result.band_flux, result.line_flux
-            if not with_labels:
-                return start, {}
-            return start, labeller(
-                mass, z, ssp_mass, ssp_z, column(p["tau_birth"]), column(p["tau_screen"]), column(p["bump"])
-            )
+            block = _block(drawn, rows, labeller)
+            _fill(room, rows, block, synthesizer, config, None if scatter is None else scatter[rows])
+            return start, _labels(labeller, block) if with_labels else {}
 
     for start, found in _threaded(work, range(0, n, BLOCK), threads or torch.get_num_threads(), n, progress):
+        room.keep_labels(start, found)
+    return _galaxies(room, synthesizer, drawn, config)
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Where blocks of galaxies are put: spectra, band fluxes, line fluxes, labels."""
+
+    flux: Tensor  # (n, n_wave)
+    band_flux: Tensor  # (n, n_band)
+    line_flux: Tensor  # (n, n_line)
+    labels: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, n: int, synthesizer: Synthesizer) -> _Room:
+        widths = synthesizer.wave_aa.size, len(synthesizer.band_names), synthesizer.n_line
+        flux, band_flux, line_flux = (torch.empty(n, width, dtype=torch.float32) for width in widths)
+        return cls(flux, band_flux, line_flux, {})
+
+    def keep_labels(self, start: int, found: Mapping[str, Tensor]) -> None:
         for name, values in found.items():
-            if name not in labels:
-                labels[name] = np.empty((n, *values.shape[1:]), dtype=np.float32)
-            labels[name][start : start + len(values)] = values.numpy()
+            if name not in self.labels:
+                self.labels[name] = np.empty((len(self.flux), *values.shape[1:]), dtype=np.float32)
+            self.labels[name][start : start + len(values)] = values.numpy()
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some of the drawn galaxies as tensors: histories on the age grid and in the library's bins, parameters."""
+
+    mass: Tensor  # (n, n_cell)
+    z: Tensor  # (n, n_cell)
+    ssp_mass: Tensor  # (n, n_age)
+    ssp_z: Tensor  # (n, n_age)
+    parameters: dict[str, Tensor]  # (n,)
+
+
+def _block(drawn: PriorSample, rows: slice, labeller: Labeller) -> _Block:
+    mass, z = torch.from_numpy(drawn.mass[rows]), torch.from_numpy(drawn.z[rows])
+    parameters = {
+        name: torch.from_numpy(np.ascontiguousarray(drawn.parameters[name][rows], dtype=np.float64))
+        for name in NUISANCE_PARAMETERS
+    }
+    return _Block(mass, z, *labeller.ssp(mass, z), parameters)
+
+
+def _fill(
+    room: _Room,
+    rows: slice,
+    block: _Block,
+    synthesizer: Synthesizer,
+    config: Config,
+    scatter: np.ndarray | None,
+) -> None:
+    result = synthesizer(
+        block.ssp_mass,
+        block.ssp_z,
+        **synthesizer_inputs(block.parameters, block.ssp_z[:, 0], config.grid.veldisp_kms),
+        line_scatter=None if scatter is None else torch.from_numpy(scatter),
+        block=BLOCK,
+        threads=1,
+        out=room.flux[rows],
+    )
+    room.band_flux[rows], room.line_flux[rows] = result.band_flux, result.line_flux
+
+
+def _labels(labeller: Labeller, block: _Block) -> dict[str, Tensor]:
+    return labeller(
+        block.mass,
+        block.z,
+        ssp_mass=block.ssp_mass,
+        ssp_z=block.ssp_z,
+        **{name: block.parameters[name] for name in ("tau_birth", "tau_screen", "bump")},
+    )
+
+
+def _galaxies(room: _Room, synthesizer: Synthesizer, drawn: PriorSample, config: Config) -> GalaxyLibrary:
     grid = training_grid(config.grid, synthesizer.library)
     return GalaxyLibrary(
         wave_aa=synthesizer.wave_aa,
@@ -218,13 +312,13 @@ def synthesize(
         band_names=synthesizer.band_names,
         age_bins_myr=np.asarray(config.age_bins_myr, dtype=np.float64),
         cum_age_yr=drawn.edges_yr,
-        flux=flux.numpy(),
-        band_flux=band.numpy(),
+        flux=room.flux.numpy(),
+        band_flux=room.band_flux.numpy(),
         line_names=() if synthesizer.lines is None else tuple(synthesizer.lines.names),
-        line_flux=line.numpy(),
+        line_flux=room.line_flux.numpy(),
         line_profile=synthesizer.line_profiles.astype(np.float32),
-        labels={name: labels[name] for name in LABELS if name in labels},
-        parameters=dict(p),
+        labels={name: room.labels[name] for name in LABELS if name in room.labels},
+        parameters=dict(drawn.parameters),
         family=drawn.family,
         metallicity=drawn.metallicity,
         family_names=tuple(FAMILY_PARAMETERS),
@@ -234,7 +328,7 @@ def synthesize(
 
 
 def _threaded(
-    work: Any, starts: range, threads: int, n: int, progress: bool
+    work: Callable[[int], tuple[int, dict[str, Tensor]]], starts: range, threads: int, n: int, progress: bool
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Blocks on a pool of threads, each with single-threaded products: no result depends on their number."""
     before = torch.get_num_threads()
@@ -253,7 +347,20 @@ def _threaded(
 
 
 def line_range_aa(config: Config, bands: Mapping[str, Any]) -> tuple[float, float]:
-    """First and last wavelength in Angstrom at which an emission line matters to spectra or bands."""
+    """Return the first and last wavelength at which an emission line matters to spectra or bands.
+
+    Parameters
+    ----------
+    config : Config
+        Its training grid counts.
+    bands : mapping of str to Filter
+        Their curves count.
+
+    Returns
+    -------
+    low_aa, high_aa : float
+        Angstrom.
+    """
     wave = grid_wave_aa(config.grid)
     reach = [curve.support_aa for curve in bands.values()]
     return min([wave[0], *(low for low, _ in reach)]), max([wave[-1], *(high for _, high in reach)])

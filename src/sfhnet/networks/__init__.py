@@ -32,6 +32,10 @@ def build(spec: Spec, seed: int = 0) -> Network:
     seed : int
         Seed of the initial weights; torch's global generator is left as it was.
 
+    Returns
+    -------
+    Network
+
     Raises
     ------
     ValueError

@@ -24,22 +24,54 @@ __all__ = ["Attention", "high_pass", "wavelength_code"]
 
 
 def high_pass(x: Tensor, half: int) -> Tensor:
-    """Subtract the running mean over ``2 half + 1`` pixels, from cumulative sums: cost independent of the width."""
-    padded = functional.pad(x, (half + 1, half), mode="replicate")
+    """Subtract a running mean, from cumulative sums: cost independent of its width.
+
+    Parameters
+    ----------
+    x : Tensor (n, n_wave)
+        One spectrum a row.
+    half : int
+        The mean is over ``2 half + 1`` pixels; beyond the ends the last pixel goes on.
+
+    Returns
+    -------
+    Tensor (n, n_wave)
+    """
+    padded = functional.pad(x, (half + 1, half), mode="replicate")  # (n, n_wave + 2 half + 1)
     total = torch.cumsum(padded, dim=1)
     size = 2 * half + 1
     return x - (total[:, size:] - total[:, :-size]) / size
 
 
 def wavelength_code(position: np.ndarray, width: int) -> Tensor:
-    """Return sines and cosines of `position` (0..1 along the spectrum), (n, width)."""
+    """Return sines and cosines of places along the spectrum.
+
+    Parameters
+    ----------
+    position : ndarray (n,)
+        0 to 1 along the spectrum.
+    width : int
+        Length of a code, even.
+
+    Returns
+    -------
+    Tensor (n, width)
+    """
     frequency = np.pi * 2.0 ** np.linspace(0.0, 6.0, width // 2)
     angle = position[:, None] * frequency
     return torch.from_numpy(np.concatenate([np.sin(angle), np.cos(angle)], axis=1)).float()
 
 
 class CrossBlock(nn.Module):
-    """Tokens attend to patches, then to each other, then pass an MLP; pre-norm, residual."""
+    """Tokens attend to patches, then to each other, then pass an MLP; pre-norm, residual.
+
+    Parameters
+    ----------
+    width : int
+        Length of a token.
+    n_head : int
+        Heads that share it.
+    """
 
     def __init__(self, width: int, n_head: int) -> None:
         super().__init__()
@@ -51,18 +83,34 @@ class CrossBlock(nn.Module):
         self.mlp = Residual(width, 2 * width)
 
     def _split(self, x: Tensor) -> Tensor:
+        # (n, t, width) -> (n, n_head, t, width / n_head)
         n, t, width = x.shape
         return x.view(n, t, self.n_head, width // self.n_head).transpose(1, 2)
 
-    def forward(self, tokens: Tensor, patches: Tensor, patch_mask: Tensor, token_mask: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, patches: Tensor, *, patch_mask: Tensor, token_mask: Tensor) -> Tensor:
+        """Return the tokens after one round.
+
+        Parameters
+        ----------
+        tokens : Tensor (n, n_token, width)
+            What attends.
+        patches : Tensor (n, n_patch, width)
+            What it attends to.
+        patch_mask, token_mask : Tensor of bool (n, n_patch), (n, n_token)
+            True = may be attended to.
+
+        Returns
+        -------
+        Tensor (n, n_token, width)
+        """
         n, t, width = tokens.shape
-        key, value = self.key_value(patches).chunk(2, dim=2)
-        query = self.query(self.norm_cross(tokens))
+        key, value = self.key_value(patches).chunk(2, dim=2)  # (n, n_patch, width) each
+        query = self.query(self.norm_cross(tokens))  # (n, n_token, width)
         mixed = functional.scaled_dot_product_attention(
             self._split(query), self._split(key), self._split(value), attn_mask=patch_mask[:, None, None, :]
         )
         tokens = tokens + self.mix_cross(mixed.transpose(1, 2).reshape(n, t, width))
-        query, key, value = self.qkv(self.norm_self(tokens)).chunk(3, dim=2)
+        query, key, value = self.qkv(self.norm_self(tokens)).chunk(3, dim=2)  # (n, n_token, width) each
         mixed = functional.scaled_dot_product_attention(
             self._split(query), self._split(key), self._split(value), attn_mask=token_mask[:, None, None, :]
         )
@@ -77,6 +125,10 @@ class Attention(StandardNetwork):
     """
 
     HIGH_PASS_HALF = 60
+
+    patch_code: Tensor  # (n_patch, token_width)
+    line_mean: Tensor  # (n_wave,)
+    line_std: Tensor  # (n_wave,)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -125,23 +177,26 @@ class Attention(StandardNetwork):
     def encode(self, batch: Batch) -> Tensor:
         """Return the latent vectors, (n, width)."""
         n = len(batch)
-        features, filled = self.features(batch)
-        coefficients = torch.asinh(self.learned(filled))
-        lines = (high_pass(filled, self.HIGH_PASS_HALF) - self.line_mean) / self.line_std
-        good = batch.mask.float()
+        features, filled = self.features(batch)  # (n, features.width), (n, n_wave)
+        coefficients = torch.asinh(self.learned(filled))  # (n, n_component)
+        lines = (high_pass(filled, self.HIGH_PASS_HALF) - self.line_mean) / self.line_std  # (n, n_wave)
+        good = batch.mask.float()  # (n, n_wave)
         channels = torch.stack([lines.clamp(-8, 8) * good, good - 1.0], dim=1)  # (n, 2, n_wave)
+        # Tokens of the patches: (n, n_patch, token_width).
         patches = self.patch_mlp(self.stem(channels).transpose(1, 2) + self.patch_code)
+        # Patches with enough good pixels: (n, n_patch).
         patch_good = functional.avg_pool1d(good[:, None], self.patch, self.stride)[:, 0] > 0.2
         # A spectrum without one good patch still needs something to attend to.
         patch_good = patch_good | ~patch_good.any(1, keepdim=True)
         spectral = self.spectral_token(coefficients).view(n, self.n_spectral, -1)
-        bands = self.band_token(self.features.bands(batch)) + self.band_code
-        context = self.context_token(self.features.context(batch))[:, None]
+        bands = self.band_token(self.features.bands(batch)) + self.band_code  # (n, n_band, token_width)
+        context = self.context_token(self.features.context(batch))[:, None]  # (n, 1, token_width)
+        # The few that attend: (n, n_token, token_width).
         tokens = torch.cat([torch.cat([spectral, context], dim=1) + self.kind_code, bands], dim=1)
         always = torch.ones(n, self.n_spectral + 1, dtype=torch.bool, device=tokens.device)
-        token_good = torch.cat([always, batch.band_mask], dim=1)
+        token_good = torch.cat([always, batch.band_mask], dim=1)  # (n, n_token)
         for block in self.blocks:
-            tokens = block(tokens, patches, patch_good, token_good)
+            tokens = block(tokens, patches, patch_mask=patch_good, token_mask=token_good)
         tokens = tokens * token_good[:, :, None]
         return self.mlp(self.direct(features) + self.gathered(tokens.flatten(1)))
 

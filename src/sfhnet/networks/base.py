@@ -52,7 +52,10 @@ class Spec:
 class Network(nn.Module, ABC):
     """One interface for all models: ``network(batch)`` gives outputs, ``network.loss(batch)`` the loss terms."""
 
+    #: Whether there is anything to train beyond `fit`.
     trains = True
+    #: Normal deviates that one joint sample takes; 0 = the network has no joint posterior.
+    sample_width = 0
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -81,9 +84,6 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def physical(self, scalars_z: Tensor) -> Tensor:
         """Turn standardised scalars (last axis) into physical ones."""
-
-    #: Normal deviates that one joint sample takes; 0 = the network has no joint posterior.
-    sample_width = 0
 
     def samples(self, batch: Batch, normal: Tensor) -> dict[str, Tensor]:
         """Draw joint samples.

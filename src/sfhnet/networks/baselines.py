@@ -22,6 +22,13 @@ class PriorMean(Network):
 
     trains = False
 
+    mass_fraction: Tensor  # (n_age,)
+    mh: Tensor  # (n_age,)
+    cum_q: Tensor  # (n_quant, n_age - 1)
+    mass_fraction_q: Tensor  # (n_quant, n_age)
+    mh_q: Tensor  # (n_quant, n_age)
+    scalars_q: Tensor  # (n_quant, n_scalar)
+
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         n_age, n_q = len(spec.age_edges_myr) - 1, len(LEVELS)
@@ -66,7 +73,13 @@ class PriorMean(Network):
 
 
 class Residual(nn.Module):
-    """LayerNorm, two linear layers, added to the input."""
+    """LayerNorm, two linear layers, added to the input.
+
+    Parameters
+    ----------
+    width, inner : int
+        Length of the vectors, and between the layers.
+    """
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
@@ -77,11 +90,25 @@ class Residual(nn.Module):
         nn.init.zeros_(self.shrink.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return vectors of the same shape (..., width)."""
         return x + self.shrink(nn.functional.gelu(self.expand(self.norm(x))))
 
 
 def residual_mlp(n_in: int, width: int, depth: int) -> nn.Sequential:
-    """Return a linear layer, `depth` residual blocks and a last norm: (n, n_in) -> (n, width)."""
+    """Return a linear layer, residual blocks and a last norm.
+
+    Parameters
+    ----------
+    n_in, width : int
+        Length of the vectors that come in and go out.
+    depth : int
+        Residual blocks.
+
+    Returns
+    -------
+    Sequential
+        (n, n_in) -> (n, width).
+    """
     blocks: list[nn.Module] = [nn.Linear(n_in, width)]
     blocks += [Residual(width, 2 * width) for _ in range(depth)]
     return nn.Sequential(*blocks, nn.LayerNorm(width), nn.GELU())

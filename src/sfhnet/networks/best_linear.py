@@ -68,7 +68,7 @@ class BestLinear(nn.Module):
     gram: Tensor
     lower: Tensor
 
-    def __init__(self, n_pixel: int, n_component: int, n_block: int = 400, n_iteration: int = 3) -> None:
+    def __init__(self, n_pixel: int, n_component: int, *, n_block: int = 400, n_iteration: int = 3) -> None:
         super().__init__()
         self.n_component, self.n_iteration = n_component, n_iteration
         n_block = min(n_block, n_pixel)
@@ -115,6 +115,10 @@ class BestLinear(nn.Module):
             Noisy values, finite everywhere.
         weight : Tensor (n, n_pixel)
             Inverse variances, zero where masked.
+
+        Returns
+        -------
+        Estimate
         """
         with torch.autocast(values.device.type, enabled=False):
             w = weight * self.shape**2  # (n, n_pixel), of the standardised values
@@ -161,11 +165,24 @@ class BestLinear(nn.Module):
                 p = z + rz / before.clamp_min(1e-30) * p
         return a
 
-    def residual_chi2(self, values: Tensor, weight: Tensor, estimate: Estimate, block: int) -> Tensor:
-        """Return the reduced chi-square of the basis, (n,).
+    def residual_chi2(self, values: Tensor, weight: Tensor, estimate: Estimate, *, block: int) -> Tensor:
+        """Return the reduced chi-square of the basis.
 
-        Residuals are averaged over `block` pixels first: there errors are right whether or not neighbours share noise.
+        Residuals are averaged over blocks first: there errors are right whether or not neighbours share noise.
         Blocks with less than half of their pixels do not count.
+
+        Parameters
+        ----------
+        values, weight : Tensor (n, n_pixel)
+            As of `forward`.
+        estimate : Estimate
+            From `forward`.
+        block : int
+            Pixels of a block.
+
+        Returns
+        -------
+        Tensor (n,)
         """
         model = (estimate.coefficients @ self.basis) * self.shape + self.mean
         n_block = values.shape[1] // block

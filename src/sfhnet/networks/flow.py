@@ -32,6 +32,7 @@ class Flow(Attention):
         super().__init__(spec)
         o = spec.options
         self.code = HistoryCode(list(spec.age_edges_myr), o["n_mh"])
+        self.sample_width = self.code.width
         self.context = nn.Sequential(nn.Linear(o["width"], o["context_width"]), nn.GELU())
         # Where the posterior is and how wide: splines alone would have to squeeze their whole domain onto it.
         self.location = nn.Linear(o["width"], 2 * self.code.width)
@@ -57,7 +58,7 @@ class Flow(Attention):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss terms of the heads and ``nll`` per dimension; see `Network.loss`."""
-        latent = self.encode(batch)
+        latent = self.encode(batch)  # (n, width)
         terms = self.head.loss(self.head(latent), batch.labels)
         with torch.autocast(latent.device.type, enabled=False):
             log_density = self.log_prob(latent.float(), self.code.encode(batch.labels, noisy=self.training))
@@ -67,17 +68,42 @@ class Flow(Attention):
         return terms
 
     def log_prob(self, latent: Tensor, vectors: Tensor) -> Tensor:
-        """Return the log density of vectors (n, code.width) given latent vectors (n, width), (n,)."""
-        centre, log_width = self.location(latent).chunk(2, dim=1)
+        """Return the log density of vectors of the code given latent vectors.
+
+        Parameters
+        ----------
+        latent : Tensor (n, width)
+            From `encode`.
+        vectors : Tensor (n, code.width)
+            From `HistoryCode.encode`.
+
+        Returns
+        -------
+        Tensor (n,)
+        """
+        centre, log_width = self.location(latent).chunk(2, dim=1)  # (n, code.width) each
         residual = (vectors - centre) * torch.exp(-log_width)
         return self.flow(self.context(latent)).log_prob(residual) - log_width.sum(1)
 
     def draw(self, latent: Tensor, normal: Tensor) -> Tensor:
-        """Return vectors (n, n_sample, code.width) for standard normal deviates of that shape."""
+        """Return vectors of the code for standard normal deviates.
+
+        Parameters
+        ----------
+        latent : Tensor (n, width)
+            From `encode`.
+        normal : Tensor (n, n_sample, code.width)
+            All the randomness.
+
+        Returns
+        -------
+        Tensor (n, n_sample, code.width)
+        """
         n, n_sample, width = normal.shape
+        # One row for each sample: (n * n_sample, context_width).
         context = self.context(latent)[:, None].expand(-1, n_sample, -1).reshape(n * n_sample, -1)
         residual = self.flow(context).transform.inv(normal.reshape(-1, width)).reshape(n, n_sample, width)
-        centre, log_width = self.location(latent)[:, None].chunk(2, dim=2)
+        centre, log_width = self.location(latent)[:, None].chunk(2, dim=2)  # (n, 1, code.width) each
         return centre + torch.exp(log_width) * residual
 
     @torch.no_grad()
@@ -91,8 +117,3 @@ class Flow(Attention):
             for name, value in self.code.decode(self.draw(latent[rows], normal[rows])).items():
                 parts.setdefault(name, []).append(value)
         return {name: torch.cat(values) for name, values in parts.items()}
-
-    @property
-    def sample_width(self) -> int:
-        """Normal deviates that one joint sample takes."""
-        return self.code.width

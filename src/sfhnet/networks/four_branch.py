@@ -20,7 +20,17 @@ __all__ = ["FourBranch", "smape_loss"]
 
 
 def smape_loss(estimate: Tensor, truth: Tensor) -> Tensor:
-    """Return the authors' floored SMAPE, 2 |d| / max(|y| + |p| + 0.1, 0.6), averaged."""
+    """Return the authors' floored SMAPE, 2 |d| / max(|y| + |p| + 0.1, 0.6), averaged.
+
+    Parameters
+    ----------
+    estimate, truth : Tensor
+        Of one shape.
+
+    Returns
+    -------
+    Tensor ()
+    """
     return (2 * (estimate - truth).abs() / (truth.abs() + estimate.abs() + 0.1).clamp_min(0.6)).mean()
 
 
@@ -39,6 +49,9 @@ class FourBranch(Network):
 
     KERNELS = (30, 10, 3)
     MASS_WEIGHT, MH_WEIGHT = 1.0, 0.8
+
+    mean: Tensor  # (n_wave,)
+    std: Tensor  # ()
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
@@ -60,7 +73,7 @@ class FourBranch(Network):
         self.register_buffer("std", torch.ones(()))
 
     def fit(self, clean: Batch, noisy: Batch) -> None:
-        """Set the zero point and scale of the spectra, and the scales of the added head."""
+        """Set the zero point and scale of the spectra, and the scales of the added head; see `Network.fit`."""
         self.mean.copy_(clean.flux.mean(0))
         self.std.copy_((clean.flux - self.mean).std())
         self.head.fit(noisy.labels)

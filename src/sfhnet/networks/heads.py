@@ -48,6 +48,15 @@ class Head(nn.Module):
         Weights of the loss terms: ``cum``, ``mh``, ``cum_q``, ``mass_fraction_q``, ``mh_q``, ``scalars``.
     """
 
+    levels: Tensor  # (n_quant,)
+    widths_dex: Tensor  # (n_age,)
+    mean_log_mass: Tensor  # (n_age,)
+    mean_cum: Tensor  # (n_age - 1,)
+    mh_mean: Tensor  # ()
+    mh_std: Tensor  # ()
+    scalar_mean: Tensor  # (n_scalar,)
+    scalar_std: Tensor  # (n_scalar,)
+
     def __init__(self, width: int, age_edges_myr: list[float], weights: dict[str, float]) -> None:
         super().__init__()
         self.n_age, self.n_q, self.n_scalar = len(age_edges_myr) - 1, len(LEVELS), len(SCALARS)
@@ -105,7 +114,19 @@ class Head(nn.Module):
         return self.scalar_mean + self.scalar_std * scalars_z
 
     def loss(self, outputs: dict[str, Tensor], labels: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return each loss term, averaged over the batch, and their weighted sum under ``total``."""
+        """Return each loss term, averaged over the batch, and their weighted sum under ``total``.
+
+        Parameters
+        ----------
+        outputs : dict of Tensor
+            From `forward`.
+        labels : dict of Tensor
+            ``mass_fraction``, ``mh`` (n, n_age), and the labels that hold the scalars (n,).
+
+        Returns
+        -------
+        dict of Tensor ()
+        """
         mass = labels["mass_fraction"].float()
         finite = torch.isfinite(labels["mh"])
         mh = labels["mh"].float().nan_to_num(0.0)

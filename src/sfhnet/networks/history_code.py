@@ -42,6 +42,14 @@ class HistoryCode(nn.Module):
     mass-to-light ratio, and the parameters of dust and lines. Resolution: 0.02 dex in [M/H], 0.01 dex or mag in the rest, and masses below a specific star-formation rate of 3e-13 per yr count as none.
     """
 
+    edges_myr: Tensor  # (n_age + 1,)
+    empty: Tensor  # (n_age,)
+    mh_mean: Tensor  # (n_age,)
+    mh_basis: Tensor  # (n_mh, n_age)
+    mean: Tensor  # (width,)
+    scale: Tensor  # (width,)
+    noise: Tensor  # (n_direct + n_dust_and_lines,)
+
     def __init__(self, age_edges_myr: list[float], n_mh: int) -> None:
         super().__init__()
         edges = torch.tensor(age_edges_myr, dtype=torch.float64)
@@ -72,7 +80,7 @@ class HistoryCode(nn.Module):
         self.scale.copy_(raw.std(0).clamp_min(1e-3))
 
     def encode(self, labels: dict[str, Tensor], noisy: bool) -> Tensor:
-        """Return vectors, (n, width).
+        """Return vectors.
 
         Parameters
         ----------
@@ -80,6 +88,10 @@ class HistoryCode(nn.Module):
             ``mass_fraction``, ``mh`` (n, n_age), and the numbers in ``names`` (n,).
         noisy : bool
             Add the noise (from torch's global generator), as training needs.
+
+        Returns
+        -------
+        Tensor (n, width)
         """
         return (self._raw(labels, noisy) - self.mean) / self.scale
 

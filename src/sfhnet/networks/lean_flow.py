@@ -9,6 +9,7 @@ and the piece of a spline is chosen by comparing, not by gathering.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class Coupling(nn.Module):
     change: Tensor
 
     def __init__(
-        self, keep: Tensor, change: Tensor, n_context: int, width: int, n_hidden: int, bins: int
+        self, keep: Tensor, change: Tensor, *, n_context: int, width: int, n_hidden: int, bins: int
     ) -> None:
         super().__init__()
         self.bins = bins
@@ -97,18 +98,38 @@ class LeanFlow(nn.Module):
     """
 
     def __init__(
-        self, n: int, n_context: int, n_transform: int = 4, width: int = 256, n_hidden: int = 1, bins: int = 4
+        self,
+        n: int,
+        n_context: int,
+        *,
+        n_transform: int = 4,
+        width: int = 256,
+        n_hidden: int = 1,
+        bins: int = 4,
     ) -> None:
         super().__init__()
+        sizes = {"n_context": n_context, "width": width, "n_hidden": n_hidden, "bins": bins}
         layers = []
         for number in range(n_transform):
             kept = torch.randperm(n) % 2 == (number + 1) % 2 if n > 1 else torch.zeros(1, dtype=torch.bool)
             keep, change = kept.nonzero()[:, 0], (~kept).nonzero()[:, 0]
-            layers.append(Coupling(keep, change, n_context, width, n_hidden, bins))
+            layers.append(Coupling(keep, change, **sizes))
         self.layers = nn.ModuleList(layers)
 
     def log_prob(self, context: Tensor, vectors: Tensor) -> Tensor:
-        """Return the log density of vectors (m, n) given their conditions (m, n_context), (m,)."""
+        """Return the log density of vectors given their conditions.
+
+        Parameters
+        ----------
+        context : Tensor (m, n_context)
+            Conditions.
+        vectors : Tensor (m, n)
+            One for each.
+
+        Returns
+        -------
+        Tensor (m,)
+        """
         z, total = vectors.T, vectors.new_zeros(len(vectors))
         for layer in self.layers:
             z, log_slope = layer(context, z)
@@ -140,7 +161,8 @@ class LeanFlow(nn.Module):
 
     def hidden_matrices(self) -> list[Tensor]:
         """Return the matrices that `sfhnet.training.muon` orthogonalises."""
-        return [layer.weight for coupling in self.layers for layer in coupling.hidden]
+        couplings = [layer for layer in self.layers if isinstance(layer, Coupling)]
+        return [p for coupling in couplings for p in coupling.hidden.parameters() if p.ndim == 2]
 
     @classmethod
     @torch.no_grad()
@@ -152,7 +174,8 @@ class LeanFlow(nn.Module):
         ValueError
             If a layer's parameters are no such spline's.
         """
-        couplings = list(flow.transform.transforms)
+        # Any: zuko does not say of which types its parts are.
+        couplings: list[Any] = list(flow.get_submodule("transform.transforms").children())
         linear = [[part for part in coupling.hyper if hasattr(part, "weight")] for coupling in couplings]
         n, n_keep = couplings[0].mask.numel(), int(couplings[0].mask.sum())
         width, n_in = linear[0][0].weight.shape
@@ -162,12 +185,20 @@ class LeanFlow(nn.Module):
             raise ValueError(
                 f"{n_parameter:g} parameters a number make no spline; give a NICE of RQS transforms"
             )
-        lean = cls(n, n_in - n_keep, len(couplings), width, len(linear[0]) - 1, bins)
+        lean = cls(
+            n,
+            n_in - n_keep,
+            n_transform=len(couplings),
+            width=width,
+            n_hidden=len(linear[0]) - 1,
+            bins=bins,
+        )
         lean.to(linear[0][0].weight)
         for number, (coupling, (first, *hidden, last)) in enumerate(zip(couplings, linear, strict=True)):
             kept = coupling.mask.bool()
             keep, change = kept.nonzero()[:, 0], (~kept).nonzero()[:, 0]
-            layer = Coupling(keep, change, n_in - n_keep, width, len(hidden) + 1, bins).to(last.weight)
+            sizes = {"n_context": n_in - n_keep, "width": width, "n_hidden": len(hidden) + 1, "bins": bins}
+            layer = Coupling(keep, change, **sizes).to(last.weight)
             layer.from_kept.copy_(first.weight[:, : len(keep)])
             layer.from_context.weight.copy_(first.weight[:, len(keep) :])
             layer.from_context.bias.copy_(first.bias)
@@ -180,11 +211,11 @@ class LeanFlow(nn.Module):
 def _spline(parameters: Tensor, x: Tensor, bins: int, inverse: bool) -> tuple[Tensor, Tensor | None]:
     # parameters (n, 3 bins - 1, s): log widths, log heights, log slopes at the inner knots; x (n, s).
     sizes = _soft_exp(parameters[:, : 2 * bins], 0.5 * _LOG_SLOPE)
-    slopes = _soft_exp(parameters[:, 2 * bins :], _LOG_SLOPE).unbind(1)
+    inner = _soft_exp(parameters[:, 2 * bins :], _LOG_SLOPE).unbind(1)
     horizontal, vertical = _knots(sizes[:, :bins]), _knots(sizes[:, bins:])
     inside = (x > -_BOUND) & (x <= _BOUND)
     low, high, one = torch.full_like(x, -_BOUND), torch.full_like(x, _BOUND), torch.ones_like(x)
-    lines, columns, slopes = [*horizontal, high], [*vertical, high], [*slopes, one]
+    lines, columns, slopes = [*horizontal, high], [*vertical, high], [*inner, one]
     x0, x1, y0, y1, d0, d1 = low, lines[0], low, columns[0], one, slopes[0]
     for k in range(bins - 1):
         past = x > (vertical if inverse else horizontal)[k]

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from sfhnet.core.batch import Batch
 from sfhnet.networks.best_linear import BestLinear, Estimate
-from sfhnet.networks.projection import Features
+from sfhnet.networks.projection import BandsAndContext
 
 __all__ = ["Continuum", "LinearFeatures", "pair_pixels"]
 
@@ -44,9 +44,9 @@ class Continuum(nn.Module):
     log_mean: Tensor
     log_std: Tensor
 
-    def __init__(self, n_pixel: int, cell: int, half: int, n_node: int) -> None:
+    def __init__(self, n_pixel: int, *, cell: int, half: int, n_node: int) -> None:
         super().__init__()
-        self.cell, self.half = cell, half
+        self.cell, self.n_side = cell, half
         last = -(-n_pixel // cell) - 1
         margin = min(half / 3, last / 2)
         self.register_buffer(
@@ -57,18 +57,30 @@ class Continuum(nn.Module):
 
     @torch.no_grad()
     def fit(self, values: Tensor, weight: Tensor) -> None:
-        """Set zero points and scales of the nodes from mocks; arguments as in `forward`."""
+        """Set zero points and scales of the nodes from mocks.
+
+        Parameters
+        ----------
+        values, weight : Tensor (n, n_pixel)
+            As of `forward`.
+        """
         log = torch.log(self._in_cells(values, weight).index_select(1, self.at))
         self.log_mean.copy_(log.mean(0))
         self.log_std.copy_(log.std(0).clamp_min(1e-3))
 
     def forward(self, values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the continuum (n, n_pixel), everywhere positive, and its standardised logarithm at the nodes (n, n_node).
+        """Return the continuum and its standardised logarithm at the nodes.
 
         Parameters
         ----------
         values, weight : Tensor (n, n_pixel)
             Fluxes, finite everywhere, and inverse variances, zero where masked.
+
+        Returns
+        -------
+        continuum : Tensor (n, n_pixel)
+            Everywhere positive.
+        nodes : Tensor (n, n_node)
 
         Notes
         -----
@@ -88,14 +100,15 @@ class Continuum(nn.Module):
         def summed(x: Tensor) -> Tensor:  # (n, n_pixel) -> (n, n_cell)
             return functional.pad(x, (0, rest)).unflatten(1, (-1, self.cell)).sum(2)
 
-        means = _running_mean(summed(weight * values), summed(weight), (self.half, 4 * self.half))
+        means = _running_mean(summed(weight * values), summed(weight), (self.n_side, 4 * self.n_side))
         return means.clamp_min(_LEAST_CONTINUUM)
 
 
-class LinearFeatures(Features):
+class LinearFeatures(BandsAndContext):
     """Components of the spectrum and of the spectrum over its continuum, log continuum, bands, errors, what is missing.
 
-    As `Features`, with the best linear estimate and what is known of each component. ``width`` is the number of features.
+    As `sfhnet.networks.projection.Features`, with the best linear estimate and what is known of each component. ``width``
+    is the number of features.
 
     Parameters
     ----------
@@ -114,17 +127,21 @@ class LinearFeatures(Features):
         n_wave: int,
         n_component: int,
         n_band: int,
+        *,
         n_node: int = 24,
         continuum_pixels: int = 240,
         pairs: bool = False,
     ) -> None:
         n_pixel = -(-n_wave // 2) if pairs else n_wave
-        super().__init__(BestLinear(n_pixel, n_component), n_band)
+        super().__init__(n_band)
+        self.projection = BestLinear(n_pixel, n_component)
         self.pairs = pairs
         cell = _CELL // 2 if pairs else _CELL
-        self.continuum = Continuum(n_pixel, cell, round((continuum_pixels / _CELL - 1) / 2), n_node)
+        self.continuum = Continuum(
+            n_pixel, cell=cell, half=round((continuum_pixels / _CELL - 1) / 2), n_node=n_node
+        )
         self.lines = BestLinear(n_pixel, n_component)
-        self.width += 3 * n_component + n_node
+        self.width = 4 * n_component + n_node + 3 * n_band + self.n_context
 
     @torch.no_grad()
     def fit(self, batch: Batch) -> None:
@@ -155,10 +172,23 @@ class LinearFeatures(Features):
         return self.projection(*self.pixels(batch))
 
     def familiarity(self, batch: Batch, whole: Estimate) -> tuple[Tensor, Tensor]:
-        """Return components (n, n_component) and the reduced chi-square (n,) from the estimate that `forward` gave."""
+        """Return components and the reduced chi-square of the basis.
+
+        Parameters
+        ----------
+        batch : Batch
+            n spectra.
+        whole : Estimate
+            From `forward`.
+
+        Returns
+        -------
+        components : Tensor (n, n_component)
+        chi2 : Tensor (n,)
+        """
         values, weight = self.pixels(batch)
         block = _CHI2_BLOCK // 2 if self.pairs else _CHI2_BLOCK
-        return whole.coefficients, self.projection.residual_chi2(values, weight, whole, block)
+        return whole.coefficients, self.projection.residual_chi2(values, weight, whole, block=block)
 
     def pixels(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return fluxes and inverse variances, zero where masked, (n, n_pixel); no pixel counts for more than S/N 1000."""
@@ -172,7 +202,18 @@ class LinearFeatures(Features):
 
 
 def pair_pixels(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Average neighbours by their inverse variances, (n, n_pixel) -> (n, ceil(n_pixel / 2)); zero where both are masked."""
+    """Average neighbours by their inverse variances.
+
+    Parameters
+    ----------
+    values, weight : Tensor (n, n_pixel)
+        Fluxes, and inverse variances, zero where masked.
+
+    Returns
+    -------
+    values, weight : Tensor (n, ceil(n_pixel / 2))
+        Zero where both are masked.
+    """
     if values.shape[1] % 2:
         values, weight = functional.pad(values, (0, 1)), functional.pad(weight, (0, 1))
     left, right = weight[:, 0::2], weight[:, 1::2]

@@ -9,7 +9,7 @@ from torch.nn import functional
 from sfhnet.core.batch import WINDOWS_AA, Batch
 from sfhnet.tools.random_streams import torch_stream
 
-__all__ = ["Features", "Projection", "principal_components"]
+__all__ = ["BandsAndContext", "Features", "Projection", "principal_components"]
 
 # Band fluxes over s span 1e-3 to 1e2: logarithmic above this, linear (so that negative noise is harmless) below.
 _BAND_SOFTENING = 0.01
@@ -29,6 +29,11 @@ class Projection(nn.Module):
     n_fill : int
         Rounds of filling masked pixels (expectation-maximisation for missing data).
     """
+
+    mean: Tensor  # (n_wave,)
+    shape: Tensor  # (n_wave,)
+    basis: Tensor  # (n_component, n_wave)
+    scale: Tensor  # (n_component,)
 
     def __init__(self, n_wave: int, n_component: int, n_fill: int = 4) -> None:
         super().__init__()
@@ -66,9 +71,20 @@ class Projection(nn.Module):
 
     @torch.no_grad()
     def residual_chi2(self, batch: Batch, coefficients: Tensor) -> Tensor:
-        """Return the reduced chi-square of the basis, (n,).
+        """Return the reduced chi-square of the basis.
 
         Residuals are averaged over 16 pixels first: there ``sigma`` is right whether or not neighbours share noise.
+
+        Parameters
+        ----------
+        batch : Batch
+            n spectra.
+        coefficients : Tensor (n, n_component)
+            From `forward`.
+
+        Returns
+        -------
+        Tensor (n,)
         """
         model = (coefficients @ self.basis) * self.shape + self.mean
         n, n_wave = batch.flux.shape
@@ -87,7 +103,19 @@ class Projection(nn.Module):
 
 
 def principal_components(x: Tensor, n_component: int) -> Tensor:
-    """Return the leading components of rows whose mean is zero, (n, n_wave) -> (n_component, n_wave), of unit norm.
+    """Return the leading components of rows whose mean is zero.
+
+    Parameters
+    ----------
+    x : Tensor (n, n_wave)
+        One spectrum a row.
+    n_component : int
+        How many.
+
+    Returns
+    -------
+    Tensor (n_component, n_wave)
+        Of unit norm, the largest first.
 
     Raises
     ------
@@ -105,20 +133,24 @@ def principal_components(x: Tensor, n_component: int) -> Tensor:
     return (vectors @ subspace.T)[:n_component]
 
 
-class Features(nn.Module):
-    """Everything but pixels, as plain numbers: components, bands, errors, S/N, what is missing.
+class BandsAndContext(nn.Module):
+    """What goes with a spectrum, as plain numbers: bands, their errors, S/N, what is missing.
 
-    ``width`` is the number of features.
+    Parameters
+    ----------
+    n_band : int
+        Bands.
     """
 
     N_BLOCK = 16
 
-    def __init__(self, projection: Projection, n_band: int) -> None:
+    band_mean: Tensor  # (n_band,)
+    band_std: Tensor  # (n_band,)
+
+    def __init__(self, n_band: int) -> None:
         super().__init__()
-        self.projection = projection
         self.n_band = n_band
         self.n_context = self.N_BLOCK + len(WINDOWS_AA) + 1 + 1
-        self.width = projection.n_component + 3 * n_band + self.n_context
         self.register_buffer("band_mean", torch.zeros(n_band))
         self.register_buffer("band_std", torch.ones(n_band))
 
@@ -143,6 +175,25 @@ class Features(nn.Module):
         share = batch.mask[:, : size * self.N_BLOCK].view(n, self.N_BLOCK, size).float().mean(2)
         window = functional.one_hot(batch.window, len(WINDOWS_AA) + 1).float()
         return torch.cat([2.0 * (batch.log_snr[:, None] - 1.5), 2.0 * (share - 1.0), window], dim=1)
+
+
+class Features(BandsAndContext):
+    """Everything but pixels, as plain numbers: components, bands, errors, S/N, what is missing.
+
+    ``width`` is the number of features.
+
+    Parameters
+    ----------
+    projection : Projection
+        Of the spectra.
+    n_band : int
+        Bands.
+    """
+
+    def __init__(self, projection: Projection, n_band: int) -> None:
+        super().__init__(n_band)
+        self.projection = projection
+        self.width = projection.n_component + 3 * n_band + self.n_context
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return features (n, width) and the filled, standardised spectrum (n, n_wave)."""

@@ -21,7 +21,17 @@ MODEL_SCHEMA = "sfhnet.model/2"
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write tensors and JSON metadata into one safetensors file, atomically."""
+    """Write tensors and metadata into one safetensors file, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    tensors : dict of Tensor
+        Of any device.
+    meta : dict
+        Plain data, kept as JSON.
+    """
     whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     write_bytes(path, save(whole, metadata={"json": json.dumps(meta)}))
 

@@ -244,7 +244,7 @@ def measure(answers: PpxfAnswers, case: Case, config: Config) -> dict[str, Any]:
         np.asarray(config.age_bins_myr),
         answers.mass_fraction[keep],
         answers.mh[keep],
-        {name: value[keep] for name, value in answers.scalars.items()},
+        scalars={name: value[keep] for name, value in answers.scalars.items()},
     )
     truth = {name: value[answers.row[keep]] for name, value in case.benchmark.truth.items()}
     return point_metrics(posterior, truth)

@@ -140,7 +140,7 @@ _NAMES = ("mass_fraction", "mh", *SCALARS)
 
 def _estimate(group: h5py.Group, edges_myr: np.ndarray, rows: np.ndarray) -> Posterior:
     values = {name: group[f"estimate/{name}"][()][rows].astype(float) for name in _NAMES}
-    return point_posterior(edges_myr, values.pop("mass_fraction"), values.pop("mh"), values)
+    return point_posterior(edges_myr, values.pop("mass_fraction"), values.pop("mh"), scalars=values)
 
 
 def _ppxf(
@@ -152,7 +152,7 @@ def _ppxf(
         edges_myr,
         answers.mass_fraction[keep],
         answers.mh[keep],
-        {name: value[keep] for name, value in answers.scalars.items()},
+        scalars={name: value[keep] for name, value in answers.scalars.items()},
     )
     fit = {name: value[keep] for name, value in answers.of_fit.items()}
     return {

@@ -146,7 +146,7 @@ def read_galaxy(path: Path, scheme: str) -> tuple[Posterior, dict[str, np.ndarra
             file["age_edges_myr"][()],
             group["mass_fraction"][()],
             group["mh"][()],
-            {name: group[name][()] for name in SCALARS},
+            scalars={name: group[name][()] for name in SCALARS},
         )
         return posterior, {name: group[name][()] for name in (*_OF_FIT, "bestfit")}
 

@@ -74,8 +74,8 @@ class Histories:
             "mh": self._metallicity(fraction, weighted),
             "a_v": float(-2.5 * np.log10(light @ transmission_v / light.sum())),
             "log_ml": float(np.log10(total)),
-            **weighted_means(per_age, of_age, edges_yr, "mw"),
-            **weighted_means(light, of_age, edges_yr, "lw"),
+            **weighted_means(per_age, of_age, edges_yr, by="mw"),
+            **weighted_means(light, of_age, edges_yr, by="lw"),
             **history_scalars(per_age, edges_yr),
         }
 

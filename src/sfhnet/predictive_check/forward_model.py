@@ -172,5 +172,5 @@ def load_forward(config: Config, ssp: str | Path, filters: str | Path, *, mappin
     """
     bands = load_bands(filters, config.bands)
     lines = load_lines(mappings, *line_range_aa(config, bands))
-    synthesizer = make_synthesizer(config, SSPLibrary.read(ssp), bands, lines)
+    synthesizer = make_synthesizer(config, SSPLibrary.read(ssp), bands, lines=lines)
     return Forward(synthesizer, config.age_bins_myr, config.grid.veldisp_kms)

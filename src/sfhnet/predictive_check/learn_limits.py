@@ -59,7 +59,7 @@ def learn_limits(
     if model.draws_samples:
         n = min(len(mocks), config.predictive_mocks)
         index = np.arange(n)
-        batch, _ = draw(mocks, index, noise, ("limits.noise", seed))
+        batch, _ = draw(mocks, index, noise, key=("limits.noise", seed))
         posterior = model.infer_batch(batch, n_samples=n_draws, seed=seed)
         expected = noise_shrinkage(_smoothing(n, noise), float(mocks.wave_aa[1] - mocks.wave_aa[0]))
         found = check(
@@ -99,7 +99,7 @@ def learn_limits(
 
 
 def _smoothing(n: int, noise: NoiseConfig) -> np.ndarray:
-    """Sigma in Angstrom of the smoothing that `sfhnet.mocks.noise.Nuisance` gives the noise of each row of a batch."""
+    """Sigma in Angstrom of the smoothing that `sfhnet.mocks.noise.NoiseModel` gives the noise of each row of a batch."""
     if "correlation" in noise.off:
         return np.zeros(n)
     kinds = [0.0, *noise.correlation_sigma_aa]

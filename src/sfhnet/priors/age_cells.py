@@ -9,12 +9,12 @@ Array = NDArray[np.float64]
 
 
 def cell_centres(edges_yr: Array) -> Array:
-    """Mid points of the age cells in yr, shape (n_cell,)."""
+    """Return the mid points of the age cells in yr, shape (n_cell,)."""
     return 0.5 * (edges_yr[1:] + edges_yr[:-1])
 
 
 def constant_between(edges_yr: Array, young_yr: Array, old_yr: Array) -> Array:
-    """Years of each cell inside [young_yr, old_yr]: mass at unit SFR, exact.
+    """Return the years of each cell inside [young_yr, old_yr]: mass at unit SFR, exact.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def constant_between(edges_yr: Array, young_yr: Array, old_yr: Array) -> Array:
 
 
 def normalise(mass: Array) -> Array:
-    """Rows of unit total mass.
+    """Return rows of unit total mass.
 
     Raises
     ------

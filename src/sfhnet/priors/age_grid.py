@@ -11,7 +11,7 @@ ALWAYS_EDGES_YR = (1e6, 2e6, 3e6, 5e6, 1e7, 1e8)
 
 
 def fine_edges_yr(age_max_yr: float, n_per_dex: int, required_yr: ArrayLike = ()) -> Array:
-    """Cell edges: 0, then steps in log age, with given edges exactly on the grid.
+    """Return cell edges: 0, then steps in log age, with given edges exactly on the grid.
 
     Parameters
     ----------

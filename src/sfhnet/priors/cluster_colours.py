@@ -69,9 +69,9 @@ def read_legus(path: str | Path) -> Clusters:
 
 
 def vega_colour(
-    band_flux: Array, band_names: tuple[str, ...], pivot_aa: dict[str, float], pair: tuple[str, str]
+    band_flux: Array, band_names: tuple[str, ...], pivot_aa: dict[str, float], *, pair: tuple[str, str]
 ) -> Array:
-    """Vega colour of simulated galaxies.
+    """Return the Vega colour of simulated galaxies.
 
     Parameters
     ----------
@@ -108,7 +108,18 @@ class Region:
     level: float
 
     def contains(self, x: Array, y: Array) -> NDArray[np.bool_]:
-        """Whether points lie inside; points off the grid do not."""
+        """Return whether points lie inside; points off the grid do not.
+
+        Parameters
+        ----------
+        x, y : ndarray
+            Colours in mag, of one shape.
+
+        Returns
+        -------
+        ndarray of bool
+            Of that shape.
+        """
         i = np.searchsorted(self.x_edges, x, side="right") - 1
         j = np.searchsorted(self.y_edges, y, side="right") - 1
         n, m = self.density.shape
@@ -118,8 +129,24 @@ class Region:
         return inside
 
 
-def dense_region(x: Array, y: Array, share: float = 0.99, n: int = 120, smooth: float = 1.5) -> Region:
-    """Find the densest region that holds ``share`` of the points, on a smoothed histogram of n x n cells."""
+def dense_region(x: Array, y: Array, *, share: float = 0.99, n: int = 120, smooth: float = 1.5) -> Region:
+    """Find the densest region that holds a share of the points.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n_point,)
+        Colours in mag.
+    share : float
+        Share of the points inside.
+    n : int
+        Cells of the histogram along each axis.
+    smooth : float
+        Gaussian sigma of its smoothing in cells.
+
+    Returns
+    -------
+    Region
+    """
     low, high = np.percentile([x, y], [0.05, 99.95], axis=1)
     margin = 0.15 * (high - low)
     x_edges, y_edges = (np.linspace(low[k] - margin[k], high[k] + margin[k], n + 1) for k in range(2))

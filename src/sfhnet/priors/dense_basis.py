@@ -13,7 +13,7 @@ RECENT_YR = 1e8
 
 
 def dirichlet_times(u: Array, alpha: Array) -> tuple[Array, Array]:
-    """Ordered fractional times from uniform numbers by stick breaking.
+    """Return ordered fractional times from uniform numbers by stick breaking.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def dirichlet_times(u: Array, alpha: Array) -> tuple[Array, Array]:
 
 
 def monotone_cubic(x: Array, y: Array, at: Array) -> Array:
-    """Monotone cubic interpolation with its own nodes for every row.
+    """Interpolate by a monotone cubic, with its own nodes for every row.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def monotone_cubic(x: Array, y: Array, at: Array) -> Array:
 
 
 def mass(edges_yr: Array, p: dict[str, Array], rng: np.random.Generator) -> tuple[Array, Array | None]:
-    """Mass in each age cell.
+    """Return the mass in each age cell.
 
     Parameters
     ----------

@@ -13,33 +13,91 @@ Z_FLOOR = 1e-4
 
 
 def formed_before(mass: Array) -> Array:
-    """Share of the mass that had formed at the middle of each age cell, (n, n_cell) in [0, 1]."""
+    """Return the share of the mass that had formed at the middle of each age cell, (n, n_cell) in [0, 1]."""
     older = np.cumsum(mass[:, ::-1], axis=1)[:, ::-1]
     return (older - 0.5 * mass) / older[:, :1]
 
 
 def constant(mass: Array, edges_yr: Array, p: dict[str, Array]) -> Array:
-    """One metallicity, ``z_final``."""
+    """Return one metallicity.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n, n_cell)
+        Mass formed in each cell.
+    edges_yr : ndarray, shape (n_cell + 1,)
+        Edges of the age cells in yr.
+    p : dict of ndarray, shape (n,)
+        ``z_final``.
+
+    Returns
+    -------
+    ndarray, shape (n, n_cell)
+        Metal mass fraction.
+    """
     return np.repeat(p["z_final"][:, None], mass.shape[1], axis=1)
 
 
 def linear(mass: Array, edges_yr: Array, p: dict[str, Array]) -> Array:
-    """From ``z_start`` to ``z_final`` linearly in formed mass (ProSpect's `Zfunc_massmap_lin`)."""
+    """Return metallicities that are linear in formed mass (ProSpect's `Zfunc_massmap_lin`).
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n, n_cell)
+        Mass formed in each cell.
+    edges_yr : ndarray, shape (n_cell + 1,)
+        Edges of the age cells in yr.
+    p : dict of ndarray, shape (n,)
+        ``log_z_start``, ``z_final``.
+
+    Returns
+    -------
+    ndarray, shape (n, n_cell)
+        Metal mass fraction.
+    """
     start = np.minimum(10.0 ** p["log_z_start"], p["z_final"])[:, None]
     return start + formed_before(mass) * (p["z_final"][:, None] - start)
 
 
 def closed_box(mass: Array, edges_yr: Array, p: dict[str, Array]) -> Array:
-    """Closed box of a given ``metal_yield`` from ``z_start`` to ``z_final`` (ProSpect's `Zfunc_massmap_box`)."""
+    """Return the metallicities of a closed box (ProSpect's `Zfunc_massmap_box`).
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n, n_cell)
+        Mass formed in each cell.
+    edges_yr : ndarray, shape (n_cell + 1,)
+        Edges of the age cells in yr.
+    p : dict of ndarray, shape (n,)
+        ``log_z_start``, ``z_final``, ``metal_yield``.
+
+    Returns
+    -------
+    ndarray, shape (n, n_cell)
+        Metal mass fraction.
+    """
     start = np.minimum(10.0 ** p["log_z_start"], p["z_final"])[:, None]
     used = -np.expm1(-(p["z_final"][:, None] - start) / p["metal_yield"][:, None])
     return start - p["metal_yield"][:, None] * np.log1p(-formed_before(mass) * used)
 
 
 def diluted(mass: Array, edges_yr: Array, p: dict[str, Array]) -> Array:
-    """A closed box whose gas is diluted once by metal-poor inflow and recovers.
+    """Return the metallicities of a closed box whose gas is diluted once by metal-poor inflow and recovers.
 
-    ``dilution_gyr`` (look-back), ``dilution_depth`` (share of Z lost at once), ``dilution_recovery_gyr``.
+    Parameters
+    ----------
+    mass : ndarray, shape (n, n_cell)
+        Mass formed in each cell.
+    edges_yr : ndarray, shape (n_cell + 1,)
+        Edges of the age cells in yr.
+    p : dict of ndarray, shape (n,)
+        Of `closed_box`, and ``dilution_gyr`` (look-back), ``dilution_depth`` (share of Z lost at once),
+        ``dilution_recovery_gyr``.
+
+    Returns
+    -------
+    ndarray, shape (n, n_cell)
+        Metal mass fraction.
     """
     box = closed_box(mass, edges_yr, p)
     since = p["dilution_gyr"][:, None] - cell_centres(edges_yr) / 1e9
@@ -48,7 +106,22 @@ def diluted(mass: Array, edges_yr: Array, p: dict[str, Array]) -> Array:
 
 
 def monotone(mass: Array, edges_yr: Array, p: dict[str, Array]) -> Array:
-    """Any rise: log Z climbs from ``z_start`` to ``z_final`` by random shares between equal steps of formed mass."""
+    """Return metallicities of any rise: log Z climbs by random shares between equal steps of formed mass.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n, n_cell)
+        Mass formed in each cell.
+    edges_yr : ndarray, shape (n_cell + 1,)
+        Edges of the age cells in yr.
+    p : dict of ndarray, shape (n,)
+        ``log_z_start``, ``z_final``, ``u_rise1...`` (uniform numbers that become the shares).
+
+    Returns
+    -------
+    ndarray, shape (n, n_cell)
+        Metal mass fraction.
+    """
     start = np.minimum(p["log_z_start"], np.log10(p["z_final"]))
     raw = -np.log(
         np.clip(np.stack([p[f"u_rise{i + 1}"] for i in range(MONOTONE_KNOTS)], axis=1), 1e-12, 1 - 1e-12)

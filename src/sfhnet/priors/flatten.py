@@ -20,7 +20,7 @@ FADING = 0.8
 
 
 def coordinates(drawn: PriorSample) -> Array:
-    """Light- and mass-weighted log age, young [log Z] and V attenuation, shape (n, 4)."""
+    """Return light- and mass-weighted log age, young [log Z] and V attenuation, shape (n, 4)."""
     log_age = mean_log_age(drawn.edges_yr)
     light = drawn.mass * 10.0 ** (-FADING * np.maximum(log_age, 6.5))
     young = light * 10.0 ** (-FADING * np.maximum(log_age, 6.5))
@@ -36,7 +36,7 @@ def coordinates(drawn: PriorSample) -> Array:
 
 
 def thin(
-    drawn: PriorSample, n: int, config: FlatteningConfig, rng: np.random.Generator
+    drawn: PriorSample, n: int, config: FlatteningConfig, *, rng: np.random.Generator
 ) -> tuple[NDArray[np.intp], Array]:
     """Choose galaxies with probability proportional to density**-power.
 

@@ -20,6 +20,7 @@ def write_prior(
     path: str | Path,
     drawn: PriorSample,
     identity: Mapping[str, Any],
+    *,
     provenance: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a prior shard; it appears under its name only when whole.
@@ -31,6 +32,11 @@ def write_prior(
     identity : mapping
         What it was drawn for, plain data.
     provenance : mapping, optional
+
+    Returns
+    -------
+    Path
+        The file.
     """
     with hdf5.create_h5(path, SCHEMA, VERSION, provenance) as file:
         file.attrs["identity"] = json.dumps(dict(identity), sort_keys=True)

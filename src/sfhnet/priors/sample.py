@@ -58,7 +58,7 @@ class PriorSample:
         return self.mass.shape[0]
 
     def take(self, index: ArrayLike) -> PriorSample:
-        """Galaxies by index, as a new sample."""
+        """Return galaxies by index, as a new sample."""
         index = np.asarray(index)
         return PriorSample(
             self.edges_yr,
@@ -102,6 +102,7 @@ def sample(
     config: PriorConfig,
     n: int,
     seed: int,
+    *,
     shard: int,
     age_bins_yr: ArrayLike,
     hold_out: bool = True,
@@ -132,7 +133,7 @@ def sample(
     if config.flattening.oversample > 1:
         drawn = _sample(config, n * config.flattening.oversample, seed, shard, age_bins_yr, hold_out)
         rng = stream("prior.flatten", seed, shard)
-        keep, log_kept = flatten.thin(drawn, n, config.flattening, rng)
+        keep, log_kept = flatten.thin(drawn, n, config.flattening, rng=rng)
         kept = drawn.take(keep)
         kept.log_prior[:] += log_kept
         return kept

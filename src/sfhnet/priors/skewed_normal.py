@@ -8,7 +8,7 @@ from sfhnet.priors.age_cells import Array, cell_centres, constant_between
 
 
 def mass(edges_yr: Array, p: dict[str, Array], rng: np.random.Generator) -> tuple[Array, Array | None]:
-    """Mass in each age cell.
+    """Return the mass in each age cell.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from sfhnet.priors.age_cells import Array, cell_centres, constant_between
 
 
 def stochastic(edges_yr: Array, p: dict[str, Array], rng: np.random.Generator) -> tuple[Array, Array | None]:
-    """Mass of a log-linear SFR times a damped random walk in log SFR.
+    """Return the mass of a log-linear SFR times a damped random walk in log SFR.
 
     Parameters
     ----------
@@ -49,7 +49,24 @@ def stochastic(edges_yr: Array, p: dict[str, Array], rng: np.random.Generator) -
 def single_burst(
     edges_yr: Array, p: dict[str, Array], rng: np.random.Generator
 ) -> tuple[Array, Array | None]:
-    """One constant episode around ``burst_age_myr`` of relative width ``burst_width_fraction``: a star cluster."""
+    """Return the mass of one constant episode: a star cluster.
+
+    Parameters
+    ----------
+    edges_yr : ndarray, shape (n_cell + 1,)
+        Edges of the age cells in yr.
+    p : dict of ndarray, shape (n,)
+        ``burst_age_myr`` (look-back at its middle), ``burst_width_fraction`` (duration over that age).
+    rng : Generator
+        Not used.
+
+    Returns
+    -------
+    mass : ndarray, shape (n, n_cell)
+        Arbitrary scale.
+    log_density : None
+        All of the history is in the parameters.
+    """
     age = p["burst_age_myr"] * 1e6
     half = 0.5 * p["burst_width_fraction"] * age
     return constant_between(edges_yr, np.maximum(age - half, 0.0), np.minimum(age + half, edges_yr[-1])), None

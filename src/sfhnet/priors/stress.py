@@ -38,6 +38,10 @@ def draw_stress(kind: str, config: Config) -> PriorSample:
     config : Config
         ``validation.stress_galaxies`` of them.
 
+    Returns
+    -------
+    PriorSample
+
     Raises
     ------
     ValueError
@@ -54,8 +58,10 @@ def draw_stress(kind: str, config: Config) -> PriorSample:
         if not prior.held_out_families:
             raise ValueError("prior.held_out_families is empty: no family is held out of training")
         kept = {name: prior.families[name] for name in prior.held_out_families}
-        return sample(plain.model_copy(update={"families": kept}), n, seed, 0, bins_yr, hold_out=False)
-    drawn = sample(plain, n, seed, 0, bins_yr, hold_out=False)
+        return sample(
+            plain.model_copy(update={"families": kept}), n, seed, shard=0, age_bins_yr=bins_yr, hold_out=False
+        )
+    drawn = sample(plain, n, seed, shard=0, age_bins_yr=bins_yr, hold_out=False)
     rng = stream("stress.spiky", config.seed)
     return _spiky(drawn, config.validation.spiky_alpha, bins_yr, rng)
 

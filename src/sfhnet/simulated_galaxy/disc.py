@@ -76,13 +76,22 @@ def places_in_disc(
         Offsets from the centre.
     config : SimulatedGalaxyConfig
         Orientation and effective radius.
+
+    Returns
+    -------
+    Geometry
     """
-    major, minor = deproject(east_arcsec, north_arcsec, config.position_angle_deg, config.inclination_deg)
+    major, minor = deproject(
+        east_arcsec,
+        north_arcsec,
+        position_angle_deg=config.position_angle_deg,
+        inclination_deg=config.inclination_deg,
+    )
     return Geometry(np.hypot(major, minor) / config.effective_radius_arcsec, np.arctan2(minor, major))
 
 
 def disc_history(geometry: Geometry, age_edges_yr: np.ndarray, config: SimulatedGalaxyConfig) -> DiscHistory:
-    """Give histories, dust and velocity for places in the disc.
+    """Return histories, dust and velocity for places in the disc.
 
     ASSUME: an exponential disc that formed inside out. The star-formation rate is T exp(-T / tau) since 13 Gyr ago,
     tau from 1.5 Gyr in the centre to 8 Gyr beyond 1.5 effective radii; in the last 300 Myr it is raised in two spiral

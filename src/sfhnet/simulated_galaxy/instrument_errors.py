@@ -47,7 +47,20 @@ class InstrumentErrors:
     lines: np.ndarray
 
     def calibrate(self, flux: np.ndarray, spaxel_arcsec: float) -> np.ndarray:
-        """Multiply a cube (n_wave, n, n) by the calibration of the pointing that each spaxel belongs to."""
+        """Multiply a cube by the calibration of the pointing that each spaxel belongs to.
+
+        Parameters
+        ----------
+        flux : ndarray, shape (n_wave, n, n)
+            The cube, changed in place.
+        spaxel_arcsec : float
+            Side of a spaxel.
+
+        Returns
+        -------
+        ndarray, shape (n_wave, n, n)
+            The same array.
+        """
         n = flux.shape[1]
         number = np.arange(n) * spaxel_arcsec // self.pointing_arcsec
         number = np.minimum(number.astype(int), len(self.calibration) - 1)
@@ -58,7 +71,17 @@ class InstrumentErrors:
         return flux
 
     def line_factors(self, east_arcsec: np.ndarray, north_arcsec: np.ndarray) -> np.ndarray:
-        """Give the factor on each line at places (n,), shape (n, n_line)."""
+        """Return the factor on each line at places on the sky.
+
+        Parameters
+        ----------
+        east_arcsec, north_arcsec : ndarray, shape (n,)
+            Offsets from the centre.
+
+        Returns
+        -------
+        ndarray, shape (n, n_line)
+        """
         fields = np.empty((len(self.lines), east_arcsec.size))
         for field, waves in zip(fields, self.lines, strict=True):
             phase = np.outer(waves[:, 0], east_arcsec) + np.outer(waves[:, 1], north_arcsec) + waves[:, 2:3]
@@ -69,6 +92,7 @@ class InstrumentErrors:
 def draw_errors(
     noise: NoiseConfig,
     wave_aa: np.ndarray,
+    *,
     side_arcsec: float,
     pointing_arcsec: float,
     bands: Sequence[str],
@@ -89,6 +113,10 @@ def draw_errors(
     n_line : int
         Emission lines.
     rng : Generator
+
+    Returns
+    -------
+    InstrumentErrors
     """
     n_side = max(1, int(np.ceil(side_arcsec / pointing_arcsec - 1e-9)))
 

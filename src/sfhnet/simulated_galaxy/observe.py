@@ -73,6 +73,7 @@ def simulate_galaxy(
     config: SimulatedGalaxyConfig,
     ssp: SSPLibrary,
     bands: Mapping[str, Any],
+    *,
     age_edges_yr: np.ndarray,
     out_dir: str | os.PathLike,
     seed: int,
@@ -112,11 +113,11 @@ def simulate_galaxy(
     errors = draw_errors(
         noise or NoiseConfig(off=("calibration", "zero_points", "line_scatter")),
         wave_aa,
-        side,
-        config.pointing_arcsec,
-        tuple(bands),
-        n_line,
-        stream("simulation.instrument", seed),
+        side_arcsec=side,
+        pointing_arcsec=config.pointing_arcsec,
+        bands=tuple(bands),
+        n_line=n_line,
+        rng=stream("simulation.instrument", seed),
     )
     scatter = errors.line_factors(*sky_offsets(wcs, config.n_spaxels))
     flux = errors.calibrate(
@@ -146,6 +147,10 @@ def map_wcs(n_pixels: int, pixel_arcsec: float, roll_deg: float = 0.0) -> WCS:
         Pixel scale.
     roll_deg : float
         Angle by which the map is turned.
+
+    Returns
+    -------
+    WCS
     """
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
@@ -159,7 +164,19 @@ def map_wcs(n_pixels: int, pixel_arcsec: float, roll_deg: float = 0.0) -> WCS:
 
 
 def sky_offsets(wcs: WCS, n_pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the offsets east and north of the galaxy centre, in arcsec, of all pixels (row by row)."""
+    """Return the offsets of all pixels of a square map from the galaxy centre, row by row.
+
+    Parameters
+    ----------
+    wcs : WCS
+        From `map_wcs`.
+    n_pixels : int
+        Pixels along each side.
+
+    Returns
+    -------
+    east_arcsec, north_arcsec : ndarray, shape (n_pixels**2,)
+    """
     y, x = np.mgrid[:n_pixels, :n_pixels]
     # On a tangent plane the matrix of the WCS gives the offsets at once.
     offset = np.stack([x.ravel() + 1 - wcs.wcs.crpix[0], y.ravel() + 1 - wcs.wcs.crpix[1]])
@@ -173,10 +190,11 @@ def _luminosity_to_flux(distance_mpc: float) -> float:
 
 def _synthesize(synthesizer: Synthesizer, disc: DiscHistory, line_scatter: np.ndarray) -> Synthesis:
     gas_z = torch.as_tensor(disc.z[:, 0], dtype=torch.float32)
+    dust = {"tau_screen": torch.from_numpy(disc.tau_screen), "tau_birth": torch.from_numpy(disc.tau_birth)}
     return synthesizer(
         disc.mass_fraction,
         disc.z,
-        **synthesizer_inputs({"tau_screen": disc.tau_screen, "tau_birth": disc.tau_birth}, gas_z),
+        **synthesizer_inputs(dust, gas_z),
         line_scatter=line_scatter if line_scatter.size else None,
     )
 
@@ -208,9 +226,9 @@ def _observed_spectra(
     for i, rest in enumerate(result.flux.numpy().astype(np.float64)):
         factor = (1 + config.redshift) * np.exp(disc.velocity_kms[i] / C_KMS)
         flux[:, i] = np.interp(wave_aa, fine_aa * factor, rest) * (mass[i] * to_flux / factor) * dimming
-    flux = flux.reshape(wave_aa.size, config.n_spaxels, config.n_spaxels)
+    cube = flux.reshape(wave_aa.size, config.n_spaxels, config.n_spaxels)
     width = config.psf_fwhm_arcsec / FWHM_PER_SIGMA / config.spaxel_arcsec
-    return gaussian_filter(flux, sigma=(0, width, width), mode="nearest")
+    return gaussian_filter(cube, sigma=(0, width, width), mode="nearest")
 
 
 def _write_cube(

@@ -12,7 +12,7 @@ and in bfloat16 on a GPU, and nothing waits for the device.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,7 @@ class Muon(torch.optim.Optimizer):
         self,
         hidden: Iterable[Tensor],
         rest: Iterable[Tensor],
+        *,
         lr: float = 2e-3,
         ratio: float = 10.0,
         momentum: float = 0.95,
@@ -82,8 +83,14 @@ class Muon(torch.optim.Optimizer):
         defaults |= {"betas": betas, "fused": True}
         super().__init__([group for group in groups if group["params"]], defaults)
 
+    @overload
+    def step(self, closure: None = ...) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Do one step; parameters without gradient stay."""
         loss = None
         if closure is not None:
@@ -162,15 +169,27 @@ def hidden_matrices(network: nn.Module) -> list[Tensor]:
     """Return the matrices that the network's modules name as hidden by a method ``hidden_matrices``."""
     found: list[Tensor] = []
     for module in network.modules():
-        if hasattr(module, "hidden_matrices"):
-            found += module.hidden_matrices()
+        named = getattr(module, "hidden_matrices", None)
+        if callable(named):
+            found += named()
     return found
 
 
 def optimizer_for(network: nn.Module, lr: float, weight_decay: float, **options: Any) -> Muon:
-    """Return the optimiser of a network: Muon on its `hidden_matrices`, AdamW on the rest; `options` as of `Muon`.
+    """Return the optimiser of a network: Muon on its `hidden_matrices`, AdamW on the rest.
 
     A network whose modules name no hidden matrix is trained by AdamW alone.
+
+    Parameters
+    ----------
+    network : Module
+    lr, weight_decay : float
+    **options
+        As of `Muon`.
+
+    Returns
+    -------
+    Muon
     """
     hidden = [p for p in hidden_matrices(network) if p.requires_grad]
     known = {id(p) for p in hidden}

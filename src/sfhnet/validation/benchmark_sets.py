@@ -274,7 +274,9 @@ def make_benchmark(
     kind = BENCHMARK_KINDS[name]
     index = np.arange(min(n, len(mocks)))
     key = ("benchmark.noise", seed, kind.stream, round(10 * snr))
-    batch, family = draw(mocks, index, noise, key, kind.off, snr, ripple if kind.ripple else 0.0)
+    batch, family = draw(
+        mocks, index, noise, key=key, off=kind.off, snr=snr, ripple=ripple if kind.ripple else 0.0
+    )
     digest = hashlib.sha256()
     for value in (batch.flux, batch.sigma, batch.mask, batch.band_flux, batch.band_sigma):
         digest.update(value.contiguous().numpy().tobytes())

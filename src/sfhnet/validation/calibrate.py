@@ -88,7 +88,10 @@ def calibrate(
         half = _familiarity(components[~odd], seen.take(~odd), config)
         rest = seen.take(odd)
         unlike = float(
-            np.mean(half.score(components[odd], rest.chi2, rest.snr, rest.scalars["lw_log_age"]) > 1)
+            np.mean(
+                half.score(components[odd], chi2=rest.chi2, snr=rest.snr, log_age=rest.scalars["lw_log_age"])
+                > 1
+            )
         )
         familiarity = _familiarity(components, seen, config)
     write_json(
@@ -113,19 +116,19 @@ def calibrate(
 
 def _fit(answers: Posterior, truth: dict[str, np.ndarray], config: CalibrationConfig) -> Conformal:
     strata = Strata(*(np.asarray(x, float) for x in (config.snr_edges, config.age_edges, config.a_v_edges)))
-    return Conformal.fit(answers, truth, strata, config.min_stratum)
+    return Conformal.fit(answers, truth, strata, min_stratum=config.min_stratum)
 
 
 def _familiarity(components: np.ndarray, seen: Posterior, config: CalibrationConfig) -> Familiarity:
     return Familiarity.fit(
         components,
-        seen.chi2,
-        seen.snr,
-        seen.scalars["lw_log_age"],
-        np.asarray(config.snr_edges),
-        np.asarray(config.ood_age_edges),
-        config.ood_quantile,
-        config.min_stratum,
+        chi2=seen.chi2,
+        snr=seen.snr,
+        log_age=seen.scalars["lw_log_age"],
+        snr_edges=np.asarray(config.snr_edges),
+        age_edges=np.asarray(config.ood_age_edges),
+        quantile=config.ood_quantile,
+        min_stratum=config.min_stratum,
     )
 
 
@@ -139,7 +142,7 @@ def _answers(
     parts, labels, components = [], [], []
     index = np.arange(len(mocks))
     for number in track(range(config.realisations), "calibrating", unit="realisations"):
-        batch, _ = draw(mocks, index, noise, ("calibrate.noise", seed, number))
+        batch, _ = draw(mocks, index, noise, key=("calibrate.noise", seed, number))
         label = {name: value.numpy() for name, value in batch.labels.items()}
         # Few mocks lose all their bands: without bands each is answered once more, which costs no new noise.
         for given in (batch, batch.without_bands()):

@@ -11,7 +11,8 @@ import numpy as np
 
 from sfhnet.core.posterior import Posterior
 from sfhnet.mocks.dataset import Mocks
-from sfhnet.training.trainer import Trainer, make_spec, training_config
+from sfhnet.training.setup import make_spec, training_config
+from sfhnet.training.trainer import Trainer
 from sfhnet.validation.benchmark_sets import make_benchmark
 from sfhnet.validation.metrics import point_metrics
 
@@ -62,14 +63,16 @@ def learning_point(
     used = list(islice(cycle(shards[:n_shard]), len(shards)))
     mocks, held_out = Mocks(used, training.cache_gb), Mocks(validation, training.cache_gb)
     trainer = Trainer(
-        make_spec(config.models[name], len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr),
+        make_spec(
+            config.models[name], len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr
+        ),
         training,
         config.noise,
-        mocks,
-        held_out,
-        folder,
-        config.seed,
-        provenance,
+        mocks=mocks,
+        held_out=held_out,
+        folder=folder,
+        seed=config.seed,
+        provenance=provenance,
     )
     network, mocks = trainer.run(), Mocks(test, training.cache_gb)
     result: dict[str, Any] = {

@@ -107,7 +107,7 @@ def score(benchmark: Path, answers: Path) -> dict[str, Any]:
         )
     known = _from_history(found["mass_fraction"], found["mh"], edges_myr) | found
     scalars = {name: known.get(name, np.full(len(total), np.nan)) for name in SCALARS}
-    posterior = point_posterior(edges_myr, found["mass_fraction"], found["mh"], scalars)
+    posterior = point_posterior(edges_myr, found["mass_fraction"], found["mh"], scalars=scalars)
     metrics = point_metrics(posterior, {name: values[row[good]] for name, values in truth.items()})
     return {
         "schema_version": SCORES,
@@ -151,4 +151,4 @@ def _from_history(fraction: np.ndarray, mh: np.ndarray, edges_myr: np.ndarray) -
     """Scalars that a history in bins holds, the star-formation rate constant in each."""
     edges_yr = 1e6 * np.asarray(edges_myr, dtype=float)
     fraction = fraction / fraction.sum(axis=1, keepdims=True)
-    return history_scalars(fraction, edges_yr) | weighted_means(fraction, mh, edges_yr, "mw")
+    return history_scalars(fraction, edges_yr) | weighted_means(fraction, mh, edges_yr, by="mw")

@@ -12,7 +12,7 @@ from sfhnet.core.batch import WINDOWS_AA
 from sfhnet.core.quantities import LEARNED, SCALARS
 from sfhnet.inference.model import Model
 from sfhnet.mocks.dataset import MockBatch, Mocks
-from sfhnet.mocks.noise import Lines, Nuisance
+from sfhnet.mocks.noise import Lines, NoiseModel
 from sfhnet.tools.random_streams import stream, torch_stream
 from sfhnet.validation.interval_scores import inside
 from sfhnet.validation.metrics import wasserstein_dex
@@ -98,12 +98,12 @@ def aperture_test(
         flagged as unlike the mocks; for few parts also ``parts_w1_dex``, the distance between the truth and the
         mass-weighted sum of the histories inferred from the parts.
     """
-    nuisance = Nuisance(noise, mocks.wave_aa, mocks.band_names, "cpu", off=("band_dropout",))
-    return {str(n_part): _one(model, mocks, nuisance, config, n_part, seed) for n_part in config.sums}
+    noise_model = NoiseModel(noise, mocks.wave_aa, mocks.band_names, off=("band_dropout",))
+    return {str(n_part): _one(model, mocks, noise_model, config, n_part, seed) for n_part in config.sums}
 
 
 def _one(
-    model: Model, mocks: Mocks, nuisance: Nuisance, config: ValidationConfig, n_part: int, seed: int
+    model: Model, mocks: Mocks, noise_model: NoiseModel, config: ValidationConfig, n_part: int, seed: int
 ) -> dict[str, float]:
     rng = stream("validation.sums", seed, n_part)
     generator = torch_stream("validation.sums_noise", seed, n_part)
@@ -118,9 +118,7 @@ def _one(
         light = torch.from_numpy(10 ** (_LIGHT_SCATTER_DEX * rng.standard_normal(n * n_part)))
         mass = light / picked.flux[:, window].mean(1).double()
         summed = add_up(picked, mass, n_part)
-        answer = model.infer_batch(
-            nuisance(summed.flux, summed.band_flux, generator, summed.labels, summed.lines, config.stress_snr)
-        )
+        answer = model.infer_batch(summed.noisy(noise_model, generator, snr=config.stress_snr))
         truth = {
             name: summed.labels[name].double().numpy() for name in ("mass_fraction", "mw_log_age", "mw_mh")
         }
@@ -135,11 +133,7 @@ def _one(
             rows[f"{name}_error"] = answer.scalars[name] - truth[name]
             rows[f"{name}_coverage68"] = inside(answer.scalars_q[name], truth[name], 0.68)
         if n_part <= _PARTS_AT_MOST:
-            parts = model.infer_batch(
-                nuisance(
-                    picked.flux, picked.band_flux, generator, picked.labels, picked.lines, config.stress_snr
-                )
-            )
+            parts = model.infer_batch(picked.noisy(noise_model, generator, snr=config.stress_snr))
             # The mass of a part follows from its own mass-to-light ratio.
             inferred = (10 ** parts.scalars["log_ml"] * light.numpy()).reshape(n, n_part, 1)
             history = (parts.mass_fraction.reshape(n, n_part, -1) * inferred).sum(1) / inferred.sum(1)

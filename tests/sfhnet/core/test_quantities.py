@@ -97,9 +97,9 @@ def test_scalars_of_a_constant_rate(kind):
 def test_arrays_and_tensors_give_the_same(rng):
     mass = rng.dirichlet(np.full(4, 0.3), (5, 3))
     mh = rng.normal(size=mass.shape)
-    arrays = history_scalars(mass, EDGES_YR) | weighted_means(mass, mh, EDGES_YR, "mw")
+    arrays = history_scalars(mass, EDGES_YR) | weighted_means(mass, mh, EDGES_YR, by="mw")
     given = torch.from_numpy(mass), torch.from_numpy(mh)
-    tensors = history_scalars(given[0], EDGES_YR) | weighted_means(*given, EDGES_YR, "mw")
+    tensors = history_scalars(given[0], EDGES_YR) | weighted_means(*given, EDGES_YR, by="mw")
     assert arrays.keys() == tensors.keys()
     for name, values in arrays.items():
         assert values.shape == (5, 3)

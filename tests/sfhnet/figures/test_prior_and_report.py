@@ -9,7 +9,7 @@ from sfhnet.core.bands import BANDS
 from sfhnet.figures.prior import FIGURES, draw_prior
 from sfhnet.figures.prior_colours import break_colour
 from sfhnet.figures.report_page import Captions, page_of_galaxy
-from sfhnet.mocks.shards import ShardSet
+from sfhnet.mocks.shard_set import ShardSet
 from sfhnet.priors.cluster_colours import PLANES, Clusters
 from sfhnet.priors.sample import sample
 

@@ -35,7 +35,7 @@ def spectra(model, test_mocks):
         test_mocks,
         np.arange(12),
         NoiseConfig(),
-        ("benchmark.noise", 9),
+        key=("benchmark.noise", 9),
         off=("pixel_dropout", "edges"),
         snr=60.0,
     )
@@ -339,7 +339,7 @@ def gaussian_posterior(n, width, seed):
 def test_conformal_factors_restore_coverage_on_fresh_mocks(width):
     posterior, truth = gaussian_posterior(6000, width, 0)
     strata = Strata(np.array([15.0, 60.0]), np.array([0.0]), np.array([0.0]))
-    conformal = Conformal.fit(posterior, truth, strata, 100)
+    conformal = Conformal.fit(posterior, truth, strata, min_stratum=100)
     conformal = Conformal.from_json(json.loads(json.dumps(conformal.to_json())))
     fresh, fresh_truth = gaussian_posterior(6000, width, 1)
     before = coverage(fresh.scalars_q["a_v"], fresh_truth["a_v"])
@@ -355,7 +355,9 @@ def test_conformal_factors_restore_coverage_on_fresh_mocks(width):
 
 def test_samples_take_the_calibrated_distribution_and_keep_their_order():
     posterior, truth = gaussian_posterior(2000, 2.0, 0)
-    conformal = Conformal.fit(posterior, truth, Strata(np.array([30.0]), np.zeros(1), np.zeros(1)), 100)
+    conformal = Conformal.fit(
+        posterior, truth, Strata(np.array([30.0]), np.zeros(1), np.zeros(1)), min_stratum=100
+    )
     drawn = posterior.scalars["t50"][:, None] + 5.0 * np.random.default_rng(2).normal(size=(2000, 200))
     posterior = replace(posterior, samples={"t50": drawn, "mass_fraction": np.ones((2000, 200, 4)) / 4})
     assert np.array_equal(conformal.apply(posterior).samples["t50"], drawn)
@@ -374,20 +376,26 @@ def test_familiarity_keeps_mocks_and_sees_strangers():
     young = log_age < 8
     components[young] *= 3
     chi2[young] *= 5
-    like = components, chi2, snr, log_age
+    like = {"chi2": chi2, "snr": snr, "log_age": log_age}
     taught, tested = slice(None, 2000), slice(2000, None)
-    familiarity = Familiarity.fit(*(x[taught] for x in like), np.array([30.0]), np.array([8.0]), 0.99)
+    familiarity = Familiarity.fit(
+        components[taught],
+        **{name: values[taught] for name, values in like.items()},
+        snr_edges=np.array([30.0]),
+        age_edges=np.array([8.0]),
+        quantile=0.99,
+    )
     familiarity = Familiarity.from_json(json.loads(json.dumps(familiarity.to_json())))
-    components, chi2, snr, log_age = (x[tested] for x in like)
-    young = young[tested]
-    known = familiarity.score(components, chi2, snr, log_age)
+    components, young = components[tested], young[tested]
+    like = {name: values[tested] for name, values in like.items()}
+    strange = like | {"chi2": 3 * like["chi2"]}
+    known = familiarity.score(components, **like)
     for kind in (young, ~young):
         assert 0.001 < (known[kind] > 1).mean() < 0.03
-    assert (familiarity.score(components + 3.0, chi2, snr, log_age)[~young] > 1).mean() > 0.99
-    strange = chi2 * 3
-    assert (familiarity.score(components, strange, snr, log_age) > 1).mean() > 0.99
-    assert familiarity.poor_fit(strange, snr, log_age).mean() > 0.99
-    assert familiarity.poor_fit(chi2, snr, log_age).mean() < 0.03
+    assert (familiarity.score(components + 3.0, **like)[~young] > 1).mean() > 0.99
+    assert (familiarity.score(components, **strange) > 1).mean() > 0.99
+    assert familiarity.poor_fit(**strange).mean() > 0.99
+    assert familiarity.poor_fit(**like).mean() < 0.03
 
 
 def test_benchmarks_are_frozen(test_mocks):

@@ -7,7 +7,7 @@ import torch
 from pyprospect.constants import C_KMS
 from sfhnet.config import GridConfig, NoiseConfig
 from sfhnet.core.training_grid import grid_wave_aa
-from sfhnet.mocks.noise import EFFECTS, Lines, Nuisance
+from sfhnet.mocks.noise import EFFECTS, Lines, NoiseModel
 
 WAVE = grid_wave_aa(GridConfig())
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
@@ -15,8 +15,8 @@ BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 
 def draw(n=64, off=(), snr=None, seed=1, config=None, flux=None, **rest):
     flux = torch.ones(n, len(WAVE)) if flux is None else flux
-    nuisance = Nuisance(config or NoiseConfig(), WAVE, BANDS, off=off)
-    return nuisance(flux, torch.ones(len(flux), 5), torch.Generator().manual_seed(seed), snr=snr, **rest)
+    noise_model = NoiseModel(config or NoiseConfig(), WAVE, BANDS, off=off)
+    return noise_model(flux, torch.ones(len(flux), 5), torch.Generator().manual_seed(seed), snr=snr, **rest)
 
 
 @pytest.mark.parametrize("snr", [15.0, 100.0])
@@ -92,10 +92,10 @@ def test_kinematic_errors_equal_an_exact_shift():
         return 1.0 + np.exp(-0.5 * ((wave - 6563.0) / sigma) ** 2)
 
     config = NoiseConfig(dispersion_scatter=0.0)
-    nuisance = Nuisance(config, WAVE, BANDS)
+    noise_model = NoiseModel(config, WAVE, BANDS)
     draws = torch.tensor([[1.0]])
     calls = iter([draws, torch.zeros(1, 1)])
-    moved = nuisance._kinematics(torch.from_numpy(line(WAVE)).float()[None], lambda *_: next(calls))[
+    moved = noise_model._kinematics(torch.from_numpy(line(WAVE)).float()[None], lambda *_: next(calls))[
         0
     ].numpy()
     exact = line(WAVE / (1 + config.velocity_sigma_kms / C_KMS))
@@ -106,13 +106,13 @@ def test_dispersion_errors_equal_an_exact_broadening():
     pixel = 6563.0 / 1.25 / C_KMS
     config = NoiseConfig(velocity_sigma_kms=0.0, dispersion_scatter=0.1)
     width = config.dispersion_kms * pixel * 1.25
-    nuisance = Nuisance(config, WAVE, BANDS)
+    noise_model = NoiseModel(config, WAVE, BANDS)
     for sign in (-1.0, 1.0):
         line = np.exp(-0.5 * ((WAVE - 6563.0) / width) ** 2) / width
         wider = width * (1 + sign * 0.1)
         exact = np.exp(-0.5 * ((WAVE - 6563.0) / wider) ** 2) / wider
         calls = iter([torch.zeros(1, 1), torch.tensor([[sign]])])
-        found = nuisance._kinematics(
+        found = noise_model._kinematics(
             torch.from_numpy(line).float()[None], lambda *_, given=calls: next(given)
         )[0].numpy()
         # Second order: the error is a fraction of the change itself.
@@ -139,4 +139,4 @@ def test_bands_and_pixels_drop_out_as_often_as_asked():
 
 def test_an_uneven_grid_is_refused():
     with pytest.raises(ValueError, match="evenly spaced"):
-        Nuisance(NoiseConfig(), np.geomspace(4750, 9350, 3681), BANDS)
+        NoiseModel(NoiseConfig(), np.geomspace(4750, 9350, 3681), BANDS)

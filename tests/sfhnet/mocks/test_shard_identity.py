@@ -42,9 +42,9 @@ def test_a_library_made_again_gives_the_same_identity(toy_ssp, config, bands, tm
     again = toy_ssp.write(tmp_path / "elsewhere" / "b.h5", provenance=provenance(made="on Tuesday"))
     assert sha256_file(first) != sha256_file(again)
     assert content_sha256(first) == content_sha256(again)
-    made_for = shard_identity(config, 0, {"ssp": first}, bands)
-    assert made_for == shard_identity(config, 0, {"ssp": again}, bands)
-    same_identity("shard", made_for, shard_identity(config, 0, {"ssp": again}, bands))
+    made_for = shard_identity(config, 0, inputs={"ssp": first}, bands=bands)
+    assert made_for == shard_identity(config, 0, inputs={"ssp": again}, bands=bands)
+    same_identity("shard", made_for, shard_identity(config, 0, inputs={"ssp": again}, bands=bands))
 
 
 def one_pixel(file):
@@ -68,7 +68,9 @@ def test_another_library_gives_another_identity(toy_ssp, config, bands, tmp_path
     first, other = (toy_ssp.write(tmp_path / name) for name in ("a.h5", "b.h5"))
     with h5py.File(other, "r+") as file:
         change(file)
-    made_for, wanted = (shard_identity(config, 0, {"ssp": path}, bands) for path in (first, other))
+    made_for, wanted = (
+        shard_identity(config, 0, inputs={"ssp": path}, bands=bands) for path in (first, other)
+    )
     with pytest.raises(ShardError, match=r"0000\.h5 is foreign: its inputs\.ssp is [0-9a-f]{64}, expected"):
         same_identity("0000.h5", made_for, wanted)
 
@@ -88,10 +90,10 @@ def test_identity_names_what_the_numbers_depend_on(config, bands, tmp_path):
     grid.write_bytes(b"one")
 
     def difference(config, curves):
-        found = first_difference(first, shard_identity(config, 0, {"lines": grid}, curves))
+        found = first_difference(first, shard_identity(config, 0, inputs={"lines": grid}, bands=curves))
         return found and found[0]
 
-    first = shard_identity(config, 0, {"lines": grid}, bands)
+    first = shard_identity(config, 0, inputs={"lines": grid}, bands=bands)
     assert difference(config.model_copy(update={"models": {}}), bands) is None
     assert difference(changed(config, "synthesis", chunk=7), bands) is None
     assert difference(changed(config, "synthesis", storage="float16"), bands) == "synthesis.storage"
@@ -106,13 +108,16 @@ def test_identity_names_what_the_numbers_depend_on(config, bands, tmp_path):
 
 
 def test_stress_mocks_depend_on_more_than_the_prior(config, bands):
-    first = stress_identity(config, "spiky", {}, bands)
+    first = stress_identity(config, "spiky", inputs={}, bands=bands)
     for other in (
-        stress_identity(config, "held_out", {}, bands),
-        stress_identity(changed(config, "validation", stress_galaxies=7), "spiky", {}, bands),
-        stress_identity(changed(config, "grid", wave_step_aa=2.5), "spiky", {}, bands),
+        stress_identity(config, "held_out", inputs={}, bands=bands),
+        stress_identity(changed(config, "validation", stress_galaxies=7), "spiky", inputs={}, bands=bands),
+        stress_identity(changed(config, "grid", wave_step_aa=2.5), "spiky", inputs={}, bands=bands),
         stress_identity(
-            config, "spiky", {}, bands | {"F336W": dataclasses.replace(bands["F814W"], name="F336W")}
+            config,
+            "spiky",
+            inputs={},
+            bands=bands | {"F336W": dataclasses.replace(bands["F814W"], name="F336W")},
         ),
     ):
         assert first_difference(first, other)

@@ -52,16 +52,18 @@ def lines():
 
 @pytest.fixture(scope="module")
 def synthesizer(config, toy_ssp, bands, lines):
-    return make_synthesizer(config, toy_ssp, bands, lines)
+    return make_synthesizer(config, toy_ssp, bands, lines=lines)
 
 
 def draw(config, shard=0, n=N):
-    return sample(config.prior, n, config.seed, shard, np.asarray(config.age_bins_myr) * 1e6)
+    return sample(
+        config.prior, n, config.seed, shard=shard, age_bins_yr=np.asarray(config.age_bins_myr) * 1e6
+    )
 
 
 @pytest.fixture(scope="module")
 def galaxies(config, synthesizer):
-    return synthesize(synthesizer, draw(config), config, 0)
+    return synthesize(synthesizer, draw(config), config, shard=0)
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_labels_of_a_known_history(config, synthesizer):
         for name in ("tau_birth", "tau_screen", "bump"):
             drawn.parameters[name][row] = 0.0
     drawn.parameters["tau_screen"][1] = 1.0
-    labels = synthesize(synthesizer, drawn, config, 0).labels
+    labels = synthesize(synthesizer, drawn, config, shard=0).labels
     assert labels["mass_fraction"].shape == (2, 16)
     np.testing.assert_allclose(labels["mass_fraction"][0, [0, 12]], 0.5, rtol=1e-6)
     np.testing.assert_allclose(labels["mh"][0, [0, 12]], [-1.0, 0.0], atol=1e-5)
@@ -120,9 +122,9 @@ def test_masses_are_conserved_into_ssp_bins(config, synthesizer):
 
 
 def test_same_bits_with_one_or_two_threads_and_in_any_order(config, synthesizer, galaxies):
-    two = synthesize(synthesizer, draw(config), config, 0, threads=2)
-    one = synthesize(synthesizer, draw(config), config, 0, threads=1)
-    later = synthesize(synthesizer, draw(config, shard=2), config, 2, threads=2)
+    two = synthesize(synthesizer, draw(config), config, shard=0, threads=2)
+    one = synthesize(synthesizer, draw(config), config, shard=0, threads=1)
+    later = synthesize(synthesizer, draw(config, shard=2), config, shard=2, threads=2)
     for name in ("flux", "band_flux", "line_flux"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
         np.testing.assert_array_equal(getattr(one, name), getattr(galaxies, name))
@@ -162,7 +164,7 @@ def test_storage_formats(galaxies, tmp_path, storage, compression):
 def test_shard_set_reads_any_order(config, synthesizer, tmp_path):
     paths, whole = [], []
     for number, storage in enumerate(("float32", "float32", "float32")):
-        made = synthesize(synthesizer, draw(config, shard=number), config, number)
+        made = synthesize(synthesizer, draw(config, shard=number), config, shard=number)
         paths.append(write_shard(tmp_path / f"{number:04d}.h5", made, {"shard": number}, storage=storage))
         whole.append(made.flux)
     shards = ShardSet(paths)
@@ -234,7 +236,7 @@ def test_full_disk_is_seen_before_anything_is_written(galaxies, tmp_path, monkey
 
 
 def test_unsound_galaxies_are_not_written(config, synthesizer, tmp_path):
-    made = synthesize(synthesizer, draw(config, n=20), config, 0)
+    made = synthesize(synthesizer, draw(config, n=20), config, shard=0)
     made.flux[7, 100] = np.nan
     with pytest.raises(ValueError, match="galaxy 7: flux"):
         write_shard(tmp_path / "0000.h5", made, {"shard": 0})
@@ -264,11 +266,11 @@ def test_impossible_input_is_refused(toy_ssp, synthesizer, config, bands):
         synthesizer(mass, z)
     short = config.model_copy(update={"age_bins_myr": (0.0, 100.0, 15000.0)})
     with pytest.raises(ValueError, match="age bins reach 15000 Myr"):
-        make_synthesizer(short, toy_ssp, bands, None)
+        make_synthesizer(short, toy_ssp, bands, lines=None)
     with pytest.raises(ValueError, match=r"misses .* of it"):
-        make_synthesizer(config, toy_ssp.trim(3300, 9800), bands, None)
+        make_synthesizer(config, toy_ssp.trim(3300, 9800), bands, lines=None)
     with pytest.raises(ValueError, match="no filter curves"):
-        make_synthesizer(config, toy_ssp, {"F336W": bands["F336W"]}, None)
+        make_synthesizer(config, toy_ssp, {"F336W": bands["F336W"]}, lines=None)
     with pytest.raises(ValueError, match="Shorten the grid"):
         Synthesizer(toy_ssp, np.arange(1800.0, 2500.0))
 

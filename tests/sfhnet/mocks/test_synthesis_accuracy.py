@@ -30,7 +30,7 @@ def lines(mappings_file, hst_bands, wave_aa):
 @pytest.fixture(scope="module")
 def drawn():
     """Draws of the default prior, in library bins."""
-    return sample(PriorConfig(), N, 5, 0, np.asarray(AGE_BINS_MYR) * 1e6)
+    return sample(PriorConfig(), N, 5, shard=0, age_bins_yr=np.asarray(AGE_BINS_MYR) * 1e6)
 
 
 def in_bins(synthesizer, drawn):

@@ -9,13 +9,17 @@ from sfhnet.core.quantities import DUST_AND_LINES, SCALARS
 from sfhnet.networks import build
 from sfhnet.networks.heads import scalar_labels
 from sfhnet.networks.history_code import HistoryCode
-from sfhnet.training.trainer import make_spec
+from sfhnet.training.setup import make_spec
 from small_networks import small_model
 
 
 @pytest.fixture(scope="module")
 def network(mocks, batch):
-    network = build(make_spec(small_model("flow"), len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr))
+    network = build(
+        make_spec(
+            small_model("flow"), len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr
+        )
+    )
     network.fit(batch, batch)
     return network.eval()
 
@@ -89,7 +93,11 @@ def test_samples_are_sound_and_depend_on_their_own_noise_only(network, batch):
 
 
 def test_the_joint_posterior_learns_what_the_spectrum_says(mocks, batch):
-    network = build(make_spec(small_model("flow"), len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr))
+    network = build(
+        make_spec(
+            small_model("flow"), len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr
+        )
+    )
     network.fit(batch, batch)
     few, optimizer = batch[:16], torch.optim.AdamW(network.parameters(), lr=3e-3)
     torch.manual_seed(0)

@@ -18,13 +18,13 @@ K = 24
 @pytest.fixture(scope="module")
 def clean(mocks):
     """Mocks without white noise, every pixel present."""
-    from sfhnet.mocks.noise import Nuisance
+    from sfhnet.mocks.noise import NoiseModel
 
     off = ["pixel_dropout", "edges", "band_dropout", "sky_residuals", "error_scatter", "correlation"]
     picked = mocks.get(np.arange(len(mocks)))
-    nuisance = Nuisance(NoiseConfig(), mocks.wave_aa, mocks.band_names, off=off)
+    noise_model = NoiseModel(NoiseConfig(), mocks.wave_aa, mocks.band_names, off=off)
     generator = torch.Generator().manual_seed(1)
-    return nuisance(picked.flux, picked.band_flux, generator, picked.labels, picked.lines, 1e5)
+    return picked.noisy(noise_model, generator, snr=1e5)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["pixels", "pairs"])
@@ -37,13 +37,11 @@ def features(request, clean, mocks):
 @pytest.fixture(scope="module")
 def spectra(held_out):
     """Unseen mocks with sky lines, edges, gaps and S/N of 10 to 200."""
-    from sfhnet.mocks.noise import Nuisance
+    from sfhnet.mocks.noise import NoiseModel
 
-    nuisance = Nuisance(NoiseConfig(snr_range=(10.0, 200.0)), held_out.wave_aa, held_out.band_names)
+    noise_model = NoiseModel(NoiseConfig(snr_range=(10.0, 200.0)), held_out.wave_aa, held_out.band_names)
     picked = held_out.get(np.arange(64))
-    return nuisance(
-        picked.flux, picked.band_flux, torch.Generator().manual_seed(2), picked.labels, picked.lines
-    )
+    return picked.noisy(noise_model, torch.Generator().manual_seed(2))
 
 
 def windowed(batch):
@@ -156,11 +154,13 @@ def test_blocks_are_short_where_the_components_change():
 
 
 def test_the_reduced_chi_square_is_one_for_mocks_and_large_for_strangers(features, mocks):
-    from sfhnet.mocks.noise import Nuisance
+    from sfhnet.mocks.noise import NoiseModel
 
     picked = mocks.get(np.arange(96))
-    nuisance = Nuisance(NoiseConfig(), mocks.wave_aa, mocks.band_names, off=["correlation", "error_scatter"])
-    batch = nuisance(picked.flux, picked.band_flux, torch.Generator().manual_seed(5), picked.labels, snr=30.0)
+    noise_model = NoiseModel(
+        NoiseConfig(), mocks.wave_aa, mocks.band_names, off=["correlation", "error_scatter"]
+    )
+    batch = picked.noisy(noise_model, torch.Generator().manual_seed(5), snr=30.0)
     components, chi2 = features.familiarity(batch, features(batch)[1])
     assert components.shape == (96, K)
     assert 0.8 < float(chi2.median()) < 1.3

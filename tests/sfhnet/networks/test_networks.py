@@ -13,14 +13,16 @@ from sfhnet.networks import KINDS, Spec, build
 from sfhnet.networks.attention import high_pass
 from sfhnet.networks.heads import Head
 from sfhnet.networks.projection import Projection
-from sfhnet.training.trainer import make_spec
+from sfhnet.training.setup import make_spec
 from small_networks import small_model
 
 LEARNERS = [kind for kind in KINDS if kind != "prior_mean"]
 
 
 def make(kind, mocks, batch):
-    network = build(make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr))
+    network = build(
+        make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr)
+    )
     network.fit(batch, batch)
     return network.eval()
 
@@ -158,7 +160,9 @@ def test_every_kind_has_its_options():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_reads_every_option_of_its_kind_and_no_other(kind, mocks):
-    spec = make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr)
+    spec = make_spec(
+        small_model(kind), len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr
+    )
     options = Read(spec.options)
     build(replace(spec, options=options))
     assert options.names == set(spec.options)
@@ -174,12 +178,12 @@ def test_every_loss_term_has_a_weight(mocks, batch):
 def test_a_spec_survives_json(mocks):
     import json
 
-    spec = make_spec(AttentionConfig(), 3681, mocks.band_names, mocks.age_edges_myr)
+    spec = make_spec(AttentionConfig(), 3681, mocks.band_names, age_edges_myr=mocks.age_edges_myr)
     assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
 def test_equal_seeds_give_equal_weights(mocks):
-    spec = make_spec(small_model("pca_mlp"), 3681, mocks.band_names, mocks.age_edges_myr)
+    spec = make_spec(small_model("pca_mlp"), 3681, mocks.band_names, age_edges_myr=mocks.age_edges_myr)
     state = torch.get_rng_state()
     first, second, third = build(spec, 1), build(spec, 1), build(spec, 2)
     assert torch.equal(torch.get_rng_state(), state)

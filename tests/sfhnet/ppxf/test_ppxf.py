@@ -81,7 +81,9 @@ def test_masses_become_the_labels_of_the_mocks(toy_ssp, synthesizer, histories):
     mass, z = histories
     tau_birth, tau_screen = torch.full((5,), 0.7).double(), torch.full((5,), 0.4).double()
     labeller = Labeller(synthesizer, toy_ssp.age_edges_yr, AGES_MYR * 1e6)
-    labels = labeller(mass, z, *labeller.ssp(mass, z), tau_birth, tau_screen, torch.zeros(5).double())
+    ssp_mass, ssp_z = labeller.ssp(mass, z)
+    dust = {"tau_birth": tau_birth, "tau_screen": tau_screen, "bump": torch.zeros(5).double()}
+    labels = labeller(mass, z, ssp_mass=ssp_mass, ssp_z=ssp_z, **dust)
     cells = synthesizer.weights(mass, z).numpy()
     young = toy_ssp.age_edges_yr[1:] <= 1e7
     through = np.exp(-0.4 - np.where(young, 0.7, 0.0))

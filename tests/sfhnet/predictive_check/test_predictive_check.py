@@ -89,7 +89,15 @@ def batch_of(forward, vectors, seed=4, change=None, snr=SNR):
     good = rng.random(flux.shape) > 0.02
     noisy = flux + sigma * rng.standard_normal(flux.shape)
     observed_band = band * (1 + 0.03 * rng.standard_normal(band.shape))
-    return Batch.from_arrays(WAVE, noisy, sigma, good, observed_band, 0.03 * band, np.ones(band.shape, bool))
+    return Batch.from_arrays(
+        WAVE,
+        noisy,
+        sigma,
+        mask=good,
+        band_flux=observed_band,
+        band_sigma=0.03 * band,
+        band_mask=np.ones(band.shape, bool),
+    )
 
 
 def test_parameters_are_packed_and_unpacked(forward, truth):

@@ -112,7 +112,7 @@ def test_age_grid_has_the_required_edges():
 
 @pytest.mark.parametrize("family", list(FAMILY_PARAMETERS))
 def test_every_family_forms_unit_mass_and_covers_its_parameters(family):
-    drawn = sample(only(PriorConfig(), family), 512, 3, 0, BINS)
+    drawn = sample(only(PriorConfig(), family), 512, 3, shard=0, age_bins_yr=BINS)
     np.testing.assert_allclose(drawn.mass.sum(axis=1), 1.0, rtol=1e-12)
     assert drawn.mass.min() >= 0
     assert np.all(np.isfinite(drawn.log_prior))
@@ -150,7 +150,9 @@ def test_monotone_metallicity_never_falls_and_dilution_does():
     config = PriorConfig()
     for kind, falls in (("monotone", False), ("diluted", True)):
         metallicity = {kind: config.metallicity[kind]}
-        drawn = sample(config.model_copy(update={"metallicity": metallicity}), 256, 1, 0, BINS)
+        drawn = sample(
+            config.model_copy(update={"metallicity": metallicity}), 256, 1, shard=0, age_bins_yr=BINS
+        )
         rise = np.diff(drawn.z[:, ::-1], axis=1)  # forwards in time
         assert (rise.min() < -1e-5) == falls
         assert np.all(drawn.metallicity == list(METALLICITY_PARAMETERS).index(kind))
@@ -204,14 +206,14 @@ def test_stochastic_walk_has_its_scatter_and_memory():
 
 def test_shard_is_a_pure_function_of_config_seed_and_number():
     config = PriorConfig()
-    third = sample(config, 300, 1, 3, BINS)
+    third = sample(config, 300, 1, shard=3, age_bins_yr=BINS)
     for other in (0, 7):
-        sample(config, 300, 1, other, BINS)
-    again = sample(config, 300, 1, 3, BINS)
+        sample(config, 300, 1, shard=other, age_bins_yr=BINS)
+    again = sample(config, 300, 1, shard=3, age_bins_yr=BINS)
     for name in ("mass", "z", "family", "log_prior"):
         np.testing.assert_array_equal(getattr(third, name), getattr(again, name))
-    assert not np.array_equal(third.mass, sample(config, 300, 2, 3, BINS).mass)
-    assert not np.array_equal(third.mass, sample(config, 300, 1, 4, BINS).mass)
+    assert not np.array_equal(third.mass, sample(config, 300, 2, shard=3, age_bins_yr=BINS).mass)
+    assert not np.array_equal(third.mass, sample(config, 300, 1, shard=4, age_bins_yr=BINS).mass)
 
 
 def test_shard_does_not_depend_on_threads(tmp_path):
@@ -222,7 +224,7 @@ def test_shard_does_not_depend_on_threads(tmp_path):
         "from sfhnet.priors.sample import sample\n"
         "c = PriorConfig().model_copy(update={'flattening': PriorConfig().flattening.model_copy("
         "update={'oversample': 3})})\n"
-        "s = sample(c, 200, 1, 2, np.asarray(AGE_BINS_MYR) * 1e6)\n"
+        "s = sample(c, 200, 1, shard=2, age_bins_yr=np.asarray(AGE_BINS_MYR) * 1e6)\n"
         "print(hashlib.sha256(s.mass.tobytes() + s.z.tobytes() + s.log_prior.tobytes()).hexdigest())\n"
     )
     hashes = set()
@@ -237,28 +239,34 @@ def test_shard_does_not_depend_on_threads(tmp_path):
 
 def test_shards_of_the_sobol_sequence_fill_each_others_gaps():
     config = PriorConfig()
-    values = np.concatenate([sample(config, 256, 1, k, BINS).parameters["bump"] for k in range(4)])
+    values = np.concatenate(
+        [sample(config, 256, 1, shard=k, age_bins_yr=BINS).parameters["bump"] for k in range(4)]
+    )
     ordered = np.sort(values)
     uniform = (np.arange(values.size) + 0.5) / values.size
     distance = np.abs(ordered - config.nuisance["bump"].quantile(uniform)).max()
     plain = config.model_copy(update={"sampler": "random"})
-    random = np.sort(np.concatenate([sample(plain, 256, 1, k, BINS).parameters["bump"] for k in range(4)]))
+    random = np.sort(
+        np.concatenate(
+            [sample(plain, 256, 1, shard=k, age_bins_yr=BINS).parameters["bump"] for k in range(4)]
+        )
+    )
     assert distance < 0.3 * np.abs(random - config.nuisance["bump"].quantile(uniform)).max()
 
 
 def test_a_family_can_be_held_out():
     config = PriorConfig(held_out_families=("stochastic", "dense_basis"))
-    left = set(sample(config, 500, 1, 0, BINS).family.tolist())
+    left = set(sample(config, 500, 1, shard=0, age_bins_yr=BINS).family.tolist())
     names = list(FAMILY_PARAMETERS)
     assert left.isdisjoint({names.index("stochastic"), names.index("dense_basis")})
-    every = set(sample(config, 500, 1, 0, BINS, hold_out=False).family.tolist())
+    every = set(sample(config, 500, 1, shard=0, age_bins_yr=BINS, hold_out=False).family.tolist())
     assert names.index("stochastic") in every
 
 
 def test_flattening_evens_out_the_labels():
     config = PriorConfig()
     flat = config.model_copy(update={"flattening": config.flattening.model_copy(update={"oversample": 6})})
-    plain, evened = (sample(c, 2000, 1, 0, BINS) for c in (config, flat))
+    plain, evened = (sample(c, 2000, 1, shard=0, age_bins_yr=BINS) for c in (config, flat))
 
     def spread(drawn):
         x = flatten.coordinates(drawn)
@@ -271,7 +279,7 @@ def test_flattening_evens_out_the_labels():
 
 
 def test_prior_file_round_trip_and_damage(tmp_path):
-    drawn = sample(PriorConfig(), 100, 1, 0, BINS)
+    drawn = sample(PriorConfig(), 100, 1, shard=0, age_bins_yr=BINS)
     path = write_prior(tmp_path / "0000.h5", drawn, {"shard": 0})
     read, identity = read_prior(path)
     assert identity == {"shard": 0}
@@ -294,7 +302,7 @@ def test_paper_overlay_has_the_two_families_of_the_paper(root):
     prior = load_config([root / "config.yaml", root / "configs" / "paper.yaml"]).prior
     assert set(prior.families) == {"skewed_normal", "dense_basis"}
     assert set(prior.metallicity) == {"closed_box"}
-    drawn = sample(prior, 400, 1, 0, BINS)
+    drawn = sample(prior, 400, 1, shard=0, age_bins_yr=BINS)
     assert np.all(drawn.parameters["tau_screen"] == 0.3)
     assert drawn.z.max() <= 0.0301
     assert np.bincount(drawn.family).min() > 150
@@ -305,7 +313,7 @@ def test_prior_figures_and_coverage(tmp_path):
     from sfhnet.figures import prior as prior_figures
     from sfhnet.priors import cluster_colours as clusters
 
-    drawn = sample(PriorConfig(), 200, 1, 0, BINS)
+    drawn = sample(PriorConfig(), 200, 1, shard=0, age_bins_yr=BINS)
     prior_figures.draw_histories(FiguresConfig(dpi=60), drawn, tmp_path / "prior_histories")
     assert (tmp_path / "prior_histories.png").stat().st_size > 10000
     rng = np.random.default_rng(0)
@@ -317,7 +325,7 @@ def test_prior_figures_and_coverage(tmp_path):
     assert region.contains(*fresh).mean() == pytest.approx(0.99, abs=0.003)
     flux = np.array([[1.0, 2.0]])
     colour = clusters.vega_colour(
-        flux, ("F555W", "F814W"), {"F555W": 5308.0, "F814W": 8039.0}, ("F555W", "F814W")
+        flux, ("F555W", "F814W"), {"F555W": 5308.0, "F814W": 8039.0}, pair=("F555W", "F814W")
     )
     expected = 2.5 * np.log10(2 * (8039 / 5308) ** 2) + 0.008 + 0.442
     assert colour[0] == pytest.approx(expected)

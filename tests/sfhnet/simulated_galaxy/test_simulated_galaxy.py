@@ -61,7 +61,15 @@ def library():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, library):
-    return simulate_galaxy(SMALL, library, top_hats(), EDGES_YR, tmp_path_factory.mktemp("sim"), 1, gas())
+    return simulate_galaxy(
+        SMALL,
+        library,
+        top_hats(),
+        age_edges_yr=EDGES_YR,
+        out_dir=tmp_path_factory.mktemp("sim"),
+        seed=1,
+        lines=gas(),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +128,13 @@ def test_the_files_look_like_muse_and_hst(files):
 
 
 def test_the_same_seed_gives_the_same_galaxy(tmp_path, library, files):
-    again = simulate_galaxy(SMALL, library, top_hats(), EDGES_YR, tmp_path, 1, gas())
+    again = simulate_galaxy(
+        SMALL, library, top_hats(), age_edges_yr=EDGES_YR, out_dir=tmp_path, seed=1, lines=gas()
+    )
     assert again.cube.read_bytes() == files.cube.read_bytes()
-    other = simulate_galaxy(SMALL, library, top_hats(), EDGES_YR, tmp_path / "b", 2, gas())
+    other = simulate_galaxy(
+        SMALL, library, top_hats(), age_edges_yr=EDGES_YR, out_dir=tmp_path / "b", seed=2, lines=gas()
+    )
     assert other.cube.read_bytes() != files.cube.read_bytes()
     assert other.truth.read_bytes() == files.truth.read_bytes()
 
@@ -388,7 +400,7 @@ def test_shared_errors_have_the_sizes_of_the_training_noise():
     wave = 4700.0 + 1.25 * np.arange(3761)
     noise = NoiseConfig()
     rng = np.random.default_rng(3)
-    many = draw_errors(noise, wave, 1280.0, 64.0, BANDS, 3, rng)
+    many = draw_errors(noise, wave, side_arcsec=1280.0, pointing_arcsec=64.0, bands=BANDS, n_line=3, rng=rng)
     assert many.calibration.shape == (20, 20, 3761)
     rms = np.log(many.calibration).std(axis=2)
     # tilt and ripple in quadrature
@@ -399,11 +411,24 @@ def test_shared_errors_have_the_sizes_of_the_training_noise():
         np.hypot(noise.line_scatter_dex, noise.line_scatter_common_dex), rel=0.2
     )
     assert np.corrcoef(dex.T)[0, 1] == pytest.approx(0.15**2 / (0.15**2 + 0.1**2), abs=0.15)
-    zero = [list(draw_errors(noise, wave, 64.0, 64.0, BANDS, 0, rng).zero_point.values()) for _ in range(300)]
+    zero = [
+        list(
+            draw_errors(
+                noise, wave, side_arcsec=64.0, pointing_arcsec=64.0, bands=BANDS, n_line=0, rng=rng
+            ).zero_point.values()
+        )
+        for _ in range(300)
+    ]
     magnitude = -2.5 * np.log10(zero)
     assert magnitude.std() == pytest.approx(np.hypot(0.03, 0.03), rel=0.15)
     off = draw_errors(
-        NoiseConfig(off=("calibration", "zero_points", "line_scatter")), wave, 64.0, 64.0, BANDS, 3, rng
+        NoiseConfig(off=("calibration", "zero_points", "line_scatter")),
+        wave,
+        side_arcsec=64.0,
+        pointing_arcsec=64.0,
+        bands=BANDS,
+        n_line=3,
+        rng=rng,
     )
     assert (off.calibration == 1).all()
     assert set(off.zero_point.values()) == {1.0}
@@ -411,7 +436,16 @@ def test_shared_errors_have_the_sizes_of_the_training_noise():
 
 
 def test_shared_errors_are_in_the_observation(tmp_path, files, library):
-    noisy = simulate_galaxy(SMALL, library, top_hats(), EDGES_YR, tmp_path, 1, gas(), NoiseConfig())
+    noisy = simulate_galaxy(
+        SMALL,
+        library,
+        top_hats(),
+        age_edges_yr=EDGES_YR,
+        out_dir=tmp_path,
+        seed=1,
+        lines=gas(),
+        noise=NoiseConfig(),
+    )
     with fits.open(noisy.cube) as a, fits.open(files.cube) as b:
         ratio = np.nanmedian((a["DATA"].data / b["DATA"].data)[:400, 2:12, 2:12], axis=0)
     assert 0.005 < np.std(ratio) < 0.1

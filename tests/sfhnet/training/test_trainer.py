@@ -1,5 +1,6 @@
 """Training: stops and resumes bit for bit, reads shards in pieces as from memory, refuses what is damaged."""
 
+import importlib
 import logging
 import os
 import re
@@ -15,7 +16,9 @@ import torch
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.shards import read_shard, write_shard
 from sfhnet.networks.storage import load_network, load_tensors
-from sfhnet.training.trainer import CHECKPOINT, Preempted
+from sfhnet.old_names import MOVED
+from sfhnet.training.checkpoint import CHECKPOINT
+from sfhnet.training.trainer import Preempted
 from small_networks import small_trainer
 
 
@@ -97,7 +100,7 @@ def test_a_checkpoint_of_other_mocks_is_not_resumed(change, words, shard_paths, 
     def trainer(paths):
         return small_trainer("pca_mlp", Mocks(paths[:2]), Mocks(paths[2:]), tmp_path / "model")
 
-    with caplog.at_level(logging.INFO, "sfhnet.training.trainer"):
+    with caplog.at_level(logging.INFO, "sfhnet.training"):
         with pytest.raises(Preempted):
             trainer(first).run(stop_after_steps=4)
         with pytest.raises(Preempted, match="step 6 of 12"):
@@ -148,7 +151,9 @@ def test_reading_in_pieces_gives_the_same_batches_as_memory(shard_paths):
     assert cached._cached is not None
     assert pieces._cached is None
     for skip in (0, 3):
-        for first, second in zip(cached.epoch(1, 7, 32, skip), pieces.epoch(1, 7, 32, skip), strict=True):
+        for first, second in zip(
+            cached.epoch(1, 7, 32, skip=skip), pieces.epoch(1, 7, 32, skip=skip), strict=True
+        ):
             assert torch.equal(first.flux, second.flux)
             assert torch.equal(first.labels["t50"], second.labels["t50"])
 
@@ -235,3 +240,10 @@ def test_two_processes_stop_together_and_resume_bit_for_bit(shard_paths, root, t
         assert done.returncode == 0, done.stderr
     assert f"resumed from step {stopped[1]}" in (parts / "log").read_text()
     assert same(load_network(whole)[0].state_dict(), load_network(parts)[0].state_dict())
+
+
+def test_settings_are_found_where_version_0_1_had_them():
+    today = importlib.import_module(f"sfhnet.{MOVED['train']}")
+    had = {"Preempted", "Trainer", "device_of", "distributed", "make_spec", "training_config"}
+    assert had <= set(today.__all__)
+    assert all(hasattr(today, name) for name in had)

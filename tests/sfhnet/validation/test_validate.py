@@ -13,7 +13,7 @@ from sfhnet.figures.network_drawing import parts_of
 from sfhnet.figures.validation import FIGURES, draw_validation
 from sfhnet.inference.model import CALIBRATION
 from sfhnet.networks import KINDS, build
-from sfhnet.training.trainer import make_spec
+from sfhnet.training.setup import make_spec
 from sfhnet.validation.calibrate import calibrate
 from sfhnet.validation.model_card import model_card
 from sfhnet.validation.sums_of_galaxies import add_up
@@ -116,7 +116,9 @@ def test_an_unknown_figure_is_an_error(validated, tmp_path):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "prior_mean"])
 def test_drawings_count_the_weights_of_the_network(kind, mocks):
-    network = build(make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, mocks.age_edges_myr))
+    network = build(
+        make_spec(small_model(kind), len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr)
+    )
     parts = parts_of(network)
     names = {part.name for part in parts}
     assert all(source in names for part in parts for source in part.feeds)
