@@ -98,10 +98,11 @@ slurm-packages: ## install Debian's SLURM for the tests (as root; nothing is sta
 	@command -v slurmctld munged >/dev/null || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null; }
 
-lint: $(VENV)/.test.stamp ## check style of code and workflow, the configuration and its documentation
+lint: $(VENV)/.test.stamp ## check style and types of code, style of the workflow, the configuration and its documentation
 	@status=0; check() { echo "$$*"; "$$@" || status=1; }; \
 	check $(PY) -m ruff check $(CODE); \
 	check $(PY) -m ruff format --check $(CODE); \
+	check $(PY) -m mypy src; \
 	check $(VENV)/bin/snakefmt --check $(SMK); \
 	check $(PY) -m snakemake --lint; \
 	check $(PY) -m sfhnet config check; \

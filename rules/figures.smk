@@ -13,7 +13,6 @@ step(
     input={
         "shards": shard_files(DRAWN_SHARDS),
         "prior": f"results/prior/{DRAWN_SHARDS[0]}.h5",
-        **FILTERS,
         "catalogues": [file for source in CATALOGUES for file in upstream(source)],
     },
     output={
@@ -32,10 +31,8 @@ step(
             for word in (f"--{option}", str(Path(upstream(source)[0]).parent))
         ],
         "folder": folder_of("coverage"),
-        **FILTER_FOLDER,
     },
-    options="--shards {input.shards} --prior {input.prior} --filters {params.filters} {params.catalogues} "
-    "--out-dir {params.folder}",
+    options="--shards {input.shards} --prior {input.prior} {params.catalogues} --out-dir {params.folder}",
     env="figures",
     mem_mb=4000,
     minutes=20,

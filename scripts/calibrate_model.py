@@ -24,10 +24,10 @@ if __name__ == "__main__":
         args.model_dir,
         Mocks(args.shards, config.training.cache_gb),
         config.calibration,
-        config.noise,
-        config.seed,
-        args.out or args.model_dir / CALIBRATION,
-        provenance(
+        noise=config.noise,
+        seed=config.seed,
+        out=args.out or args.model_dir / CALIBRATION,
+        provenance=provenance(
             config.calibration,
             modules=["sfhnet.validation.calibrate", __file__],
             inputs=[*args.shards, args.model_dir / "weights.safetensors"],

@@ -33,13 +33,13 @@ if __name__ == "__main__":
     config = load_config(args.config)
     spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)
     found = check_spectra(
-        load_forward(config, args.ssp, args.filters, args.mappings),
+        load_forward(config, args.ssp, args.filters, mappings=args.mappings),
         config.noise,
         spectra,
-        posterior,
-        Limits.read(args.limits) if args.limits else None,
-        config.galaxies.predictive_draws,
-        config.galaxies.n_examples,
+        posterior=posterior,
+        limits=Limits.read(args.limits) if args.limits else None,
+        n_draws=config.galaxies.predictive_draws,
+        n_examples=config.galaxies.n_examples,
     )
     found.write(
         args.out,

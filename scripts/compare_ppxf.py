@@ -30,8 +30,10 @@ if __name__ == "__main__":
         },
         {path.parent.name: path for path in args.tunings},
         args.metrics,
-        args.h5,
-        args.out_json,
-        args.out_csv,
-        provenance(config.ppxf, modules=["sfhnet.ppxf.comparison_table", __file__], inputs=args.metrics),
+        numbers=args.h5,
+        out_json=args.out_json,
+        out_csv=args.out_csv,
+        provenance=provenance(
+            config.ppxf, modules=["sfhnet.ppxf.comparison_table", __file__], inputs=args.metrics
+        ),
     )

@@ -21,9 +21,9 @@ if __name__ == "__main__":
         Spectra.read(args.spectra),
         Posterior.read(args.posterior),
         Predictive.read(args.predictive),
-        args.ppxf,
-        args.out,
-        provenance(
+        ppxf=args.ppxf,
+        out=args.out,
+        provenance=provenance(
             modules=["sfhnet.ppxf.galaxy_fits", __file__], inputs=[args.posterior, args.predictive, args.ppxf]
         ),
     )

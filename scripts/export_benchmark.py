@@ -21,12 +21,12 @@ if __name__ == "__main__":
     config = load_config(args.config)
     mocks = read_mocks(args.shards, args.stress, config.training.cache_gb)
     write_benchmark(
-        find_case(args.case, mocks, config.validation, config.noise, config.seed),
+        find_case(args.case, mocks, config.validation, noise=config.noise, seed=config.seed),
         mocks["test"].wave_aa,
         mocks["test"].band_names,
-        np.asarray(config.age_bins_myr),
-        args.out,
-        provenance(
+        age_edges_myr=np.asarray(config.age_bins_myr),
+        out=args.out,
+        provenance=provenance(
             config.validation,
             modules=["sfhnet.validation.other_programs", __file__],
             inputs=[*args.shards, *args.stress],

@@ -26,11 +26,11 @@ if __name__ == "__main__":
     redshift = float(np.median(spectra.redshift))
     fit_galaxy(
         spectra,
-        load_templates(config, args.ssp, args.mappings, args.filters, redshift),
+        load_templates(config, args.ssp, args.mappings, filters=args.filters, redshift=redshift),
         config.ppxf,
-        np.asarray(config.age_bins_myr),
-        args.out,
-        provenance(
+        age_edges_myr=np.asarray(config.age_bins_myr),
+        out=args.out,
+        provenance=provenance(
             config.ppxf, modules=["sfhnet.ppxf.galaxy_fits", __file__], inputs=[args.spectra, args.ssp]
         ),
     )

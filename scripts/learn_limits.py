@@ -27,15 +27,15 @@ if __name__ == "__main__":
     config = load_config(args.config)
     learn_limits(
         load(args.model_dir),
-        load_forward(config, args.ssp, args.filters, args.mappings),
+        load_forward(config, args.ssp, args.filters, mappings=args.mappings),
         Mocks(args.shards, config.training.cache_gb),
-        np.concatenate([read_shard(path).parameters["redshift"] for path in args.shards]),
-        config.calibration,
-        config.noise,
-        config.galaxies.predictive_draws,
-        config.seed,
-        args.out or args.model_dir / PREDICTIVE,
-        provenance(
+        redshift=np.concatenate([read_shard(path).parameters["redshift"] for path in args.shards]),
+        config=config.calibration,
+        noise=config.noise,
+        n_draws=config.galaxies.predictive_draws,
+        seed=config.seed,
+        out=args.out or args.model_dir / PREDICTIVE,
+        provenance=provenance(
             config.calibration,
             modules=["sfhnet.predictive_check.learn_limits", __file__],
             inputs=[*args.shards, args.model_dir / "weights.safetensors", args.ssp],

@@ -37,7 +37,13 @@ if __name__ == "__main__":
     )
     try:
         point = learning_point(
-            config, args.shards, args.size, args.validation, args.test, args.out.with_suffix(""), made
+            config,
+            args.shards,
+            args.size,
+            validation=args.validation,
+            test=args.test,
+            folder=args.out.with_suffix(""),
+            provenance=made,
         )
     except Preempted as stop:
         sys.exit(f"{stop}")

@@ -35,48 +35,30 @@ if __name__ == "__main__":
     if bool(args.summed) != bool(args.summed_spectrum):
         parser.error("--summed and --summed-spectrum belong together; give both or neither")
 
-    import logging
-
     from sfhnet.core.posterior import Posterior
     from sfhnet.core.spectra import Spectra
     from sfhnet.predictive_check.result import Predictive
-    from sfhnet.products.bin_table import bin_columns
-    from sfhnet.products.comparisons import prior_labels
-    from sfhnet.products.galaxy_summary import summarise
-    from sfhnet.products.maps import write_maps, write_table
-    from sfhnet.tools.hdf5 import read_json, write_json
+    from sfhnet.products.galaxy_products import write_galaxy_products
+    from sfhnet.tools.hdf5 import read_json
     from sfhnet.tools.provenance import provenance
 
-    log = logging.getLogger("sfhnet.map_galaxy")
-    spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)
+    spectra = Spectra.read(args.spectra)
     if spectra.galaxy != args.galaxy:
         raise ValueError(
             f"{args.spectra} holds {spectra.galaxy}, not {args.galaxy}; give the file of that galaxy"
         )
-    made = provenance(
-        modules=["sfhnet.products.maps", "sfhnet.products.galaxy_summary", __file__],
-        inputs=[args.spectra, args.posterior],
+    summed = (Spectra.read(args.summed_spectrum), Posterior.read(args.summed)) if args.summed else None
+    write_galaxy_products(
+        spectra,
+        Posterior.read(args.posterior),
+        read_json(args.model)["prior"],
+        predictive=Predictive.read(args.predictive) if args.predictive else None,
+        summed=summed,
+        held_out=args.library,
+        out_maps=args.out_maps,
+        out_bins=args.out_bins,
+        out_json=args.out_json,
+        provenance=provenance(
+            modules=["sfhnet.products.galaxy_products", __file__], inputs=[args.spectra, args.posterior]
+        ),
     )
-    prior = read_json(args.model)["prior"]
-    predictive = Predictive.read(args.predictive) if args.predictive else None
-    table = bin_columns(spectra, posterior, prior, predictive=predictive)
-    write_maps(args.out_maps, spectra, posterior, table=table, provenance=made, prior=prior)
-    whole = None
-    if args.summed:
-        total, answer = Spectra.read(args.summed_spectrum), Posterior.read(args.summed)
-        whole = (total, answer, bin_columns(total, answer))
-    labels = prior_labels(args.library) if args.library else None
-    summary = summarise(spectra, posterior, table, prior=labels, summed=whole)
-    write_table(args.out_bins, table, {"galaxy": args.galaxy, "verdict": summary["verdict"]})
-    if args.out_json:
-        write_json(args.out_json, summary | {"provenance": made})
-    for sentence in summary["verdict"]:
-        log.info("%s: %s", args.galaxy, sentence)
-    for name, entry in summary.get("truth", {}).items():
-        log.info(
-            "%s: %s recovered to %.3f (prior mean: %s)",
-            args.galaxy,
-            name,
-            entry["rms"],
-            entry.get("rms_prior_mean"),
-        )

@@ -27,8 +27,9 @@ if __name__ == "__main__":
     from sfhnet.core.posterior import Posterior
     from sfhnet.core.spectra import Spectra
     from sfhnet.figures.bin_pages import examples_page, quality_page
-    from sfhnet.figures.galaxy_page import summary_page, truth_page
+    from sfhnet.figures.galaxy_page import summary_page
     from sfhnet.figures.style import save, style
+    from sfhnet.figures.truth_page import truth_page
     from sfhnet.predictive_check.result import Predictive
     from sfhnet.tools.hdf5 import read_json
 
@@ -37,8 +38,10 @@ if __name__ == "__main__":
     predictive, prior = Predictive.read(args.predictive), read_json(args.model)["prior"]
     table, summary = QTable.read(args.bins, format="ascii.ecsv"), read_json(args.summary)
     with style(config.figures):
-        save(summary_page(spectra, posterior, table, summary), args.out.with_suffix(""))
-        save(quality_page(spectra, posterior, table, prior), args.out_quality.with_suffix(""))
-        save(examples_page(spectra, posterior, table, predictive), args.out_examples.with_suffix(""))
+        save(summary_page(spectra, posterior, table, summary=summary), args.out.with_suffix(""))
+        save(quality_page(spectra, posterior, table, prior=prior), args.out_quality.with_suffix(""))
+        save(
+            examples_page(spectra, posterior, table, predictive=predictive), args.out_examples.with_suffix("")
+        )
         if args.out_truth:
-            save(truth_page(spectra, posterior, table, summary), args.out_truth.with_suffix(""))
+            save(truth_page(spectra, posterior, table, summary=summary), args.out_truth.with_suffix(""))

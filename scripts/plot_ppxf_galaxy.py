@@ -26,5 +26,7 @@ if __name__ == "__main__":
     other, fit = read_galaxy(args.ppxf, "fixed")
     scheme = read_json(args.comparison)["schemes"]["fixed"]
     with style(config.figures):
-        page = galaxy_page(Spectra.read(args.spectra), Posterior.read(args.posterior), other, fit, scheme)
+        page = galaxy_page(
+            Spectra.read(args.spectra), Posterior.read(args.posterior), other, fit=fit, comparison=scheme
+        )
         save(page, args.out.with_suffix(""))

@@ -19,4 +19,11 @@ if __name__ == "__main__":
     from sfhnet.figures.validation import draw_validation
 
     config = load_config(args.config)
-    draw_validation(args.metrics, args.h5, args.model_dirs, args.out_dir, config.figures, args.figures)
+    draw_validation(
+        args.metrics,
+        args.h5,
+        args.model_dirs,
+        out_dir=args.out_dir,
+        config=config.figures,
+        names=args.figures,
+    )

@@ -29,32 +29,14 @@ if __name__ == "__main__":
     script_options.setup(args)
 
     from sfhnet.config import load_config
-    from sfhnet.figures.report_page import Captions, Figure, GalaxyPage, write_report
+    from sfhnet.figures.report_page import write_report
 
-    def kind_of(path: Path) -> str:
-        return path.stem if (args.templates / f"{path.stem}.rst").is_file() else "validation"
-
-    caption = Captions(args.templates)
-    pages = []
-    for folder in args.galaxies:
-        kinds = {"summary": "galaxy", "truth": "truth", "quality": "quality", "examples": "examples"}
-        files = [
-            (folder / f"{name}.png", kind)
-            for name, kind in kinds.items()
-            if (folder / f"{name}.png").exists()
-        ]
-        pages.append(
-            GalaxyPage(
-                folder / "summary.json",
-                [Figure(file, caption(kind, galaxy=folder.name)) for file, kind in files],
-            )
-        )
     write_report(
         args.out,
-        args.templates / "page.html.j2",
+        args.templates,
         load_config(args.config),
-        args.metrics,
-        [Figure(path, caption(kind_of(path), figure=path.stem)) for path in args.figures],
-        pages,
-        args.ppxf[0] if args.ppxf else None,
+        metrics=args.metrics,
+        figures=args.figures,
+        galaxies=args.galaxies,
+        comparison=args.ppxf[0] if args.ppxf else None,
     )

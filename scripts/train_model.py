@@ -60,7 +60,9 @@ if __name__ == "__main__":
                 inputs=[*args.shards, *args.validation],
                 seed=config.seed,
             ),
-            on_epoch=lambda history: plot_history(history, args.out_dir / "loss", args.model, config.figures),
+            on_epoch=lambda history: plot_history(
+                history, args.out_dir / "loss", args.model, config=config.figures
+            ),
         )
         try:
             trainer.run(resume=not args.fresh)

@@ -21,13 +21,13 @@ if __name__ == "__main__":
     import_ppxf()
     config = load_config(args.config)
     mocks = read_mocks(args.shards, args.stress, config.training.cache_gb)
-    case = find_case(args.case, mocks, config.validation, config.noise, config.seed)
+    case = find_case(args.case, mocks, config.validation, noise=config.noise, seed=config.seed)
     tune(
         case,
-        load_templates(config, args.ssp, args.mappings, args.filters if case.bands else None),
+        load_templates(config, args.ssp, args.mappings, filters=args.filters if case.bands else None),
         config,
-        args.out,
-        provenance(
+        out=args.out,
+        provenance=provenance(
             config.ppxf,
             modules=["sfhnet.ppxf.benchmark_fits", __file__],
             inputs=args.shards,

@@ -25,11 +25,11 @@ if __name__ == "__main__":
         args.model_dir,
         read_mocks(args.shards, args.stress, config.training.cache_gb),
         config.validation,
-        config.noise,
-        config.seed,
-        args.out_metrics,
-        args.out_h5,
-        provenance(
+        noise=config.noise,
+        seed=config.seed,
+        out_metrics=args.out_metrics,
+        out_h5=args.out_h5,
+        provenance=provenance(
             config.validation,
             modules=["sfhnet.validation.validate", __file__],
             inputs=[*args.shards, *args.stress, args.model_dir / "weights.safetensors"],

@@ -37,7 +37,7 @@ if __name__ == "__main__":
         text = run(
             replicate(Spectra.read(args.spectra), args.bins),
             load(args.model_dir),
-            load_forward(config, args.ssp, args.filters, args.mappings),
+            load_forward(config, args.ssp, args.filters, mappings=args.mappings),
             config,
             hdf5.read_json(args.model_dir / "model.json")["prior"],
             Path(folder),

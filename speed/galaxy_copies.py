@@ -96,7 +96,13 @@ def run(
     predictive = timed(
         f"posterior-predictive check, {galaxies.predictive_draws} draws",
         lambda: check_spectra(
-            forward, config.noise, spectra, posterior, None, galaxies.predictive_draws, galaxies.n_examples
+            forward,
+            config.noise,
+            spectra,
+            posterior=posterior,
+            limits=None,
+            n_draws=galaxies.predictive_draws,
+            n_examples=galaxies.n_examples,
         ),
     )
     table = timed("table", lambda: bin_columns(spectra, posterior, prior, predictive=predictive))

@@ -121,5 +121,13 @@ def model_dir(mocks, held_out, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("model") / "small"
     small_trainer("pca_mlp", mocks, held_out, folder, epochs=8, learning_rate=5e-3).run()
-    calibrate(folder, held_out, CalibrationConfig(realisations=2), NoiseConfig(), 1, folder / CALIBRATION, {})
+    calibrate(
+        folder,
+        held_out,
+        CalibrationConfig(realisations=2),
+        noise=NoiseConfig(),
+        seed=1,
+        out=folder / CALIBRATION,
+        provenance={},
+    )
     return folder

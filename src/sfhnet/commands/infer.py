@@ -69,7 +69,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; print a line a spectrum; give the exit status."""
-    from sfhnet.core.flags import describe
+    from sfhnet.core.flags import describe_flags
     from sfhnet.core.spectra import SCHEMA, Spectra
     from sfhnet.inference.model import load
     from sfhnet.observation.spectrum_files import read_spectra
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         for name in ("mw_log_age", "lw_log_age", "mw_mh"):
             low, high = posterior.interval(name, 0.68)
             cells.append(f"{posterior.scalars[name][row]:6.2f} +-{0.5 * (high - low)[row]:5.2f}")
-        words = ", ".join(text.split(":")[0] for text in describe(posterior.flags[row])) or "-"
+        words = ", ".join(text.split(":")[0] for text in describe_flags(posterior.flags[row])) or "-"
         lines.append(
             f"{row:8d} {posterior.snr[row]:5.0f}  {'    '.join(cells)}  {posterior.scalars['a_v'][row]:6.2f}  {words}"
         )
@@ -130,7 +130,6 @@ def _read_bands(path: Path, n: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             continue
         if f"{name}_err" not in rows[0]:
             raise ValueError(f"{path} has {name} without {name}_err; every band needs its error")
-        bands[name] = tuple(
-            np.array([float(row[key] or "nan") for row in rows]) for key in (name, f"{name}_err")
-        )
+        flux, error = (np.array([float(row[key] or "nan") for row in rows]) for key in (name, f"{name}_err"))
+        bands[name] = flux, error
     return bands

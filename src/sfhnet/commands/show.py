@@ -12,7 +12,7 @@ import h5py
 from sfhnet.tools.hdf5 import open_whole
 from sfhnet.tools.script_options import Parser
 
-__all__ = ["add_arguments", "describe", "run"]
+__all__ = ["add_arguments", "describe_file", "run"]
 
 
 def add_arguments(parser: Parser) -> None:
@@ -25,13 +25,24 @@ def run(args: argparse.Namespace) -> int:
     """Do it; give the exit status."""
     for path in args.files:
         print(f"{path}")
-        for line in describe(path, args.provenance):
+        for line in describe_file(path, args.provenance):
             print(f"    {line}")
     return 0
 
 
-def describe(path: Path, full_provenance: bool = False) -> Iterator[str]:
+def describe_file(path: Path, full_provenance: bool = False) -> Iterator[str]:
     """Yield lines on an HDF5 file: schema, attributes, datasets with shape, unit and axes, provenance.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file.
+    full_provenance : bool
+        The whole record as JSON, not only what it comes to.
+
+    Returns
+    -------
+    iterator of str
 
     Raises
     ------

@@ -6,7 +6,7 @@ from enum import IntFlag
 
 import numpy as np
 
-__all__ = ["MEANING", "QUALITY", "UNUSABLE", "Flag", "count", "describe", "quality"]
+__all__ = ["MEANING", "QUALITY", "UNUSABLE", "Flag", "count", "describe_flags", "quality"]
 
 
 class Flag(IntFlag):
@@ -93,7 +93,7 @@ QUALITY: tuple[tuple[str, Flag], ...] = (
 UNUSABLE = Flag.NO_VALID_PIXELS | Flag.NEGATIVE_FLUX
 
 
-def describe(flags: int | np.integer) -> list[str]:
+def describe_flags(flags: int | np.integer) -> list[str]:
     """Return in words which flags are set.
 
     Parameters

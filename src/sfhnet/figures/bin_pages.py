@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sfhnet.core.flags import MEANING, Flag
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
-from sfhnet.figures.galaxy_page import draw_map, quality_map
+from sfhnet.figures.galaxy_maps import draw_map, quality_map
 from sfhnet.figures.style import COLOURS, GREY
 from sfhnet.inference.information import information
 from sfhnet.predictive_check.result import BLOCKS_AA, Predictive
@@ -39,7 +39,9 @@ _COLUMNS = 3
 _HA_AA = (6480.0, 6640.0)
 
 
-def quality_page(spectra: Spectra, posterior: Posterior, table: QTable, prior: Mapping[str, Any]) -> Figure:
+def quality_page(
+    spectra: Spectra, posterior: Posterior, table: QTable, *, prior: Mapping[str, Any]
+) -> Figure:
     """Draw the checks of a galaxy on the sky, and what the data said about each age.
 
     Parameters
@@ -69,7 +71,7 @@ def quality_page(spectra: Spectra, posterior: Posterior, table: QTable, prior: M
         for number, name in enumerate(shown):
             title, colours = _CHECKS[name]
             axes = figure.add_subplot(cells[number // _COLUMNS, number % _COLUMNS])
-            draw_map(axes, spectra, np.asarray(table[name], dtype=float), title, colours)
+            draw_map(axes, spectra, np.asarray(table[name], dtype=float), title=title, colours=colours)
         quality_map(figure.add_subplot(cells[len(shown) // _COLUMNS, len(shown) % _COLUMNS]), spectra, table)
     bottom = grid[-1].subgridspec(1, 2)
     _information_panel(figure.add_subplot(bottom[0]), posterior, prior)
@@ -116,9 +118,9 @@ def _information_panel(axes: Axes, posterior: Posterior, prior: Mapping[str, Any
 def _flags_panel(axes: Axes, table: QTable, bits: list[Flag]) -> None:
     flags = np.asarray(table["flags"], dtype=np.uint32)
     counts = {flag: int(((flags & np.uint32(flag)) != 0).sum()) for flag in bits}
-    most = sorted(counts, key=counts.get, reverse=True)[:_MAX_FLAGS][::-1]
+    most = sorted(counts, key=lambda flag: counts[flag], reverse=True)[:_MAX_FLAGS][::-1]
     axes.barh(range(len(most)), [counts[flag] for flag in most], color=COLOURS[0])
-    axes.set_yticks(range(len(most)), [flag.name.lower().replace("_", " ") for flag in most], fontsize=8)
+    axes.set_yticks(range(len(most)), [str(flag.name).lower().replace("_", " ") for flag in most], fontsize=8)
     for place, flag in enumerate(most):
         axes.text(counts[flag], place, f" {counts[flag]}", va="center", fontsize=7)
     axes.set_xlim(0, 1.15 * len(flags))
@@ -126,7 +128,7 @@ def _flags_panel(axes: Axes, table: QTable, bits: list[Flag]) -> None:
     axes.set_title("flags" if most else "no bin has a flag", fontsize=9)
 
 
-def examples_page(spectra: Spectra, posterior: Posterior, table: QTable, predictive: Predictive) -> Figure:
+def examples_page(spectra: Spectra, posterior: Posterior, table: QTable, *, predictive: Predictive) -> Figure:
     """Draw example bins: spectrum and prediction, residuals, bands, history.
 
     Parameters

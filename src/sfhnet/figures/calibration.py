@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from sfhnet.config import FiguresConfig
@@ -22,7 +23,22 @@ __all__ = ["plot_calibration", "plot_calibration_strata", "plot_coverage", "plot
 
 
 def plot_coverage(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw empirical against nominal coverage, before and after calibration."""
+    """Draw empirical against nominal coverage, before and after calibration.
+
+    Parameters
+    ----------
+    models : sequence of Validation
+        Stored numbers of the models.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     nominal = [100 * value for value in INTERVALS]
     panels = [("scalars (mean of all)", "scalars"), ("cumulative mass", "cum_mass"), ("[M/H] per age", "mh")]
     with style(config):
@@ -61,7 +77,22 @@ def plot_coverage(models: Sequence[Validation], stem: Path, config: FiguresConfi
 
 
 def plot_calibration_strata(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the coverage of 68 % intervals in every stratum of the calibration mocks, before and after."""
+    """Draw the coverage of 68 % intervals in every stratum of the calibration mocks, before and after.
+
+    Parameters
+    ----------
+    models : sequence of Validation
+        Stored numbers of the models.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     shown = [model for model in learners(models) if model.metrics["calibration"]]
     with style(config):
         figure, axes = plt.subplots(
@@ -94,7 +125,22 @@ def _stratum(name: str) -> str:
 
 
 def plot_coverage_strata(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw what intervals cover in strata of estimated A_V and age and in families, held-out mocks, all nuisances."""
+    """Draw what intervals cover in strata of estimated A_V and age and in families, held-out mocks, all nuisances.
+
+    Parameters
+    ----------
+    model : Validation
+        Stored numbers of a model.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     strata = model.metrics["cases"][main_case(model)]["coverage_strata"]
     panels = {"scalars (mean of all)": None, "cumulative mass": "cum_mass", "[M/H] per age": "mh"}
     place = np.arange(len(strata))[::-1]
@@ -126,7 +172,22 @@ def plot_coverage_strata(model: Validation, stem: Path, config: FiguresConfig) -
 
 
 def plot_calibration(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw ranks of the truth, expected coverage and, with joint samples, TARP, before and after calibration."""
+    """Draw ranks of the truth, expected coverage and, with joint samples, TARP, before and after calibration.
+
+    Parameters
+    ----------
+    model : Validation
+        Stored numbers of a model.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     with open_h5(model.h5, SCHEMA, SCHEMA_VERSION) as file:
         group = file[main_case(model)]
         states = [state for state in ("before", "after") if f"ranks/{state}" in group]
@@ -181,10 +242,12 @@ def plot_calibration(model: Validation, stem: Path, config: FiguresConfig) -> li
             )
             axes[0, 3].plot([], [], "k-", label=f"TARP of {len(ranks['after'][0])} scalars")
             axes[0, 3].plot([], [], "k--", label="of the history")
-        handles, names = [], []
+        handles: list[Artist] = []
+        names: list[str] = []
         for axis in axes[0, 2:]:
             h, t = axis.get_legend_handles_labels()
-            handles, names = handles + h, names + t
+            handles += h
+            names += t
         figure.suptitle(
             f"{label(model.name)}: held-out galaxies, S/N {nearest_snr(model, 50.0):g}, all nuisances"
         )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from sfhnet.config import FiguresConfig
 from sfhnet.figures.style import GREY, save, scatter_panel, style
 from sfhnet.figures.validated_model import Validation, colour, label, learners
-from sfhnet.validation.benchmark_sets import BENCHMARKS
+from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 from sfhnet.validation.metrics import AGE_RANGES_MYR
 
 __all__ = ["plot_claims", "plot_learning_curve", "plot_stress"]
@@ -28,14 +29,29 @@ _SHORT = {
 
 
 def plot_stress(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the errors on every benchmark, the stress tests among them, at the S/N of the latter, with bands."""
+    """Draw the errors on every benchmark, the stress tests among them, at the S/N of the latter, with bands.
+
+    Parameters
+    ----------
+    models : sequence of Validation
+        Stored numbers of the models.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     shown = learners(models)
     cases = {
         case["benchmark"]: name
         for name, case in shown[0].metrics["cases"].items()
         if case["bands"] and case["snr"] == _stress_snr(shown[0])
     }
-    kinds = [kind for kind in BENCHMARKS if kind in cases]
+    kinds = [kind for kind in BENCHMARK_KINDS if kind in cases]
     panels = [
         ("history:\nWasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
         scatter_panel("mw_log_age"),
@@ -67,14 +83,29 @@ def plot_stress(models: Sequence[Validation], stem: Path, config: FiguresConfig)
 
 
 def _stress_snr(model: Validation) -> float:
-    return next(c["snr"] for c in model.metrics["cases"].values() if BENCHMARKS[c["benchmark"]].stress)
+    return next(c["snr"] for c in model.metrics["cases"].values() if BENCHMARK_KINDS[c["benchmark"]].stress)
 
 
-_PARTS = {"marker": "s", "ms": 4, "mfc": "white", "color": "k"}
+_PARTS: dict[str, Any] = {"marker": "s", "ms": 4, "mfc": "white", "color": "k"}
 
 
 def plot_claims(claims: Mapping[str, Any], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the numbers of each of the paper's claims, from ``claims.json``."""
+    """Draw the numbers of each of the paper's claims, from ``claims.json``.
+
+    Parameters
+    ----------
+    claims : mapping
+        By claim, what `sfhnet.validation.claims.evaluate_claims` returns.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     panels = {
         "newer_network": ("attention against four branches", _ratios),
         "photometry": ("photometry and the young", _ratios),
@@ -96,7 +127,9 @@ def plot_claims(claims: Mapping[str, Any], stem: Path, config: FiguresConfig) ->
         axes[0, 1].set_ylabel("error with bands\nover without")
         # The networks have the same colours in all panels but the first, which is one network over another.
         names = list(claims["old_ages"]["numbers"])
-        handles = [plt.Rectangle((0, 0), 1, 1, color=colour(k), label=label(n)) for k, n in enumerate(names)]
+        handles: list[Artist] = [
+            plt.Rectangle((0, 0), 1, 1, color=colour(k), label=label(n)) for k, n in enumerate(names)
+        ]
         handles.append(plt.Line2D([], [], ls=":", label="sum of the parts' answers", **_PARTS))
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         return save(figure, stem)
@@ -151,19 +184,42 @@ def _sums(axis: Axes, numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) 
     axis.set_ylim(bottom=0)
 
 
+def _picks(benchmark: str, metric: str) -> Callable[[Mapping[str, Any]], float]:
+    return lambda point: point[benchmark][metric]
+
+
+# Name, line, what it picks from a point.
+_Curve = tuple[str, str, Callable[[Mapping[str, Any]], float]]
+
+
 def plot_learning_curve(points: Sequence[Mapping[str, Any]], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw errors of held-out galaxies against the number of training galaxies."""
+    """Draw errors of held-out galaxies against the number of training galaxies.
+
+    Parameters
+    ----------
+    points : sequence of mapping
+        From `sfhnet.validation.learning_curve.learning_point`.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     points = sorted(points, key=lambda point: point["n_mocks"])
     size = [point["n_mocks"] for point in points]
-    panels = [
+    panels: list[tuple[str, list[_Curve]]] = [
         ("held-out loss", [("all nuisances", "-", lambda p: p["held_out_loss"])]),
         (
             "history:\nWasserstein-1 [dex of age]",
-            [(name, line, lambda p, b=b: p[b]["w1_dex"]) for b, name, line in _BOTH],
+            [(name, line, _picks(b, "w1_dex")) for b, name, line in _BOTH],
         ),
         (
             scatter_panel("mw_mh")[0],
-            [(name, line, lambda p, b=b: p[b]["mw_mh_scatter"]) for b, name, line in _BOTH],
+            [(name, line, _picks(b, "mw_mh_scatter")) for b, name, line in _BOTH],
         ),
     ]
     with style(config):
@@ -181,4 +237,5 @@ def plot_learning_curve(points: Sequence[Mapping[str, Any]], stem: Path, config:
         return save(figure, stem)
 
 
+# Benchmark, its name, its line.
 _BOTH = (("real", "all nuisances", "-"), ("ideal", "Gaussian noise", "--"))

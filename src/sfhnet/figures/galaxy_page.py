@@ -1,4 +1,4 @@
-"""Pages about one galaxy: its maps and history with a verdict in words, and truth against recovery."""
+"""The page of one galaxy: its maps and history, with a verdict in words."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from astropy import units as u
-from astropy.io import fits
 from astropy.table import QTable
-from astropy.wcs import WCS
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from sfhnet.core.flags import QUALITY, quality
 from sfhnet.core.geometry import arcsec_kpc
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.quantities import OF_BINS
 from sfhnet.core.spectra import Spectra
-from sfhnet.figures.style import COLOURS, GREY, drawn
-from sfhnet.products.maps import to_map
+from sfhnet.figures.galaxy_maps import draw_map, dress, quality_map, scale_and_compass
+from sfhnet.figures.style import BAD, COLOURS, GREY, drawn
+from sfhnet.figures.truth_page import truth_page
 
-_BAD = "#B2182B"
+__all__ = ["draw_map", "quality_map", "summary_page", "truth_page"]
+
 _ALARMS = ("OUT OF DISTRIBUTION", "BAD FIT", "NO RESULT", "TOO BROAD")
 # Column of the table -> colour map.
 _MAPS: dict[str, str] = {
@@ -37,20 +34,15 @@ _MAPS: dict[str, str] = {
     "log_mass_density": "inferno",
     "velocity": "RdBu_r",
 }
-_TRUTH: dict[str, str] = {
-    "mw_log_age": "RdYlBu_r",
-    "lw_log_age": "RdYlBu_r",
-    "mw_mh": "viridis",
-    "a_v": "cividis",
-    "log_mass_formed": "inferno",
-}
 
 
 def _title(column: str) -> str:
     return "stellar velocity [km s$^{-1}$]" if column == "velocity" else drawn(OF_BINS[column].heading)
 
 
-def summary_page(spectra: Spectra, posterior: Posterior, table: QTable, summary: Mapping[str, Any]) -> Figure:
+def summary_page(
+    spectra: Spectra, posterior: Posterior, table: QTable, *, summary: Mapping[str, Any]
+) -> Figure:
     """Draw the page of a galaxy: maps for a cube, the spectrum for a single one, histories for both.
 
     Parameters
@@ -72,7 +64,8 @@ def summary_page(spectra: Spectra, posterior: Posterior, table: QTable, summary:
     rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     _banner(figure.add_subplot(rows[0]), spectra, summary)
     if mapped:
-        cells = [figure.add_subplot(cell) for cell in rows[1].subgridspec(3, 3)]
+        grid = rows[1].subgridspec(3, 3)
+        cells = [figure.add_subplot(grid[place // 3, place % 3]) for place in range(9)]
         _draw_maps(cells, spectra, table, summary)
         bottom = rows[2].subgridspec(1, 3)
         _radial_panel(figure.add_subplot(bottom[2]), spectra, table, summary)
@@ -125,7 +118,7 @@ def _banner(axes: Axes, spectra: Spectra, summary: Mapping[str, Any]) -> None:
         color="white" if alarmed else "black",
         weight="bold" if alarmed else "normal",
         transform=axes.transAxes,
-        bbox={"facecolor": _BAD if alarmed else "#E8E8E8", "edgecolor": "none", "pad": 4},
+        bbox={"facecolor": BAD if alarmed else "#E8E8E8", "edgecolor": "none", "pad": 4},
     )
 
 
@@ -135,7 +128,7 @@ def _watermark(axes: Axes, summary: Mapping[str, Any]) -> None:
             0.5,
             0.5,
             "NOT TO BE USED",
-            color=_BAD,
+            color=BAD,
             weight="bold",
             rotation=30,
             ha="center",
@@ -151,121 +144,17 @@ def _draw_maps(cells: list[Axes], spectra: Spectra, table: QTable, summary: Mapp
     positive = white[np.isfinite(white)]
     low, high = np.percentile(positive, [2, 99.8]) if positive.size else (1.0, 10.0)
     shown = cells[0].imshow(white, origin="lower", cmap="gray_r", norm=LogNorm(low, max(high, 1.01 * low)))
-    _dress(cells[0], shown, f"white light [{spectra.flux_unit_cgs:g} erg s$^{{-1}}$ cm$^{{-2}}$ Å$^{{-1}}$]")
-    _scale_and_compass(cells[0], spectra)
+    dress(cells[0], shown, f"white light [{spectra.flux_unit_cgs:g} erg s$^{{-1}}$ cm$^{{-2}}$ Å$^{{-1}}$]")
+    scale_and_compass(cells[0], spectra)
     for axes, (name, colours) in zip(cells[1:8], _MAPS.items(), strict=True):
         title = _title(name)
         values = np.asarray(getattr(table[name], "value", table[name]), dtype=float)
         if name == "velocity":
             values = values - np.nanmedian(values)
-        draw_map(axes, spectra, values, title, colours, symmetric=name == "velocity")
+        draw_map(axes, spectra, values, title=title, colours=colours, symmetric=name == "velocity")
         if name != "velocity":
             _watermark(axes, summary)
     quality_map(cells[8], spectra, table)
-
-
-def draw_map(
-    axes: Axes,
-    spectra: Spectra,
-    values: np.ndarray,
-    title: str,
-    colours: str,
-    limits: tuple[float, float] | None = None,
-    symmetric: bool = False,
-) -> None:
-    """Draw one value a bin as a map, with its colour bar.
-
-    Parameters
-    ----------
-    axes : Axes
-        Where.
-    spectra : Spectra
-        Holds the map of bins.
-    values : ndarray (n,)
-        NaN is left blank.
-    title, colours : str
-        Title with unit; name of the colour map.
-    limits : (float, float), optional
-        Of the colours; the middle 98 % of the values by default.
-    symmetric : bool
-        About zero.
-    """
-    finite = values[np.isfinite(values)]
-    if limits is None and finite.size:
-        limits = tuple(np.percentile(finite, [1, 99]))
-        if symmetric:
-            limits = (-max(map(abs, limits)), max(map(abs, limits)))
-        if limits[0] == limits[1]:
-            limits = (limits[0] - 0.05, limits[1] + 0.05)
-    low, high = limits or (0.0, 1.0)
-    image = to_map(spectra.bin_map, values)
-    shown = axes.imshow(image, origin="lower", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-    _dress(axes, shown, title)
-
-
-def _dress(axes: Axes, shown: Any, title: str) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-    axes.set_title(title, fontsize=9)
-    axes.set_facecolor("#F0F0F0")
-    if shown is not None:
-        axes.figure.colorbar(shown, ax=axes, shrink=0.85, pad=0.02)
-
-
-def quality_map(axes: Axes, spectra: Spectra, table: QTable) -> None:
-    """Draw the worst flag of each bin."""
-    level = quality(np.asarray(table["flags"]))
-    colours = ["#1B7837", "#FEE08B", "#F46D43", _BAD]
-    words = [word for word, _ in QUALITY]
-    cmap = plt.matplotlib.colors.ListedColormap(colours)
-    axes.imshow(
-        to_map(spectra.bin_map, level),
-        origin="lower",
-        cmap=cmap,
-        vmin=-0.5,
-        vmax=3.5,
-        interpolation="nearest",
-    )
-    _dress(axes, None, "quality (worst flag of each bin)")
-    handles = [
-        plt.matplotlib.patches.Patch(color=colour, label=f"{word}: {int((level == value).sum())}")
-        for value, (colour, word) in enumerate(zip(colours, words, strict=True))
-    ]
-    axes.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.02), ncol=2, fontsize=7, handlelength=1
-    )
-
-
-def _scale_and_compass(axes: Axes, spectra: Spectra) -> None:
-    wcs = WCS(fits.Header.fromstring(spectra.wcs_header))
-    ny, nx = spectra.bin_map.shape
-    pixel = float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2)))
-    kpc = arcsec_kpc(spectra)
-    wanted = 0.3 * nx * pixel * kpc
-    nice = max(
-        value for e in range(-4, 4) for value in (10.0**e, 2 * 10.0**e, 5 * 10.0**e) if value <= wanted
-    )
-    length = nice / kpc / pixel
-    x, y = 0.06 * nx, 0.06 * ny
-    halo = [patheffects.withStroke(linewidth=2.5, foreground="white")]
-    ink = {"color": COLOURS[1], "fontsize": 8, "path_effects": halo}
-    axes.plot(
-        [x, x + length], [y, y], color=COLOURS[1], linewidth=2.5, solid_capstyle="butt", path_effects=halo
-    )
-    axes.text(x, y + 0.02 * ny, f"{nice:g} kpc = {nice / kpc:.3g} arcsec", va="bottom", **ink)
-    centre = wcs.pixel_to_world((nx - 1) / 2, (ny - 1) / 2)
-    x0, y0 = 0.86 * nx, 0.80 * ny
-    arrow = {"arrowstyle": "->", "color": COLOURS[1], "lw": 1.2, "path_effects": halo}
-    for label, bearing in (("N", 0), ("E", 90)):
-        away = centre.directional_offset_by(bearing * u.deg, 5 * pixel * u.arcsec)
-        step = np.array(wcs.world_to_pixel(away)) - [(nx - 1) / 2, (ny - 1) / 2]
-        dx, dy = step / np.hypot(*step) * 0.11 * ny
-        axes.annotate("", (x0 + dx, y0 + dy), (x0, y0), arrowprops=arrow)
-        axes.text(x0 + 1.35 * dx, y0 + 1.35 * dy, label, ha="center", va="center", **ink)
-    axes.set_xlim(-0.5, nx - 0.5)
-    axes.set_ylim(-0.5, ny - 0.5)
 
 
 def _spectrum_panel(axes: Axes, spectra: Spectra) -> None:
@@ -292,7 +181,8 @@ def _spectrum_panel(axes: Axes, spectra: Spectra) -> None:
 
 def _spans(bad: np.ndarray) -> list[tuple[int, int]]:
     step = np.diff(bad.astype(np.int8), prepend=0, append=0)
-    return [(a, b - 1) for a, b in zip(np.flatnonzero(step == 1), np.flatnonzero(step == -1), strict=True)]
+    starts, ends = np.flatnonzero(step == 1), np.flatnonzero(step == -1)
+    return [(int(start), int(end) - 1) for start, end in zip(starts, ends, strict=True)]
 
 
 def _as_array(values: list[float | None]) -> np.ndarray:
@@ -390,56 +280,3 @@ def _radial_panel(axes: Axes, spectra: Spectra, table: QTable, summary: Mapping[
         if fit.get("slope") is not None
     ]
     axes.set_title("gradients: " + (", ".join(slopes) + " dex/kpc" if slopes else "none fitted"), fontsize=8)
-
-
-def truth_page(spectra: Spectra, posterior: Posterior, table: QTable, summary: Mapping[str, Any]) -> Figure:
-    """Draw true, recovered and difference maps, and recovered against true values, of a simulated galaxy.
-
-    Parameters
-    ----------
-    spectra, posterior, table, summary
-        As for `summary_page`.
-
-    Raises
-    ------
-    ValueError
-        If the galaxy is not a simulated one.
-    """
-    if not spectra.truth:
-        raise ValueError(f"{spectra.galaxy} has no known truth; only simulated galaxies have this page")
-    truth = dict(spectra.truth)
-    truth["log_mass_formed"] = np.log10(truth["mass_formed"])
-    figure, cells = plt.subplots(len(_TRUTH), 4, figsize=(12, 2.75 * len(_TRUTH)))
-    for row, (name, colours) in zip(cells, _TRUTH.items(), strict=True):
-        title = _title(name)
-        found, true = np.asarray(table[name], dtype=float), truth[name]
-        both = np.concatenate([found[np.isfinite(found)], true[np.isfinite(true)]])
-        limits = tuple(np.percentile(both, [1, 99]))
-        draw_map(row[0], spectra, true, f"true {title}", colours, limits)
-        draw_map(row[1], spectra, found, f"recovered {title}", colours, limits)
-        draw_map(row[2], spectra, found - true, "recovered - true", "RdBu_r", symmetric=True)
-        low, high = (np.asarray(table[f"{name}_{end}"], dtype=float) for end in ("p16", "p84"))
-        row[3].errorbar(
-            true,
-            found,
-            np.clip(np.stack([found - low, high - found]), 0, None),
-            fmt=".",
-            color=COLOURS[0],
-            ecolor="#9ECAE1",
-            elinewidth=0.5,
-            markersize=3,
-        )
-        row[3].plot(limits, limits, color="black", linewidth=0.8)
-        entry = summary.get("truth", {}).get(name, {})
-        if entry.get("prior_mean") is not None:
-            row[3].axhline(entry["prior_mean"], color=GREY, linestyle=":", linewidth=1)
-        words = f"RMS {entry.get('rms', np.nan):.3f}"
-        if entry.get("rms_prior_mean") is not None:
-            words += f" (prior mean {entry['rms_prior_mean']:.3f})"
-        if entry.get("coverage_68") is not None:
-            words += f"\n68 % interval holds {100 * entry['coverage_68']:.0f} %"
-        row[3].set_title(words, fontsize=8)
-        row[3].set_xlabel("true")
-        row[3].set_ylabel("recovered")
-    figure.suptitle(f"{spectra.galaxy}: truth and recovery in {spectra.n} bins (dotted: prior mean)")
-    return figure

@@ -14,7 +14,7 @@ __all__ = ["plot_history"]
 
 
 def plot_history(
-    history: Sequence[Mapping[str, float]], stem: Path, model: str, config: FiguresConfig
+    history: Sequence[Mapping[str, float]], stem: Path, model: str, *, config: FiguresConfig
 ) -> list[Path]:
     """Draw training and held-out loss, and the held-out terms, against epoch.
 
@@ -28,6 +28,11 @@ def plot_history(
         Name for the title.
     config : FiguresConfig
         Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
     """
     epoch = [row["epoch"] for row in history]
     held = [row["held_out_total"] for row in history]

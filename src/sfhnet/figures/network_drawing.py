@@ -12,7 +12,12 @@ from torch import nn
 
 from sfhnet.config import FiguresConfig
 from sfhnet.figures.style import save, style
-from sfhnet.networks import Network
+from sfhnet.networks.attention import Attention
+from sfhnet.networks.base import Network
+from sfhnet.networks.baselines import PcaMlp
+from sfhnet.networks.flow import Flow
+from sfhnet.networks.four_branch import FourBranch
+from sfhnet.networks.heads import Head
 from sfhnet.networks.storage import load_network
 
 __all__ = ["draw_network", "parts_of"]
@@ -68,7 +73,7 @@ def parts_of(network: Network) -> list[Part]:
     spectrum = Part("spectrum", f"spectrum / s, errors, mask\n{spec.n_wave} pixels", "input", 0, 2)
     bands = Part("bands", f"{n_band} band fluxes / s, errors,\npresent or absent", "input", 0, 1)
     context = Part("context", "S/N, what is missing", "input", 0, 0)
-    if spec.kind == "pca_mlp":
+    if isinstance(network, PcaMlp):
         pca = f"{o['n_component']} principal components\nof mocks, gaps filled"
         mlp = f"MLP, {o['depth']} residual blocks\nwidth {o['width']}"
         sources = ("pca", "bands", "context")
@@ -76,11 +81,11 @@ def parts_of(network: Network) -> list[Part]:
             *(spectrum, bands, context),
             Part("pca", pca, "linear", 1, 2, ("spectrum",)),
             Part("mlp", mlp, "decoder", 2, 1, sources, (network.mlp, network.head)),
-            *_outputs(network, 3, "mlp"),
+            *_outputs(network.head, 3, "mlp"),
         ]
-    if spec.kind in ("attention", "flow"):
+    if isinstance(network, Attention):
         return [spectrum, bands, context, *_attention(network)]
-    if spec.kind == "four_branch":
+    if isinstance(network, FourBranch):
         layers = " ".join(str(k) for k in network.FILTERS)
         encoder, photometric = f"spectral encoder\nconvolutions {layers}", "photometric encoder"
         # The published network has no uncertainties; this head learns from its latent vector without changing it.
@@ -99,7 +104,7 @@ def parts_of(network: Network) -> list[Part]:
     raise ValueError(f"no drawing for networks of kind {spec.kind!r}")
 
 
-def _attention(network: Network) -> list[Part]:
+def _attention(network: Attention) -> list[Part]:
     o, n_band = network.spec.options, len(network.spec.band_names)
     patches = f"high-pass, convolution {o['patch']}/{o['stride']}\n{network.n_patch} patch tokens x {o['token_width']}"
     projection = f"global linear projection\n{o['n_component']} components ({network.n_spectral} tokens)"
@@ -117,9 +122,9 @@ def _attention(network: Network) -> list[Part]:
         Part("tokens", tokens, "linear", 1, 0, ("bands", "context"), of_tokens),
         Part("blocks", blocks, "attention", 2, 1.5, read, (network.blocks,)),
         Part("decoder", decoder, "decoder", 2, 0.3, ("blocks", *read[1:]), of_decoder),
-        *_outputs(network, 3, "decoder"),
+        *_outputs(network.head, 3, "decoder"),
     ]
-    if network.spec.kind == "flow":
+    if isinstance(network, Flow):
         flow = f"{o['n_transform']} coupling layers of splines"
         of_flow = (network.context, network.location, network.flow)
         parts += [
@@ -129,8 +134,7 @@ def _attention(network: Network) -> list[Part]:
     return parts
 
 
-def _outputs(network: Network, column: int, source: str) -> list[Part]:
-    head = network.head
+def _outputs(head: Head, column: int, source: str) -> list[Part]:
     mass = f"mass fractions (simplex)\n{head.n_age} age bins + {head.n_q} quantiles"
     scalars = f"{head.n_scalar} scalars (ages, $t_x$, SFR, $A_V$)\n{head.n_q} quantiles"
     return [
@@ -141,7 +145,22 @@ def _outputs(network: Network, column: int, source: str) -> list[Part]:
 
 
 def draw_network(folder: Path, stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the network of a model folder."""
+    """Draw the network of a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     network, info = load_network(folder)
     parts = parts_of(network)
     with style(config):

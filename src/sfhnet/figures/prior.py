@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from sfhnet.config.prior_names import FAMILY_PARAMETERS
 from sfhnet.core.quantities import LABELS, SCALARS
-from sfhnet.figures.style import COLOURS, GREY, drawn, save, style
-from sfhnet.priors import cluster_colours as clusters
+from sfhnet.figures.prior_colours import break_colour, draw_colours
+from sfhnet.figures.style import COLOURS, drawn, save, style
+from sfhnet.priors.cluster_colours import Clusters
 from sfhnet.priors.sample import PriorSample
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from sfhnet.config import FiguresConfig
     from sfhnet.mocks.shard_set import ShardSet
 
 Array = NDArray[np.float64]
 
 FIGURES = ("prior_histories", "prior_labels", "prior_colours")
+# Galaxies of the shards that are drawn, at most.
+_MOST = 20000
 # Index: feature and continuum windows in Angstrom (Worthey et al. 1994; Cenarro et al. 2001 for the Ca triplet)
 _INDICES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "H$\\beta$": ((4847.9, 4876.6), (4827.9, 4847.9), (4876.6, 4891.6)),
@@ -36,7 +37,22 @@ _INDICES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float,
 
 
 def equivalent_width_aa(wave_aa: Array, flux: NDArray[np.float32], index: str) -> Array:
-    """Equivalent width in Angstrom, absorption positive, of a line index; shape (n,)."""
+    """Return the equivalent width of a line index, absorption positive.
+
+    Parameters
+    ----------
+    wave_aa : ndarray, shape (n_wave,)
+        Rest-frame air wavelengths in Angstrom, evenly spaced.
+    flux : ndarray, shape (n, n_wave)
+        f_lambda, in any unit.
+    index : str
+        One of `_INDICES`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Angstrom.
+    """
     feature, blue, red = _INDICES[index]
 
     def mean(window: tuple[float, float]) -> Array:
@@ -49,8 +65,8 @@ def equivalent_width_aa(wave_aa: Array, flux: NDArray[np.float32], index: str) -
     return (1 - flux[:, inside] / continuum).sum(axis=1) * (wave_aa[1] - wave_aa[0])
 
 
-def draw_histories(config: FiguresConfig, drawn: PriorSample, stem: Path, n_example: int = 6) -> None:
-    """Example histories of each family: star-formation rate above, metallicity below (the paper's Fig. 3).
+def draw_histories(config: FiguresConfig, drawn: PriorSample, stem: Path, *, n_example: int = 6) -> None:
+    """Draw example histories of each family: star-formation rate above, metallicity below (the paper's Fig. 3).
 
     Parameters
     ----------
@@ -113,9 +129,9 @@ def draw_histories(config: FiguresConfig, drawn: PriorSample, stem: Path, n_exam
 
 
 def draw_labels(
-    config: FiguresConfig, batch: dict[str, Any], wave_aa: Array, break_mag: Array, stem: Path
+    config: FiguresConfig, batch: dict[str, Any], wave_aa: Array, *, break_mag: Array, stem: Path
 ) -> None:
-    """Distributions of ages, metallicities, dust, rates, indices and the break colour, by family.
+    """Draw distributions of ages, metallicities, dust, rates, indices and the break colour, by family.
 
     Parameters
     ----------
@@ -180,92 +196,50 @@ def draw_labels(
         save(figure, stem)
 
 
-def draw_colours(
+def draw_prior(
     config: FiguresConfig,
     shards: ShardSet,
-    band_flux: Array,
-    pivot_aa: dict[str, float],
-    catalogues: Sequence[clusters.Clusters],
-    stem: Path,
-) -> list[dict[str, Any]]:
-    """Colour planes of the prior with real clusters on them.
+    histories: PriorSample,
+    *,
+    catalogues: Sequence[Clusters],
+    out_dir: Path,
+) -> dict[str, Any]:
+    """Draw all `FIGURES` of the prior.
+
+    Parameters
+    ----------
+    config : FiguresConfig
+        Look.
+    shards : ShardSet
+        Galaxies whose labels and colours are drawn, the first 20,000.
+    histories : PriorSample
+        Galaxies whose histories are drawn.
+    catalogues : sequence of Clusters
+        Real clusters beside them.
+    out_dir : Path
+        Folder of the figures; made if need be.
 
     Returns
     -------
-    list of dict
-        For each catalogue and plane: how many clusters, and the share inside the prior's 99 % region.
+    dict
+        ``coverage``, the rows of `draw_colours`, and ``galaxies``, how many were drawn.
     """
-    planes = [p for p in clusters.PLANES if all(band in shards.band_names for pair in p for band in pair)]
-    coverage = []
-    with style(config):
-        rows = -(-len(planes) // 2)
-        figure, axes = plt.subplots(rows, 2, figsize=(config.width_inch, 3.1 * rows), squeeze=False)
-        for axis, (ordinate, abscissa) in zip(axes.flat, planes, strict=False):
-            x = clusters.vega_colour(band_flux, shards.band_names, pivot_aa, pair=abscissa)
-            y = clusters.vega_colour(band_flux, shards.band_names, pivot_aa, pair=ordinate)
-            region = clusters.dense_region(x, y)
-            coverage += _draw_plane(axis, region, catalogues, ordinate, abscissa)
-        for axis in axes.flat[len(planes) :]:
-            axis.axis("off")
-        save(figure, stem)
-    return coverage
-
-
-def _draw_plane(
-    axis: Axes,
-    region: clusters.Region,
-    catalogues: Sequence[clusters.Clusters],
-    ordinate: tuple[str, str],
-    abscissa: tuple[str, str],
-) -> list[dict[str, Any]]:
-    coverage, text = [], []
-    axis.pcolormesh(
-        region.x_edges,
-        region.y_edges,
-        np.ma.masked_less(region.density.T, 0.02 * region.level),
-        norm="log",
-        cmap="Greys",
-        rasterized=True,
-        alpha=0.7,
+    batch = shards.batch(np.arange(min(shards.n, _MOST)))
+    out_dir.mkdir(parents=True, exist_ok=True)
+    of_histories, of_labels, of_colours = (out_dir / name for name in FIGURES)
+    draw_histories(config, histories, of_histories)
+    draw_labels(
+        config,
+        batch,
+        shards.wave_aa,
+        break_mag=break_colour(batch["band_flux"], shards.band_names),
+        stem=of_labels,
     )
-    centres = [0.5 * (e[1:] + e[:-1]) for e in (region.x_edges, region.y_edges)]
-    axis.contour(*centres, region.density.T, levels=[region.level], colors=GREY, linewidths=1.2)
-    for k, catalogue in enumerate(catalogues):
-        if ordinate not in catalogue.colours or abscissa not in catalogue.colours:
-            continue
-        x, y = catalogue.colours[abscissa], catalogue.colours[ordinate]
-        measured = np.isfinite(x) & np.isfinite(y)
-        x, y = x[measured], y[measured]
-        share = float(region.contains(x, y).mean())
-        axis.plot(
-            x,
-            y,
-            ".",
-            ms=1.5 if x.size > 5000 else 2.5,
-            alpha=0.25 if x.size > 5000 else 0.6,
-            color=COLOURS[k],
-        )
-        text.append((f"{catalogue.name}: {100 * share:.1f} % of {x.size:,} inside", COLOURS[k]))
-        coverage.append(
-            {
-                "catalogue": catalogue.name,
-                "plane": f"{' - '.join(ordinate)} against {' - '.join(abscissa)}",
-                "n": int(x.size),
-                "share_inside_99_percent_region": share,
-            }
-        )
-    for k, (line, colour) in enumerate(text):
-        axis.text(0.02, 0.03 + 0.06 * k, line, transform=axis.transAxes, color=colour, fontsize="small")
-    reach = [np.array([edges[0], edges[-1]]) for edges in (region.x_edges, region.y_edges)]
-    for catalogue in catalogues:
-        for k, pair in enumerate((abscissa, ordinate)):
-            if abscissa in catalogue.colours and ordinate in catalogue.colours:
-                ends = np.nanpercentile(catalogue.colours[pair], [0.5, 99.5])
-                reach[k] = np.array([min(reach[k][0], ends[0]), max(reach[k][1], ends[1])])
-    axis.set(
-        xlabel=f"{' $-$ '.join(abscissa)} (Vega mag)",
-        ylabel=f"{' $-$ '.join(ordinate)} (Vega mag)",
-        xlim=tuple(reach[0]),
-        ylim=tuple(reach[1][::-1]),
+    coverage = draw_colours(
+        config,
+        batch["band_flux"],
+        shards.band_names,
+        catalogues=catalogues,
+        stem=of_colours,
     )
-    return coverage
+    return {"coverage": coverage, "galaxies": len(batch["family"])}

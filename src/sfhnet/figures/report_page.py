@@ -16,9 +16,9 @@ from sfhnet.config import Config
 from sfhnet.core.quantities import OF_BINS
 from sfhnet.tools.hdf5 import read_json, write_text
 from sfhnet.tools.provenance import provenance
-from sfhnet.validation.benchmark_sets import BENCHMARKS
+from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 
-__all__ = ["Captions", "Figure", "GalaxyPage", "write_report"]
+__all__ = ["Captions", "Figure", "GalaxyPage", "page_of_galaxy", "write_report"]
 
 _SCALARS = ("mw_log_age", "mw_mh", "a_v")
 
@@ -59,6 +59,7 @@ class Captions:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(folder),
             undefined=jinja2.StrictUndefined,
@@ -70,14 +71,42 @@ class Captions:
         template = self._templates.get_template(f"{kind}.rst")
         return " ".join(template.render(snakemake={"wildcards": wildcards}).split())
 
+    def kind_of(self, path: Path) -> str:
+        """Return the kind of a figure: its name where that has a caption of its own, else ``validation``."""
+        return path.stem if (self._folder / f"{path.stem}.rst").is_file() else "validation"
+
+
+# Picture in the folder of a galaxy -> kind of its caption.
+_PAGES = {"summary": "galaxy", "truth": "truth", "quality": "quality", "examples": "examples"}
+
+
+def page_of_galaxy(folder: Path, caption: Captions) -> GalaxyPage:
+    """Return what there is of one galaxy.
+
+    Parameters
+    ----------
+    folder : Path
+        Named by the galaxy; holds ``summary.json`` and whichever pictures were drawn.
+    caption : Captions
+        Captions by kind.
+
+    Returns
+    -------
+    GalaxyPage
+    """
+    files = [(folder / f"{name}.png", kind) for name, kind in _PAGES.items()]
+    figures = [Figure(file, caption(kind, galaxy=folder.name)) for file, kind in files if file.exists()]
+    return GalaxyPage(folder / "summary.json", figures)
+
 
 def write_report(
     out: Path,
-    template: Path,
+    templates: Path,
     config: Config,
+    *,
     metrics: Sequence[Path],
-    figures: Sequence[Figure],
-    galaxies: Sequence[GalaxyPage],
+    figures: Sequence[Path],
+    galaxies: Sequence[Path],
     comparison: Path | None = None,
 ) -> None:
     """Write the page.
@@ -86,16 +115,16 @@ def write_report(
     ----------
     out : Path
         HTML file.
-    template : Path
-        Jinja template of the page.
+    templates : Path
+        Folder of the Jinja template of the page, ``page.html.j2``, and of the captions.
     config : Config
         The configuration of the run.
     metrics : sequence of Path
         ``metrics.json`` of each model.
-    figures : sequence of Figure
-        Figures of the validation.
-    galaxies : sequence of GalaxyPage
-        The galaxies, in the order of the page.
+    figures : sequence of Path
+        PNG files of prior and validation.
+    galaxies : sequence of Path
+        Folders of the galaxies, in the order of the page: ``summary.json`` and PNG files.
     comparison : Path, optional
         ``comparison.json`` of the models and pPXF on the same mocks.
 
@@ -104,11 +133,13 @@ def write_report(
     ValueError
         If the models were not measured on the same galaxies.
     """
+    caption = Captions(templates)
+    pages = [page_of_galaxy(folder, caption) for folder in galaxies]
     models = [read_json(path) for path in metrics]
-    summaries = [read_json(page.summary) | {"figures": page.figures} for page in galaxies]
+    summaries = [read_json(page.summary) | {"figures": page.figures} for page in pages]
     made = provenance(config, inputs={})
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent), undefined=jinja2.StrictUndefined, autoescape=True
+        loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined, autoescape=True
     )
     environment.filters |= {"number": _number, "percent": _percent}
     products = {f"metrics of {m['model']}": m["provenance"] for m in models}
@@ -116,7 +147,7 @@ def write_report(
     rivals = None if comparison is None else read_json(comparison)
     if rivals is not None:
         products["pPXF beside the models"] = rivals["provenance"]
-    page = environment.get_template(template.name).render(
+    page = environment.get_template("page.html.j2").render(
         made_utc=made["made_utc"],
         commit=made["git_commit"],
         seed=config.seed,
@@ -125,7 +156,7 @@ def write_report(
         cases=_cases(models),
         scalars=_SCALARS,
         quantities={name: quantity.heading for name, quantity in OF_BINS.items()},
-        figures=figures,
+        figures=[Figure(path, caption(caption.kind_of(path), figure=path.stem)) for path in figures],
         rivals=rivals,
         versions=made["versions"] | {"configuration (SHA-256)": made["config_sha256"]},
         inputs=[
@@ -139,7 +170,7 @@ def write_report(
 
 
 def _cases(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of each benchmark: the prior mean once, then the models; the smallest distance is marked."""
+    """Return the rows of each benchmark: the prior mean once, then the models; the smallest distance is marked."""
     sums = {m["model"]: m["benchmarks_sha256"] for m in models}
     if len({tuple(sorted(s.items())) for s in sums.values()}) > 1:
         raise ValueError(
@@ -152,7 +183,7 @@ def _cases(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             {"name": m["model"]} | m["cases"][name]["model"] for m in models if m["kind"] != "prior_mean"
         ]
         best = min(row["w1_dex"] for row in rows)
-        noise = BENCHMARKS[first["benchmark"]].title
+        noise = BENCHMARK_KINDS[first["benchmark"]].title
         bands = "spectrum and bands" if first["bands"] else "spectrum alone"
         cases.append(
             {

@@ -9,16 +9,19 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from sfhnet.config import FiguresConfig
 from sfhnet.core.quantities import SCALARS
 from sfhnet.tools.hdf5 import atomic_write
 
-__all__ = ["COLOURS", "GREY", "drawn", "save", "scatter_panel", "style"]
+__all__ = ["BAD", "COLOURS", "GREY", "drawn", "save", "scatter_panel", "style"]
 
 # Okabe & Ito (2008): distinct for all common forms of colour blindness.
 COLOURS: tuple[str, ...] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#7f7f7f"
+# What must not be overlooked.
+BAD = "#B2182B"
 
 # Titles and units of `sfhnet.core.quantities` are plain text, for files and pages alike.
 _SYMBOLS = {"A_V": "$A_V$", "Msun": "M$_\\odot$", "kpc2": "kpc$^2$"}
@@ -41,24 +44,26 @@ def scatter_panel(name: str) -> tuple[str, Callable[[dict], float]]:
 @contextmanager
 def style(config: FiguresConfig) -> Iterator[None]:
     """Draw within this look; nothing outside the block changes."""
-    settings = {
-        "font.size": config.font_size,
-        "axes.titlesize": config.font_size,
-        "axes.labelsize": config.font_size,
-        "legend.fontsize": 0.9 * config.font_size,
-        "xtick.labelsize": 0.9 * config.font_size,
-        "ytick.labelsize": 0.9 * config.font_size,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.7,
-        "lines.linewidth": 1.3,
-        "legend.frameon": False,
-        "figure.constrained_layout.use": True,
-        "pdf.fonttype": 42,
-        "savefig.dpi": config.dpi,
-        "axes.prop_cycle": mpl.cycler(color=COLOURS),
-    }
-    with mpl.rc_context(settings):
+    # A literal in the call, so that the type checker knows the names of the settings.
+    with mpl.rc_context(
+        {
+            "font.size": config.font_size,
+            "axes.titlesize": config.font_size,
+            "axes.labelsize": config.font_size,
+            "legend.fontsize": 0.9 * config.font_size,
+            "xtick.labelsize": 0.9 * config.font_size,
+            "ytick.labelsize": 0.9 * config.font_size,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.linewidth": 0.7,
+            "lines.linewidth": 1.3,
+            "legend.frameon": False,
+            "figure.constrained_layout.use": True,
+            "pdf.fonttype": 42,
+            "savefig.dpi": config.dpi,
+            "axes.prop_cycle": cycler(color=COLOURS),
+        }
+    ):
         yield
 
 
@@ -71,6 +76,11 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         What to save.
     stem : Path
         Path without suffix.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
     """
     paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):

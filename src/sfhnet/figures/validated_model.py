@@ -22,9 +22,26 @@ class Validation:
     h5: Path
 
     def series(
-        self, benchmark: str, bands: bool, key: Callable[[dict], float], who: str
+        self, benchmark: str, bands: bool, key: Callable[[dict], float], *, who: str
     ) -> tuple[list, list]:
-        """Return S/N and a metric of every case of one benchmark."""
+        """Return S/N and a metric of every case of one benchmark.
+
+        Parameters
+        ----------
+        benchmark : str
+            One of `sfhnet.validation.benchmark_sets.BENCHMARK_KINDS`.
+        bands : bool
+            With or without bands.
+        key : callable
+            Picks a number from metrics.
+        who : str
+            ``model`` or ``prior_mean``.
+
+        Returns
+        -------
+        snr, value : list of float
+            In order of S/N.
+        """
         cases = [
             case
             for case in self.metrics["cases"].values()
@@ -54,11 +71,37 @@ def learners(models: Sequence[Validation]) -> list[Validation]:
 
 
 def nearest_snr(model: Validation, wanted: float) -> float:
-    """Return the S/N of the benchmark ``real`` that is nearest to the wanted one."""
+    """Return the S/N of the benchmark ``real`` that is nearest to the wanted one.
+
+    Parameters
+    ----------
+    model : Validation
+        Stored numbers of a model.
+    wanted : float
+        Median S/N per pixel.
+
+    Returns
+    -------
+    float
+    """
     snr = sorted({case["snr"] for case in model.metrics["cases"].values() if case["benchmark"] == "real"})
     return min(snr, key=lambda value: abs(value - wanted))
 
 
 def main_case(model: Validation, benchmark: str = "real", bands: bool = True) -> str:
-    """Return the name of the case at the S/N nearest 50."""
+    """Return the name of the case at the S/N nearest 50.
+
+    Parameters
+    ----------
+    model : Validation
+        Stored numbers of a model.
+    benchmark : str
+        One of `sfhnet.validation.benchmark_sets.BENCHMARK_KINDS`.
+    bands : bool
+        With or without bands.
+
+    Returns
+    -------
+    str
+    """
     return case_name(benchmark, nearest_snr(model, 50.0), bands)

@@ -6,14 +6,11 @@ import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import h5py
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 
 from sfhnet.config import FiguresConfig
-from sfhnet.core.bands import find_band
-from sfhnet.core.quantities import INTERVALS, LEVELS, SCALARS
+from sfhnet.core.quantities import SCALARS
 from sfhnet.figures.calibration import (
     plot_calibration,
     plot_calibration_strata,
@@ -21,6 +18,7 @@ from sfhnet.figures.calibration import (
     plot_coverage_strata,
 )
 from sfhnet.figures.claims import plot_stress
+from sfhnet.figures.held_out_examples import plot_examples
 from sfhnet.figures.loss_curve import plot_history
 from sfhnet.figures.network_drawing import draw_network
 from sfhnet.figures.style import COLOURS, GREY, drawn, save, scatter_panel, style
@@ -34,7 +32,22 @@ __all__ = ["FIGURES", "draw_validation"]
 
 
 def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the main errors against S/N: both benchmarks, with and without bands, beside the prior mean."""
+    """Draw the main errors against S/N: both benchmarks, with and without bands, beside the prior mean.
+
+    Parameters
+    ----------
+    models : sequence of Validation
+        Stored numbers of the models.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     panels: list[tuple[str, Callable[[dict], float]]] = [
         ("history:\nWasserstein-1 [dex of age]", lambda m: m["w1_dex"]),
         scatter_panel("mw_log_age"),
@@ -48,11 +61,11 @@ def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresCo
         for axis, (title, key) in zip(axes.flat, panels, strict=True):
             for index, model in enumerate(learners(models)):
                 for benchmark, line in (("real", "-"), ("ideal", "--")):
-                    snr, value = model.series(benchmark, True, key, "model")
+                    snr, value = model.series(benchmark, True, key, who="model")
                     axis.plot(snr, value, line, color=colour(index), marker="o", ms=3)
-                snr, value = model.series("real", False, key, "model")
+                snr, value = model.series("real", False, key, who="model")
                 axis.plot(snr, value, ":", color=colour(index), marker="o", ms=3, mfc="white")
-            snr, value = models[0].series("real", True, key, "prior_mean")
+            snr, value = models[0].series("real", True, key, who="prior_mean")
             axis.plot(snr, value, color=GREY, lw=1)
             axis.set(xscale="log", title=title)
             axis.set_xticks(snr, [f"{x:g}" for x in snr])
@@ -76,7 +89,22 @@ def plot_against_snr(models: Sequence[Validation], stem: Path, config: FiguresCo
 
 
 def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw the errors per age range with and without photometry, at the S/N nearest 50."""
+    """Draw the errors per age range with and without photometry, at the S/N nearest 50.
+
+    Parameters
+    ----------
+    models : sequence of Validation
+        Stored numbers of the models.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     panels = [
         ("history:\nWasserstein-1 [dex of age]", "w1_dex"),
         ("mass formed:\nmean |error| / mean mass", "mass_share_relative"),
@@ -124,7 +152,22 @@ def plot_against_age(models: Sequence[Validation], stem: Path, config: FiguresCo
 
 
 def plot_truth(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw recovered against true ages, metallicities, dust and rates, at the S/N nearest 50."""
+    """Draw recovered against true ages, metallicities, dust and rates, at the S/N nearest 50.
+
+    Parameters
+    ----------
+    model : Validation
+        Stored numbers of a model.
+    stem : Path
+        Path of the figure without suffix.
+    config : FiguresConfig
+        Look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
+    """
     case = main_case(model)
     shown = ("mw_log_age", "lw_log_age", "mw_mh", "lw_mh", "a_v", "log_sfr100")
     with style(config), open_h5(model.h5, SCHEMA, SCHEMA_VERSION) as file:
@@ -150,83 +193,6 @@ def plot_truth(model: Validation, stem: Path, config: FiguresConfig) -> list[Pat
         return save(figure, stem)
 
 
-def plot_examples(model: Validation, stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw held-out galaxies: spectrum and bands, true and recovered cumulative history and metallicity."""
-    with style(config), open_h5(model.h5, SCHEMA, SCHEMA_VERSION) as file:
-        group, edges = file["examples"], file["age_edges_myr"][()]
-        n = len(group["flux"])
-        names = [str(name) for name in group.attrs["band_names"]]
-        # The youngest bin starts at zero age: drawn from 3 Myr on the log axis.
-        drawn = np.maximum(edges, 3.0)
-        figure, axes = plt.subplots(
-            n,
-            3,
-            figsize=(config.width_inch, 0.28 * n * config.width_inch),
-            width_ratios=(1.6, 1, 1),
-            squeeze=False,
-        )
-        for row in range(n):
-            _draw_spectrum(axes[row, 0], group, row, names)
-            _draw_cumulative(axes[row, 1], group, row, drawn)
-            _draw_metallicity(axes[row, 2], group, row, drawn)
-        for column, title in enumerate(("spectrum and band fluxes", "cumulative mass", "metallicity")):
-            axes[0, column].set_title(title)
-        axes[-1, 0].set_xlabel("rest wavelength [$\\mathrm{\\AA}$]")
-        for column in (1, 2):
-            axes[-1, column].set_xlabel("look-back time [Myr]")
-        handles = [
-            plt.Line2D([], [], color="k", label="true"),
-            plt.Line2D([], [], color=COLOURS[1], label=f"recovered ({label(model.name)})"),
-            plt.Rectangle((0, 0), 1, 1, color=COLOURS[1], alpha=0.35, lw=0, label="68 %"),
-            plt.Rectangle((0, 0), 1, 1, color=COLOURS[1], alpha=0.15, lw=0, label="95 %"),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4)
-        return save(figure, stem)
-
-
-def _draw_spectrum(axis: Axes, group: h5py.Group, row: int, names: Sequence[str]) -> None:
-    axis.plot(group["wave_aa"][()], group["flux"][row], color=COLOURS[0], lw=0.5, rasterized=True)
-    axis.errorbar(
-        [find_band(name).pivot_aa for name in names],
-        group["band_flux"][row],
-        group["band_sigma"][row],
-        fmt="s",
-        ms=4,
-        color=COLOURS[1],
-        mec="k",
-        mew=0.5,
-    )
-    values = np.concatenate([group["band_flux"][row], np.nanquantile(group["flux"][row], [0.01, 0.995])])
-    axis.set_ylim(0, 1.15 * np.nanmax(values))
-    axis.set_ylabel(r"$f_\lambda\,/\,s$")
-
-
-def _draw_cumulative(axis: Axes, group: h5py.Group, row: int, edges: np.ndarray) -> None:
-    # Drawn as the share formed before each look-back time, so that it grows towards today, as in the paper.
-    truth = 1 - np.concatenate([[0], np.cumsum(group["truth/mass_fraction"][row])])
-    found = 1 - np.concatenate([[0], np.cumsum(group["mass_fraction"][row])])
-    quantiles = 1 - np.concatenate([np.zeros((len(LEVELS), 1)), group["cum_mass_q"][row]], axis=1)
-    for coverage, alpha in ((0.95, 0.15), (0.68, 0.25)):
-        low, high = INTERVALS[coverage]
-        axis.fill_between(edges, quantiles[high], quantiles[low], color=COLOURS[1], alpha=alpha, lw=0)
-    axis.plot(edges, truth, color="k")
-    axis.plot(edges, found, color=COLOURS[1])
-    axis.set(xscale="log", xlim=(edges[-1], edges[0]), ylim=(-0.02, 1.02), ylabel="mass formed before")
-
-
-def _draw_metallicity(axis: Axes, group: h5py.Group, row: int, edges: np.ndarray) -> None:
-    quantiles = group["mh_q"][row]
-    for coverage, alpha in ((0.95, 0.15), (0.68, 0.25)):
-        low, high = INTERVALS[coverage]
-        bounds = [np.append(quantiles[k], quantiles[k][-1]) for k in (low, high)]
-        axis.fill_between(edges, *bounds, step="post", color=COLOURS[1], alpha=alpha, lw=0)
-    truth = group["truth/mh"][row]
-    axis.step(edges, np.append(truth, truth[-1]), where="post", color="k")
-    found = group["mh"][row]
-    axis.step(edges, np.append(found, found[-1]), where="post", color=COLOURS[1])
-    axis.set(xscale="log", xlim=(edges[-1], edges[0]), ylabel="[M/H] [dex]")
-
-
 FIGURES: dict[str, str] = {
     "metrics_snr": "errors against S/N",
     "metrics_age": "errors per age range, with and without photometry",
@@ -246,6 +212,7 @@ def draw_validation(
     metrics: Sequence[Path],
     h5: Sequence[Path],
     model_dirs: Sequence[Path],
+    *,
     out_dir: Path,
     config: FiguresConfig,
     names: Sequence[str] | None = None,
@@ -264,6 +231,11 @@ def draw_validation(
         Look.
     names : sequence of str, optional
         Which of `FIGURES`; all by default.
+
+    Returns
+    -------
+    list of Path
+        A PDF and a PNG a figure.
 
     Raises
     ------
@@ -308,7 +280,7 @@ def draw_validation(
         if "loss" in wanted:
             with (folder / "history.csv").open(newline="") as handle:
                 rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(handle)]
-            paths += plot_history(rows, out_dir / f"loss_{folder.name}", folder.name, config)
+            paths += plot_history(rows, out_dir / f"loss_{folder.name}", folder.name, config=config)
         if "network" in wanted:
             paths += draw_network(folder, out_dir / f"network_{folder.name}", config)
     return paths

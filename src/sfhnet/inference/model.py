@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -239,7 +239,7 @@ class Model:
         bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         mask: np.ndarray | None = None,
         redshift: float | np.ndarray = 0.0,
-        medium: Literal["air", "vacuum"] = "air",
+        medium: str = "air",
         fwhm_aa: float | np.ndarray | None = None,
         dispersion_kms: float | np.ndarray | None = None,
         mask_sky: bool = True,

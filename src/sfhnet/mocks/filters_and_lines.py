@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyprospect.bands.curve import Filter, read_curve
 from pyprospect.gas.line_grids import LineGrid
+from pyprospect.gas.ratios import LineRatios
 from sfhnet.core.bands import find_band
 
 
@@ -42,7 +43,7 @@ def load_bands(folder: str | Path, names: Iterable[str]) -> dict[str, Filter]:
     return bands
 
 
-def load_lines(path: str | Path, low_aa: float, high_aa: float) -> LineGrid:
+def load_lines(path: str | Path, low_aa: float, high_aa: float) -> LineRatios:
     """Read the HII-region line ratios of MAPPINGS 5.1 between two wavelengths in Angstrom.
 
     Parameters
@@ -53,7 +54,7 @@ def load_lines(path: str | Path, low_aa: float, high_aa: float) -> LineGrid:
 
     Returns
     -------
-    LineGrid
+    LineRatios
 
     Raises
     ------
@@ -65,4 +66,5 @@ def load_lines(path: str | Path, low_aa: float, high_aa: float) -> LineGrid:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; fetch the source mappings51")
-    return LineGrid.mappings51(path).select(low_aa, high_aa)
+    grid = LineGrid.mappings51(path).select(low_aa, high_aa)
+    return LineRatios(grid.names, grid.wave_aa, grid.z, grid.log_u, grid.ratio)

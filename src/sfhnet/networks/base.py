@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -108,7 +107,7 @@ class Network(nn.Module, ABC):
         return None
 
     @torch.no_grad()
-    def answer(self, batch: Batch) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
+    def answer(self, batch: Batch) -> dict[str, Any]:
         """Return point estimates and quantiles as numpy arrays, fields of `sfhnet.core.posterior.Posterior`."""
         out = self(batch)
         cum_q = out["cum_q"]

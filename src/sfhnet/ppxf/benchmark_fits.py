@@ -14,15 +14,15 @@ from sfhnet.config import Config
 from sfhnet.core.posterior import point_posterior
 from sfhnet.core.quantities import SCALARS
 from sfhnet.mocks.calibration_errors import zero_point_rms
-from sfhnet.ppxf.fit import RECOMMENDED, FitSettings, Spectrum, fit_spectrum, scheme_name
+from sfhnet.ppxf.fit import RECOMMENDED, FitSettings, PpxfSpectrum, fit_spectrum, scheme_name
 from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import Templates
 from sfhnet.tools.hdf5 import create_h5, open_h5, put, read_json, write_json
 from sfhnet.tools.progress import track
-from sfhnet.validation.benchmark_sets import BENCHMARKS, Case
+from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS, Case
 from sfhnet.validation.metrics import point_metrics
 
-__all__ = ["BEST", "Answers", "fit_chunk", "measured_rows", "tune", "tuning_rows"]
+__all__ = ["BEST", "PpxfAnswers", "fit_chunk", "measured_rows", "tune", "tuning_rows"]
 
 _log = logging.getLogger("sfhnet.ppxf")
 
@@ -45,7 +45,7 @@ _OF_FIT = {
 
 
 @dataclass(frozen=True)
-class Answers:
+class PpxfAnswers:
     """Answers to some mocks at one regularisation.
 
     Attributes
@@ -57,7 +57,7 @@ class Answers:
     scalars : dict of ndarray (n,)
         Those of `sfhnet.core.quantities.SCALARS`.
     of_fit : dict of ndarray (n,)
-        ``regul``, ``rise``, ``chi2``, kinematics and seconds, see `sfhnet.ppxf.fit.Fit`.
+        ``regul``, ``rise``, ``chi2``, kinematics and seconds, see `sfhnet.ppxf.fit.PpxfFit`.
     """
 
     row: np.ndarray
@@ -72,22 +72,48 @@ class Answers:
         return np.isfinite(self.mass_fraction).all(axis=1)
 
     @classmethod
-    def cat(cls, parts: Sequence[Answers]) -> Answers:
+    def cat(cls, parts: Sequence[PpxfAnswers]) -> PpxfAnswers:
         """Join chunks."""
         return cls(
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("row", "mass_fraction", "mh")),
+            row=np.concatenate([p.row for p in parts]),
+            mass_fraction=np.concatenate([p.mass_fraction for p in parts]),
+            mh=np.concatenate([p.mh for p in parts]),
             scalars={k: np.concatenate([p.scalars[k] for p in parts]) for k in parts[0].scalars},
             of_fit={k: np.concatenate([p.of_fit[k] for p in parts]) for k in parts[0].of_fit},
         )
 
 
 def measured_rows(n: int, config: Config) -> np.ndarray:
-    """Return which of `n` mocks are measured: evenly spread, because neighbours share a kind of noise."""
+    """Return which of `n` mocks are measured: evenly spread, because neighbours share a kind of noise.
+
+    Parameters
+    ----------
+    n : int
+        Mocks of the benchmark set.
+    config : Config
+        Shares of the section ``ppxf``.
+
+    Returns
+    -------
+    ndarray of int (n_measured,)
+    """
     return _spread(n, config.ppxf.shares(n)[0])
 
 
 def tuning_rows(n: int, config: Config) -> np.ndarray:
-    """Return which of `n` mocks choose the regularisation: spread too, and none of the measured ones."""
+    """Return which of `n` mocks choose the regularisation: spread too, and none of the measured ones.
+
+    Parameters
+    ----------
+    n : int
+        Mocks of the benchmark set.
+    config : Config
+        Shares of the section ``ppxf``.
+
+    Returns
+    -------
+    ndarray of int (n_tuning,)
+    """
     rest = np.setdiff1d(np.arange(n), measured_rows(n, config))
     return rest[_spread(len(rest), config.ppxf.shares(n)[1])]
 
@@ -96,10 +122,26 @@ def _spread(n: int, wanted: int) -> np.ndarray:
     return (np.arange(wanted) * n) // wanted
 
 
-def settings_for(case: Case, config: Config, reguls: Sequence[float], recommended: bool) -> FitSettings:
-    """Say how a benchmark is fitted: known kinematics and exact calibration are not fitted."""
-    off = set(BENCHMARKS[case.benchmark].off) | set(config.noise.off)
-    exact = "calibration" in off and not BENCHMARKS[case.benchmark].ripple
+def settings_for(case: Case, config: Config, reguls: Sequence[float], *, recommended: bool) -> FitSettings:
+    """Return how a benchmark is fitted: known kinematics and exact calibration are not fitted.
+
+    Parameters
+    ----------
+    case : Case
+        Which benchmark.
+    config : Config
+        Sections ``noise`` and ``ppxf``.
+    reguls : sequence of float
+        Fixed regularisations.
+    recommended : bool
+        Also find the value that pPXF's manual recommends.
+
+    Returns
+    -------
+    FitSettings
+    """
+    off = set(BENCHMARK_KINDS[case.kind].off) | set(config.noise.off)
+    exact = "calibration" in off and not BENCHMARK_KINDS[case.kind].ripple
     return FitSettings(
         known_kinematics="kinematics" in off,
         mdegree=0 if exact else config.ppxf.multiplicative_degree,
@@ -109,9 +151,28 @@ def settings_for(case: Case, config: Config, reguls: Sequence[float], recommende
 
 
 def fit_rows(
-    case: Case, rows: np.ndarray, templates: Templates, settings: FitSettings, config: Config
-) -> dict[str, Answers]:
-    """Fit some mocks of a case; one that fails is logged and has NaN, the others go on."""
+    case: Case, rows: np.ndarray, templates: Templates, *, settings: FitSettings, config: Config
+) -> dict[str, PpxfAnswers]:
+    """Fit some mocks of a case; one that fails is logged and has NaN, the others go on.
+
+    Parameters
+    ----------
+    case : Case
+        Benchmark set.
+    rows : ndarray of int (n,)
+        Places of the mocks in it.
+    templates : Templates
+        With photometry if the case has bands.
+    settings : FitSettings
+        From `settings_for`.
+    config : Config
+        Age bins, zero points.
+
+    Returns
+    -------
+    dict of PpxfAnswers
+        By name of the scheme.
+    """
     histories = Histories(templates.library, np.asarray(config.age_bins_myr))
     names = [scheme_name(value) for value in settings.reguls]
     names += [RECOMMENDED] if settings.recommended else []
@@ -126,7 +187,9 @@ def fit_rows(
             flux = batch.band_flux[row].numpy().astype(float)
             sigma = np.hypot(batch.band_sigma[row].numpy(), floor * flux)
             bands = {"band_flux": flux, "band_sigma": sigma, "band_mask": batch.band_mask[row].numpy()}
-        one = Spectrum(batch.flux[row].numpy(), batch.sigma[row].numpy(), batch.mask[row].numpy(), **bands)
+        one = PpxfSpectrum(
+            batch.flux[row].numpy(), batch.sigma[row].numpy(), batch.mask[row].numpy(), **bands
+        )
         try:
             fits = fit_spectrum(one, templates, settings)
             answers = {
@@ -145,8 +208,8 @@ def fit_rows(
     return {name: _stack(np.asarray(rows), pairs) for name, pairs in found.items()}
 
 
-def _stack(rows: np.ndarray, pairs: list[tuple[dict, dict]]) -> Answers:
-    return Answers(
+def _stack(rows: np.ndarray, pairs: list[tuple[dict, dict]]) -> PpxfAnswers:
+    return PpxfAnswers(
         row=rows,
         mass_fraction=np.array([history["mass_fraction"] for history, _ in pairs]),
         mh=np.array([history["mh"] for history, _ in pairs]),
@@ -157,11 +220,25 @@ def _stack(rows: np.ndarray, pairs: list[tuple[dict, dict]]) -> Answers:
 
 def _zero_point_error(case: Case, config: Config) -> float:
     # The errors of the bands do not hold those of zero points, which the networks learn; pPXF is told.
-    return float(np.hypot(*zero_point_rms(config.noise, BENCHMARKS[case.benchmark].off)))
+    return float(np.hypot(*zero_point_rms(config.noise, BENCHMARK_KINDS[case.kind].off)))
 
 
-def measure(answers: Answers, case: Case, config: Config) -> dict[str, Any]:
-    """Return `sfhnet.validation.metrics.point_metrics` of the answers that there are."""
+def measure(answers: PpxfAnswers, case: Case, config: Config) -> dict[str, Any]:
+    """Return `sfhnet.validation.metrics.point_metrics` of the answers that there are.
+
+    Parameters
+    ----------
+    answers : PpxfAnswers
+        Answers at one regularisation.
+    case : Case
+        Holds the truth.
+    config : Config
+        Age bins.
+
+    Returns
+    -------
+    dict
+    """
     keep = answers.found
     posterior = point_posterior(
         np.asarray(config.age_bins_myr),
@@ -169,12 +246,12 @@ def measure(answers: Answers, case: Case, config: Config) -> dict[str, Any]:
         answers.mh[keep],
         scalars={name: value[keep] for name, value in answers.scalars.items()},
     )
-    truth = {name: value[answers.row[keep]] for name, value in case.set.truth.items()}
+    truth = {name: value[answers.row[keep]] for name, value in case.benchmark.truth.items()}
     return point_metrics(posterior, truth)
 
 
 def tune(
-    case: Case, templates: Templates, config: Config, out: Path, provenance: Mapping[str, Any]
+    case: Case, templates: Templates, config: Config, *, out: Path, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Find the fixed regularisation with the smallest error of the cumulative history on the tuning mocks.
 
@@ -197,7 +274,13 @@ def tune(
         What the JSON holds: ``best``, and the metrics of every value.
     """
     rows = tuning_rows(len(case.batch), config)
-    answers = fit_rows(case, rows, templates, settings_for(case, config, config.ppxf.regul, False), config)
+    answers = fit_rows(
+        case,
+        rows,
+        templates,
+        settings=settings_for(case, config, config.ppxf.regul, recommended=False),
+        config=config,
+    )
     tried = {}
     for value in config.ppxf.regul:
         metrics = measure(answers[scheme_name(value)], case, config)
@@ -209,7 +292,7 @@ def tune(
         "best": best,
         "tried": tried,
         "rows": rows,
-        "benchmark_sha256": case.set.sha256,
+        "benchmark_sha256": case.benchmark.sha256,
         "provenance": dict(provenance),
     }
     write_json(out, result)
@@ -220,6 +303,7 @@ def fit_chunk(
     case: Case,
     chunk: int,
     tuning: Path,
+    *,
     templates: Templates,
     config: Config,
     out: Path,
@@ -244,14 +328,16 @@ def fit_chunk(
     """
     best = float(read_json(tuning)["best"])
     rows = measured_rows(len(case.batch), config)[chunk * config.ppxf.chunk : (chunk + 1) * config.ppxf.chunk]
-    answers = fit_rows(case, rows, templates, settings_for(case, config, (best,), True), config)
+    answers = fit_rows(
+        case, rows, templates, settings=settings_for(case, config, (best,), recommended=True), config=config
+    )
     with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance=provenance) as file:
-        file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.set.sha256
+        file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.benchmark.sha256
         for name, key in ((BEST, scheme_name(best)), (RECOMMENDED, RECOMMENDED)):
             _put(file.create_group(name), answers[key])
 
 
-def _put(group: Any, answers: Answers) -> None:
+def _put(group: Any, answers: PpxfAnswers) -> None:
     put(group, "row", answers.row, unit="", axes="galaxy")
     put(group, "mass_fraction", answers.mass_fraction, unit="", axes="galaxy, age")
     put(group, "mh", answers.mh, unit="dex", axes="galaxy, age")
@@ -261,12 +347,12 @@ def _put(group: Any, answers: Answers) -> None:
         put(group, f"fit/{name}", value, unit=_OF_FIT[name], axes="galaxy")
 
 
-def read_chunks(paths: Sequence[Path]) -> tuple[str, dict[str, Answers]]:
+def read_chunks(paths: Sequence[Path]) -> tuple[str, dict[str, PpxfAnswers]]:
     """Read the chunks of one case.
 
     Returns
     -------
-    sha256, answers : str, dict of Answers
+    sha256, answers : str, dict of PpxfAnswers
         Checksum of the benchmark set; answers by scheme.
 
     Raises
@@ -275,15 +361,17 @@ def read_chunks(paths: Sequence[Path]) -> tuple[str, dict[str, Answers]]:
         If they belong to different benchmark sets.
     """
     sums: set[str] = set()
-    parts: dict[str, list[Answers]] = {BEST: [], RECOMMENDED: []}
+    parts: dict[str, list[PpxfAnswers]] = {BEST: [], RECOMMENDED: []}
     for path in paths:
         with open_h5(path, SCHEMA, SCHEMA_VERSION) as file:
             sums.add(file.attrs["benchmark_sha256"])
             for scheme, found in parts.items():
                 group = file[scheme]
                 found.append(
-                    Answers(
-                        *(group[name][()] for name in ("row", "mass_fraction", "mh")),
+                    PpxfAnswers(
+                        row=group["row"][()],
+                        mass_fraction=group["mass_fraction"][()],
+                        mh=group["mh"][()],
                         scalars={name: group[f"scalars/{name}"][()] for name in SCALARS},
                         of_fit={name: group[f"fit/{name}"][()] for name in _OF_FIT},
                     )
@@ -292,4 +380,4 @@ def read_chunks(paths: Sequence[Path]) -> tuple[str, dict[str, Answers]]:
         raise ValueError(
             f"{paths[0].parent} holds chunks of {len(sums)} benchmark sets; delete it and run again"
         )
-    return sums.pop(), {scheme: Answers.cat(found) for scheme, found in parts.items()}
+    return sums.pop(), {scheme: PpxfAnswers.cat(found) for scheme, found in parts.items()}

@@ -13,7 +13,7 @@ import numpy as np
 
 from sfhnet.core.posterior import Posterior, point_posterior
 from sfhnet.core.quantities import SCALARS
-from sfhnet.ppxf.benchmark_fits import BEST, Answers, read_chunks
+from sfhnet.ppxf.benchmark_fits import BEST, PpxfAnswers, read_chunks
 from sfhnet.tools.hdf5 import open_h5, read_json, write_json, write_text
 from sfhnet.validation.metrics import AGE_RANGES_MYR, point_metrics, value_at
 from sfhnet.validation.validate import SCHEMA as VALIDATION
@@ -49,6 +49,7 @@ def compare(
     chunks: Mapping[str, Sequence[Path]],
     tunings: Mapping[str, Path],
     metrics: Sequence[Path],
+    *,
     numbers: Sequence[Path],
     out_json: Path,
     out_csv: Path,
@@ -143,7 +144,7 @@ def _estimate(group: h5py.Group, edges_myr: np.ndarray, rows: np.ndarray) -> Pos
 
 
 def _ppxf(
-    answers: Answers, keep: np.ndarray, truth: Mapping[str, np.ndarray], numbers: Path
+    answers: PpxfAnswers, keep: np.ndarray, truth: Mapping[str, np.ndarray], numbers: Path
 ) -> dict[str, Any]:
     with open_h5(numbers, VALIDATION, VALIDATION_VERSION) as file:
         edges_myr = file["age_edges_myr"][()]

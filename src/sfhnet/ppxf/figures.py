@@ -15,7 +15,7 @@ from sfhnet.config import FiguresConfig
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.quantities import SCALARS
 from sfhnet.core.spectra import Spectra
-from sfhnet.figures.galaxy_page import draw_map
+from sfhnet.figures.galaxy_maps import draw_map
 from sfhnet.figures.style import COLOURS, GREY, drawn, save, scatter_panel, style
 from sfhnet.validation.metrics import AGE_RANGES_MYR
 
@@ -59,6 +59,11 @@ def plot_comparison(comparison: Mapping[str, Any], stem: Path, config: FiguresCo
         Path without suffix.
     config : FiguresConfig
         Size and look.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG.
     """
     cases = comparison["cases"]
     names = list(dict.fromkeys(name for case in cases.values() for name in case["models"]))
@@ -142,6 +147,7 @@ def galaxy_page(
     spectra: Spectra,
     posterior: Posterior,
     other: Posterior,
+    *,
     fit: Mapping[str, np.ndarray],
     comparison: Mapping[str, Any],
 ) -> Figure:
@@ -157,6 +163,10 @@ def galaxy_page(
         ``bestfit`` (n, n_wave) in units of the normalising flux.
     comparison : mapping
         One scheme of `sfhnet.ppxf.galaxy_fits.compare_galaxy`.
+
+    Returns
+    -------
+    Figure
     """
     if spectra.bin_map.size > 1:
         return _map_page(spectra, posterior, other, comparison)
@@ -172,11 +182,13 @@ def _map_page(
         mine, theirs = posterior.scalars[name], other.scalars[name]
         both = np.concatenate([mine[np.isfinite(mine)], theirs[np.isfinite(theirs)]])
         limits = tuple(np.percentile(both, [2, 98])) if both.size else (0.0, 1.0)
-        draw_map(row[0], spectra, mine, f"network: {title}", colours, limits)
-        draw_map(row[1], spectra, theirs, f"pPXF: {title}", colours, limits)
+        draw_map(row[0], spectra, mine, title=f"network: {title}", colours=colours, limits=limits)
+        draw_map(row[1], spectra, theirs, title=f"pPXF: {title}", colours=colours, limits=limits)
         numbers = comparison["quantities"].get(name)
         said = f"\nmedian {numbers['difference']:+.2f} ± {numbers['scatter']:.2f}" if numbers else ""
-        draw_map(row[2], spectra, mine - theirs, f"network - pPXF{said}", "RdBu_r", symmetric=True)
+        draw_map(
+            row[2], spectra, mine - theirs, title=f"network - pPXF{said}", colours="RdBu_r", symmetric=True
+        )
     figure.suptitle(f"{spectra.galaxy}: {comparison['n']} bins, {_chi2(comparison)}")
     return figure
 

@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 
 from pyprospect.constants import DUST_PIVOT_AA
+from sfhnet.ppxf.problem import FitSettings, Problem, attenuation, birth_clouds, import_ppxf
 from sfhnet.ppxf.templates import Templates
 
-__all__ = ["RECOMMENDED", "Fit", "FitSettings", "Spectrum", "fit_spectrum", "import_ppxf", "scheme_name"]
+__all__ = [
+    "RECOMMENDED",
+    "FitSettings",
+    "PpxfFit",
+    "PpxfSpectrum",
+    "fit_spectrum",
+    "import_ppxf",
+    "scheme_name",
+]
 
 # Name of the scheme of pPXF's manual: the most regularisation that raises chi2 by no more than sqrt(2 N).
 RECOMMENDED = "recommended"
@@ -20,20 +29,9 @@ RECOMMENDED = "recommended"
 # Where that is looked for, and how near (in sqrt(2 N)) the search has to come.
 _REGUL_RANGE, _REGUL_START, _REGUL_STEPS, _REGUL_NEAR = (0.1, 1e4), 60.0, 6, 0.15
 
-# pPXF's two-parameter curve for stars (Calzetti+00, Kriek & Conroy 13, Cappellari 23): A_V and slope, bounds of its
-# examples. Beside it, birth clouds around the youngest stars (Charlot & Fall 00), with the usual slope.
-_STARS_START, _STARS_BOUNDS = (0.3, -0.1), ((0.0, 4.0), (-1.0, 0.4))
-_BIRTH_START, _BIRTH_BOUNDS, _BIRTH_SLOPE = 0.5, (0.0, 1.0), -0.9
-
-# Kinematics and attenuation are fitted with every so many ages and metallicities, the histories with all.
-_KINEMATIC_AGES, _DUST_AGES, _COARSE_Z = 5, 3, 2
-_KINEMATIC_DEGREE = 8
-# Velocity and dispersion of stars and of gas (km/s, those of the templates not included); faint gas has to stay near.
-_STARS_KMS, _GAS_KMS = ((-400.0, 400.0), (20.0, 400.0)), ((-200.0, 200.0), (60.0, 250.0))
-
 
 @dataclass(frozen=True)
-class Spectrum:
+class PpxfSpectrum:
     """One spectrum on the training grid: flux, sigma, mask (n_linear,); bands (n_band,) or None."""
 
     flux: np.ndarray
@@ -45,29 +43,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
-class FitSettings:
-    """How to fit.
-
-    Attributes
-    ----------
-    known_kinematics : bool
-        Velocity and dispersion are those of the training spectra; otherwise they are fitted.
-    mdegree : int
-        Degree of the multiplicative polynomial on the spectrum, beside the attenuation; 0 is none.
-    reguls : tuple of float
-        Fixed values of pPXF's ``regul``.
-    recommended : bool
-        Also find the value that its manual recommends.
-    """
-
-    known_kinematics: bool
-    mdegree: int
-    reguls: tuple[float, ...]
-    recommended: bool = True
-
-
-@dataclass(frozen=True)
-class Fit:
+class PpxfFit:
     """Result at one regularisation.
 
     Attributes
@@ -102,26 +78,8 @@ class Fit:
     wall_s: float
 
 
-def import_ppxf() -> Any:
-    """Give the class `ppxf`.
-
-    Raises
-    ------
-    ImportError
-        If pPXF is not installed; says how to get it.
-    """
-    try:
-        from ppxf.ppxf import ppxf
-    except ImportError as error:
-        raise ImportError(
-            "pPXF is not installed; its licence (no commercial use) keeps it out of the requirements. If you may use it: "
-            "pip install 'ppxf>=9.4,<10' into this environment. Nothing but the comparison needs it"
-        ) from error
-    return ppxf
-
-
 def scheme_name(regul: float | None) -> str:
-    """Name a regularisation: ``regul_10``, or that of the recommended one for None."""
+    """Return the name of a regularisation: ``regul_10``, or that of the recommended one for None."""
     return RECOMMENDED if regul is None else f"regul_{regul:g}"
 
 
@@ -135,116 +93,7 @@ class _Clock:
         return np.array([time.process_time() - self._cpu, time.perf_counter() - self._wall])
 
 
-def _birth_clouds(wave_aa: np.ndarray, tau: float) -> np.ndarray:
-    return np.exp(-tau * (wave_aa / DUST_PIVOT_AA) ** _BIRTH_SLOPE)
-
-
-def _attenuation(wave_aa: np.ndarray, a_v: float, slope: float) -> np.ndarray:
-    from ppxf.ppxf import attenuation
-
-    return attenuation(wave_aa, a_v, slope)
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """A spectrum on pPXF's grid with everything that all its fits share."""
-
-    ppxf: Any
-    templates: Templates
-    settings: FitSettings
-    flux: np.ndarray
-    sigma: np.ndarray
-    good: np.ndarray
-    phot: dict[str, np.ndarray] | None
-
-    def _call(
-        self, ages: int, metals: int, kinematics: list[list[float]], scale: float = 1.0, **options: Any
-    ) -> Any:
-        """Run pPXF with every `ages`-th age and `metals`-th metallicity."""
-        t = self.templates
-        stars = np.arange(t.n_star).reshape(t.n_age, t.n_z)[::ages, (metals - 1) % t.n_z :: metals]
-        chosen = np.append(stars.ravel(), np.arange(t.n_star, t.spectra.shape[1]))
-        is_star = chosen < t.n_star
-        young = is_star & np.repeat([*t.young, False], [t.n_z] * t.n_age + [len(t.gas_names)])[chosen]
-        phot = None
-        if self.phot is not None and options.get("degree", -1) < 0:
-            phot = {
-                "galaxy": self.phot["flux"],
-                "noise": self.phot["sigma"] * scale,
-                "templates": self.phot["templates"][:, chosen],
-                "lam": self.phot["wave"][:, chosen],
-            }
-        dust = options.pop("dust", None)
-        if dust is not None:
-            stellar, clouds, shape = dust
-
-            def curve(wave_aa: np.ndarray, a_v: float, slope: float) -> np.ndarray:
-                # A polynomial found before belongs to the spectrum alone; bands come as a matrix.
-                through = _attenuation(wave_aa, a_v, slope)
-                if shape is None or wave_aa.ndim > 1:
-                    return through
-                return through * np.interp(wave_aa, t.wave_aa, shape)
-
-            dust = [
-                {"start": list(stellar), "bounds": _STARS_BOUNDS, "component": is_star, "func": curve},
-                {"start": [clouds], "bounds": [_BIRTH_BOUNDS], "component": young, "func": _birth_clouds},
-            ]
-        with np.errstate(
-            invalid="ignore", divide="ignore"
-        ):  # capfit divides by a gain of zero at the optimum
-            return self.ppxf(
-                t.spectra[:, chosen],
-                self.flux,
-                self.sigma * scale,
-                t.velscale_kms,
-                kinematics,
-                mask=self.good,
-                lam=t.wave_aa,
-                lam_temp=t.template_aa,
-                component=np.where(is_star, 0, 1),
-                gas_component=~is_star,
-                reg_dim=stars.shape,
-                dust=dust,
-                phot=phot,
-                linear_method="nnls",  # scipy's; same answer as pPXF's own solver at a fifth of its time
-                quiet=True,
-                **options,
-            )
-
-    def kinematics(self) -> list[list[float]]:
-        """Fit velocity and dispersion of stars and of gas."""
-        start = [[0.0, self.templates.dispersion_kms]] * 2
-        if self.settings.known_kinematics:
-            return start
-        bounds = [list(_STARS_KMS), list(_GAS_KMS)]
-        found = self._call(
-            _KINEMATIC_AGES, _COARSE_Z, start, bounds=bounds, moments=[2, 2], degree=_KINEMATIC_DEGREE
-        )
-        return [[float(value) for value in sol[:2]] for sol in found.sol]
-
-    def attenuation(self, kinematics: list[list[float]]) -> tuple[list[float], float, np.ndarray | None]:
-        """Fit the dust, and the polynomial if there is one."""
-        mdegree = self.settings.mdegree
-        found = self._call(
-            _DUST_AGES,
-            _COARSE_Z,
-            kinematics,
-            moments=[-2, -2],
-            degree=-1,
-            mdegree=mdegree,
-            dust=(_STARS_START, _BIRTH_START, None),
-        )
-        stars, birth = (entry["sol"] for entry in found.dust)
-        return list(map(float, stars)), float(birth[0]), found.mpoly if mdegree > 0 else None
-
-    def populations(self, kinematics: list[list[float]], dust: Any, regul: float, scale: float) -> Any:
-        """Fit the weights of all populations, a linear problem."""
-        return self._call(
-            1, 1, kinematics, scale, moments=[-2, -2], degree=-1, dust=dust, regul=regul, linear=True
-        )
-
-
-def fit_spectrum(spectrum: Spectrum, templates: Templates, settings: FitSettings) -> dict[str, Fit]:
+def fit_spectrum(spectrum: PpxfSpectrum, templates: Templates, settings: FitSettings) -> dict[str, PpxfFit]:
     """Fit one spectrum at every regularisation that is asked for.
 
     Kinematics first (additive polynomial), then the attenuation, both with a coarser grid of populations; then the
@@ -262,7 +111,7 @@ def fit_spectrum(spectrum: Spectrum, templates: Templates, settings: FitSettings
 
     Returns
     -------
-    dict of Fit
+    dict of PpxfFit
         By name of the scheme, see `scheme_name`.
 
     Raises
@@ -276,19 +125,19 @@ def fit_spectrum(spectrum: Spectrum, templates: Templates, settings: FitSettings
     flux, sigma, good = templates.rebin(spectrum.flux, spectrum.sigma, spectrum.mask)
     if not good.any():
         raise ValueError("no good pixel is left on the grid of pPXF")
-    problem = _Problem(import_ppxf(), templates, settings, flux, sigma, good, _bands(spectrum, templates))
+    problem = Problem(import_ppxf(), templates, settings, flux, sigma, good, _bands(spectrum, templates))
     kinematics = problem.kinematics()
     dust = problem.attenuation(kinematics)
-    free = problem.populations(kinematics, dust, 0.0, 1.0)
+    free = problem.populations(kinematics, dust, regul=0.0, scale=1.0)
     scale = float(np.sqrt(free.chi2))
     before = clock()
     n = good.sum() + (0 if problem.phot is None else len(problem.phot["flux"]))
 
     def solve(regul: float) -> tuple[Any, float]:
-        found = problem.populations(kinematics, dust, regul, scale)
+        found = problem.populations(kinematics, dust, regul=regul, scale=scale)
         return found, float((found.chi2 - 1.0) * n / np.sqrt(2 * n))
 
-    def package(found: Any, regul: float, rise: float, spent: np.ndarray) -> Fit:
+    def package(found: Any, regul: float, rise: float, spent: np.ndarray) -> PpxfFit:
         return _result(found, templates, spectrum, dust, kinematics[0], regul, rise, before + spent)
 
     fits = {}
@@ -303,15 +152,16 @@ def fit_spectrum(spectrum: Spectrum, templates: Templates, settings: FitSettings
     return fits
 
 
-def _bands(spectrum: Spectrum, templates: Templates) -> dict[str, np.ndarray] | None:
-    if spectrum.band_flux is None or not spectrum.band_mask.any():
+def _bands(spectrum: PpxfSpectrum, templates: Templates) -> dict[str, np.ndarray] | None:
+    flux, sigma, keep = spectrum.band_flux, spectrum.band_sigma, spectrum.band_mask
+    if flux is None or sigma is None or keep is None or not keep.any():
         return None
-    keep = spectrum.band_mask
+    photometry = templates.of_bands()
     return {
-        "flux": spectrum.band_flux[keep].astype(float),
-        "sigma": spectrum.band_sigma[keep].astype(float),
-        "templates": templates.photometry.flux[keep],
-        "wave": templates.photometry.wave_aa[keep],
+        "flux": flux[keep].astype(float),
+        "sigma": sigma[keep].astype(float),
+        "templates": photometry.flux[keep],
+        "wave": photometry.wave_aa[keep],
     }
 
 
@@ -338,20 +188,20 @@ def _recommended(solve: Callable[[float], tuple[Any, float]], free: Any) -> tupl
 def _result(
     found: Any,
     templates: Templates,
-    spectrum: Spectrum,
+    spectrum: PpxfSpectrum,
     dust: tuple[Sequence[float], float, Any],
     stars: list[float],
     regul: float,
     rise: float,
     spent: np.ndarray,
-) -> Fit:
+) -> PpxfFit:
     (a_v, slope), birth, _ = dust
     pivot = np.array([DUST_PIVOT_AA])
-    through = float(_attenuation(pivot, a_v, slope)[0])
-    clouds = float(_birth_clouds(pivot, birth)[0])
+    through = float(attenuation(pivot, a_v, slope)[0])
+    clouds = float(birth_clouds(pivot, birth)[0])
     bestfit = np.interp(templates.linear_aa, templates.wave_aa, found.bestfit[: templates.wave_aa.size])
     residual = (spectrum.flux - bestfit)[spectrum.mask] / spectrum.sigma[spectrum.mask]
-    return Fit(
+    return PpxfFit(
         regul=regul,
         mass_msun=templates.masses(found.weights),
         transmission_v=np.where(templates.young, through * clouds, through),

@@ -14,7 +14,7 @@ from sfhnet.core.batch import Batch
 from sfhnet.core.posterior import Posterior, point_posterior
 from sfhnet.core.quantities import QUANTITIES, SCALARS
 from sfhnet.core.spectra import Spectra
-from sfhnet.ppxf.fit import RECOMMENDED, Fit, FitSettings, Spectrum, fit_spectrum, scheme_name
+from sfhnet.ppxf.fit import RECOMMENDED, FitSettings, PpxfFit, PpxfSpectrum, fit_spectrum, scheme_name
 from sfhnet.ppxf.histories import Histories
 from sfhnet.ppxf.templates import Templates
 from sfhnet.predictive_check.result import Predictive
@@ -37,6 +37,7 @@ def fit_galaxy(
     spectra: Spectra,
     templates: Templates,
     config: PpxfConfig,
+    *,
     age_edges_myr: np.ndarray,
     out: Path,
     provenance: Mapping[str, Any],
@@ -60,7 +61,7 @@ def fit_galaxy(
     provenance : mapping
         Stored in it.
     """
-    batch = Batch.from_spectra(spectra, templates.photometry.names)
+    batch = Batch.from_spectra(spectra, templates.of_bands().names)
     usable = batch.usable.numpy()
     settings = FitSettings(False, config.multiplicative_degree, (config.galaxy_regul,), True)
     schemes = {"fixed": scheme_name(config.galaxy_regul), RECOMMENDED: RECOMMENDED}
@@ -110,8 +111,8 @@ def _write(
 
 def _fit(
     batch: Batch, row: int, templates: Templates, settings: FitSettings, galaxy: str
-) -> dict[str, Fit] | None:
-    one = Spectrum(
+) -> dict[str, PpxfFit] | None:
+    one = PpxfSpectrum(
         *(getattr(batch, name)[row].numpy() for name in ("flux", "sigma", "mask")),
         *(getattr(batch, f"band_{name}")[row].numpy() for name in ("flux", "sigma", "mask")),
     )
@@ -123,7 +124,22 @@ def _fit(
 
 
 def read_galaxy(path: Path, scheme: str) -> tuple[Posterior, dict[str, np.ndarray]]:
-    """Read what `fit_galaxy` wrote, as point estimates and as numbers of the fit (``bestfit``, ``chi2`` ...)."""
+    """Read what `fit_galaxy` wrote, as point estimates and as numbers of the fit.
+
+    Parameters
+    ----------
+    path : Path
+        HDF5 file.
+    scheme : str
+        ``fixed`` or ``recommended``.
+
+    Returns
+    -------
+    posterior : Posterior
+        Point estimates.
+    fit : dict of ndarray
+        ``bestfit`` (n, n_wave), and of each bin ``chi2``, ``regul`` ... (n,).
+    """
     with open_h5(path, SCHEMA, SCHEMA_VERSION) as file:
         group = file[scheme]
         posterior = point_posterior(
@@ -139,6 +155,7 @@ def compare_galaxy(
     spectra: Spectra,
     posterior: Posterior,
     predictive: Predictive,
+    *,
     ppxf: Path,
     out: Path,
     provenance: Mapping[str, Any],
@@ -159,6 +176,11 @@ def compare_galaxy(
         network's own errors that is.
     provenance : mapping
         Stored in it.
+
+    Returns
+    -------
+    dict
+        What the JSON holds.
 
     Raises
     ------
@@ -204,11 +226,11 @@ def _difference(posterior: Posterior, other: Posterior, name: str, rows: np.ndar
     difference = mine - theirs
     spread = np.quantile(difference, [0.16, 0.84])
     return {
-        "network": _median(mine),
-        "ppxf": _median(theirs),
-        "difference": _median(difference),
+        "network": float(np.median(mine)),
+        "ppxf": float(np.median(theirs)),
+        "difference": float(np.median(difference)),
         "scatter": float(0.5 * (spread[1] - spread[0])),
-        "difference_in_sigma": _median(difference / error),
+        "difference_in_sigma": float(np.median(difference / error)),
     }
 
 

@@ -16,7 +16,7 @@ __all__ = ["load_templates"]
 
 
 def load_templates(
-    config: Config, ssp: Path, lines: Path, filters: Path | None, redshift: float | None = None
+    config: Config, ssp: Path, lines: Path, *, filters: Path | None, redshift: float | None = None
 ) -> Templates:
     """Build the templates of a configuration.
 
@@ -30,6 +30,10 @@ def load_templates(
         Folder of filter curves; no photometry without.
     redshift : float, optional
         At which the bands see the galaxy; the middle of the prior's range by default.
+
+    Returns
+    -------
+    Templates
     """
     if redshift is None:
         redshift = float(np.mean(config.prior.nuisance["redshift"].support))
@@ -38,8 +42,8 @@ def load_templates(
         SSPLibrary.read(ssp),
         wave,
         config.grid.veldisp_kms,
-        load_lines(lines, wave[0] - 30, wave[-1] + 30),
-        None if filters is None else load_bands(filters, config.bands),
-        redshift,
-        1e6 * config.synthesis.birth_age_myr,
+        lines=load_lines(lines, wave[0] - 30, wave[-1] + 30),
+        bands=None if filters is None else load_bands(filters, config.bands),
+        redshift=redshift,
+        birth_age_yr=1e6 * config.synthesis.birth_age_myr,
     )

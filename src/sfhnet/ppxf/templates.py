@@ -129,8 +129,20 @@ class Templates:
         good &= variance > 0
         return out, np.sqrt(np.where(good, variance, 1.0)), good
 
+    def of_bands(self) -> Photometry:
+        """Return the photometry.
+
+        Raises
+        ------
+        ValueError
+            If the templates were made without bands.
+        """
+        if self.photometry is None:
+            raise ValueError("these templates hold no photometry; make them with the curves of the bands")
+        return self.photometry
+
     def masses(self, weights: np.ndarray) -> np.ndarray:
-        """Turn pPXF's weights, stars first, into mass formed (n_z, n_age) in Msol per unit of the flux given."""
+        """Return mass formed (n_z, n_age) in Msol per unit of the flux given from pPXF's weights, stars first."""
         return (weights[: self.n_star].reshape(self.n_age, self.n_z) / self.norm).T
 
 
@@ -138,6 +150,7 @@ def make_templates(
     library: SSPLibrary,
     wave_aa: np.ndarray,
     veldisp_kms: float,
+    *,
     lines: LineRatios,
     bands: Mapping[str, Any] | None = None,
     redshift: float = 0.0,
@@ -161,6 +174,10 @@ def make_templates(
         At which the bands see the galaxy.
     birth_age_yr : float
         Stars up to this age lie in birth clouds.
+
+    Returns
+    -------
+    Templates
 
     Raises
     ------

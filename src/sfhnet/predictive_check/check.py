@@ -17,9 +17,9 @@ from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.core.spectra import Spectra
 from sfhnet.predictive_check.forward_model import Forward
 from sfhnet.predictive_check.limits import Limits
-from sfhnet.predictive_check.linear_nuisances import Allowance, Marginal, observed
-from sfhnet.predictive_check.refine import Prior, Target, fit_nuisances, join, level, refine
-from sfhnet.predictive_check.result import BLOCK_NAMES, BLOCKS_AA, KINDS, Predictive, unchecked
+from sfhnet.predictive_check.linear_nuisances import NuisanceColumns, NuisanceSolver, observed
+from sfhnet.predictive_check.refine import FitData, Prior, fit_nuisances, join, level, refine
+from sfhnet.predictive_check.result import BLOCK_NAMES, BLOCKS_AA, PREDICTIONS, Predictive, unchecked
 from sfhnet.tools.progress import Progress
 
 __all__ = ["check", "check_spectra", "noise_shrinkage", "pick_examples"]
@@ -29,7 +29,7 @@ _CHUNK = 16
 
 
 def noise_shrinkage(smoothing_aa: np.ndarray, step_aa: float) -> np.ndarray:
-    """Give the variance that Gaussian smoothing leaves of white noise.
+    """Return the variance that Gaussian smoothing leaves of white noise.
 
     Parameters
     ----------
@@ -37,6 +37,11 @@ def noise_shrinkage(smoothing_aa: np.ndarray, step_aa: float) -> np.ndarray:
         Sigma of the smoothing in Angstrom.
     step_aa : float
         Pixel.
+
+    Returns
+    -------
+    ndarray, shape of `smoothing_aa`
+        Fraction; one without smoothing.
     """
     reach = np.arange(-12, 13) * step_aa
     kernel = np.exp(
@@ -49,6 +54,7 @@ def check(
     forward: Forward,
     noise: NoiseConfig,
     batch: Batch,
+    *,
     samples: Mapping[str, np.ndarray],
     redshift: np.ndarray,
     expected: np.ndarray | None = None,
@@ -79,13 +85,13 @@ def check(
     Predictive
     """
     wave = forward.synthesizer.wave_aa
-    allowance = Allowance(noise, wave, forward.synthesizer.line_profiles)
+    nuisances = NuisanceColumns(noise, wave, forward.synthesizer.line_profiles)
     blocks = _block_matrix(wave, batch.band_flux.shape[1])
     n, n_block = len(batch), len(BLOCK_NAMES)
     vectors = forward.vectors(samples)
     usable = batch.usable.numpy() & torch.isfinite(vectors).all(dim=2).all(dim=1).numpy()
     rows = np.flatnonzero(usable)
-    chi2 = {kind: np.full((n, n_block), np.nan) for kind in KINDS}
+    chi2 = {kind: np.full((n, n_block), np.nan) for kind in PREDICTIONS}
     numbers = np.zeros((n, n_block), dtype=np.int32)
     found = {name: np.full(n, np.nan) for name in ("shift", "calibration_rms", "log_ml", *DUST_AND_LINES)}
     found |= {name: np.full((n, forward.n_age), np.nan) for name in ("mass_fraction", "mh")}
@@ -97,11 +103,11 @@ def check(
         for start in range(0, len(rows), _CHUNK):
             part = rows[start : start + _CHUNK]
             data, root = observed(batch[part], noise)
-            target = Target(data, root, z[part])
-            answer = _check_chunk(forward, allowance, vectors[part], target, iterations)
+            given = FitData(data, root, z[part])
+            answer = _check_chunk(forward, nuisances, vectors[part], given, iterations)
             used = (root > 0).float() @ blocks
             numbers[part] = used.numpy()
-            for kind in KINDS:
+            for kind in PREDICTIONS:
                 misfit = ((data - answer[kind]) * root) ** 2
                 with np.errstate(invalid="ignore", divide="ignore"):
                     chi2[kind][part] = (misfit @ blocks).numpy() / np.where(used > 0, used, np.nan)
@@ -129,6 +135,7 @@ def check_spectra(
     forward: Forward,
     noise: NoiseConfig,
     spectra: Spectra,
+    *,
     posterior: Posterior,
     limits: Limits | None,
     n_draws: int,
@@ -166,22 +173,35 @@ def check_spectra(
     bands = forward.synthesizer.band_names
     if not posterior.samples:
         why = f"the model {posterior.meta.get('model', '')} has no joint posterior; networks of kind flow have one"
-        return unchecked(spectra.n, forward.n_age, spectra.wave_aa, bands, why)
+        return unchecked(spectra.n, forward.n_age, spectra.wave_aa, band_names=bands, why=why)
     step = float(spectra.wave_aa[1] - spectra.wave_aa[0])
     found = check(
         forward,
         noise,
         Batch.from_spectra(spectra, bands),
-        {name: values[:, :n_draws] for name, values in posterior.samples.items()},
-        spectra.redshift,
-        noise_shrinkage(spectra.smoothing_aa, step),
-        pick_examples(posterior, n_examples),
+        samples={name: values[:, :n_draws] for name, values in posterior.samples.items()},
+        redshift=spectra.redshift,
+        expected=noise_shrinkage(spectra.smoothing_aa, step),
+        examples=pick_examples(posterior, n_examples),
     )
     return found if limits is None else replace(found, flags=limits.flags(found, posterior.snr))
 
 
 def pick_examples(posterior: Posterior, n_examples: int) -> list[int]:
-    """Choose bins to show: evenly spread over the ranks of light-weighted age, the youngest and the oldest among them."""
+    """Choose bins to show: evenly spread over the ranks of light-weighted age, the youngest and the oldest among them.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Answers of a galaxy.
+    n_examples : int
+        Bins at most.
+
+    Returns
+    -------
+    list of int
+        Places in the posterior, from the youngest to the oldest.
+    """
     rows = np.flatnonzero(posterior.usable)
     order = rows[np.argsort(posterior.scalars["lw_log_age"][rows])]
     places = np.linspace(0, len(order) - 1, min(n_examples, len(order))).round().astype(int)
@@ -200,31 +220,34 @@ def _block_matrix(wave_aa: np.ndarray, n_band: int) -> Tensor:
 
 
 def _check_chunk(
-    forward: Forward, allowance: Allowance, vectors: Tensor, target: Target, iterations: int
+    forward: Forward, nuisances: NuisanceColumns, vectors: Tensor, given: FitData, iterations: int
 ) -> dict[str, Tensor]:
     n, n_draw, p = vectors.shape
-    data, root = target.data[:, None], target.root[:, None]
+    data, root = given.data[:, None], given.root[:, None]
     prior = Prior.of(vectors)
-    drawn = forward(vectors.reshape(n * n_draw, p), target.redshift.repeat_interleave(n_draw))
+    drawn = forward(vectors.reshape(n * n_draw, p), given.redshift.repeat_interleave(n_draw))
     spectra = join(drawn).view(n, n_draw, -1)
     scale = level(spectra, data, root)[..., None]
     spectra.mul_(scale)
     mean, n_wave = spectra.mean(dim=1), drawn.flux.shape[1]
     lines = (drawn.line_flux.view(n, n_draw, -1) * scale).mean(dim=1)
     # All draws share the nuisance columns of their mean.
-    marginal = Marginal(allowance(Synthesis(mean[:, :n_wave], mean[:, n_wave:], lines)), target.root)
-    best = marginal.cost((data - spectra) * root).argmin(dim=1)
+    solver = NuisanceSolver(nuisances(Synthesis(mean[:, :n_wave], mean[:, n_wave:], lines)), given.root)
+    best = solver.cost((data - spectra) * root).argmin(dim=1)
     first = vectors[torch.arange(n), best]
     fit = fit_nuisances(
-        forward, allowance, refine(forward, allowance, prior, first, target, iterations), target
+        forward,
+        nuisances,
+        refine(forward, nuisances, prior, start=first, given=given, iterations=iterations),
+        given=given,
     )
     return {
-        "best": fit_nuisances(forward, allowance, first, target).prediction,
-        "mean": mean + marginal.explain(target.data - mean)[1],
+        "best": fit_nuisances(forward, nuisances, first, given=given).prediction,
+        "mean": mean + solver.explain(given.data - mean)[1],
         "refined": fit.prediction,
         "draws": spectra,
         "shift": (prior.whiten(fit.vectors) ** 2).mean(dim=1).sqrt(),
-        "calibration_rms": allowance.calibration(fit.coefficients.float()).std(dim=1),
+        "calibration_rms": nuisances.calibration(fit.coefficients.float()).std(dim=1),
         "log_ml": fit.scale.log10(),
         **forward.unpack(fit.vectors),
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,7 +135,8 @@ class Forward:
         p = self.unpack(vectors)
         mass, z = self._labeller.ssp(p["mass_fraction"], Z_SUN * 10.0 ** p["mh"])
         nodes = self.synthesizer.redshift_nodes
-        trained = {
+        parameters: dict[str, Tensor | float] = {
+            **p,
             "veldisp_scale": 1.0,
             "lsf_scale": 1.0,
             "redshift": redshift.clamp(float(nodes.min()), float(nodes.max())),
@@ -144,14 +145,15 @@ class Forward:
             return self.synthesizer(
                 mass,
                 z,
-                **synthesizer_inputs(p | trained, z[:, 0], self.veldisp_kms),
+                **synthesizer_inputs(parameters, z[:, 0], self.veldisp_kms),
                 block=128,
+                # Named so that the type checker knows that the inputs above do not hold them.
+                threads=None,
+                out=None,
             )
 
 
-def load_forward(
-    config: Config, ssp: str | os.PathLike, filters: str | os.PathLike, mappings: str | os.PathLike
-) -> Forward:
+def load_forward(config: Config, ssp: str | Path, filters: str | Path, *, mappings: str | Path) -> Forward:
     """Build the forward model of the training mocks from its files.
 
     Parameters
@@ -163,6 +165,10 @@ def load_forward(
         Folder of filter curves.
     mappings : path
         ``NB_HII_grid.fits.gz``.
+
+    Returns
+    -------
+    Forward
     """
     bands = load_bands(filters, config.bands)
     lines = load_lines(mappings, *line_range_aa(config, bands))

@@ -24,6 +24,7 @@ def learn_limits(
     model: Model,
     forward: Forward,
     mocks: Mocks,
+    *,
     redshift: np.ndarray,
     config: CalibrationConfig,
     noise: NoiseConfig,
@@ -61,12 +62,14 @@ def learn_limits(
         batch, _ = draw(mocks, index, noise, key=("limits.noise", seed))
         posterior = model.infer_batch(batch, n_samples=n_draws, seed=seed)
         expected = noise_shrinkage(_smoothing(n, noise), float(mocks.wave_aa[1] - mocks.wave_aa[0]))
-        found = check(forward, noise, batch, posterior.samples, redshift[index], expected)
+        found = check(
+            forward, noise, batch, samples=posterior.samples, redshift=redshift[index], expected=expected
+        )
         # The smoothing of the noise goes by the order of the mocks: every second one has all kinds of it.
         taught, tested = found.take(index[::2]), found.take(index[1::2])
-        half = Limits.fit(taught, posterior.snr[::2], config.snr_edges, config.ood_quantile)
+        half = Limits.fit(taught, posterior.snr[::2], config.snr_edges, quantile=config.ood_quantile)
         flagged = half.flags(tested, posterior.snr[1::2])
-        limits = Limits.fit(found, posterior.snr, config.snr_edges, config.ood_quantile)
+        limits = Limits.fit(found, posterior.snr, config.snr_edges, quantile=config.ood_quantile)
         report = {
             "n_mocks": n,
             "flagged_in_other_half": {

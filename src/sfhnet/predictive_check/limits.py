@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sfhnet.core.flags import Flag
 from sfhnet.inference.familiarity import upper_limit
@@ -37,7 +38,7 @@ class Limits:
     shift: np.ndarray
 
     @classmethod
-    def fit(cls, found: Predictive, snr: np.ndarray, snr_edges: np.ndarray, quantile: float) -> Limits:
+    def fit(cls, found: Predictive, snr: np.ndarray, snr_edges: ArrayLike, *, quantile: float) -> Limits:
         """Learn the limits.
 
         Parameters
@@ -50,6 +51,10 @@ class Limits:
         quantile : float
             Share of the mocks that shall be within the limits of all blocks together, and within that of the shift.
             A limit that few mocks must be extrapolated to is no higher than the worst of them.
+
+        Returns
+        -------
+        Limits
         """
         edges = np.asarray(snr_edges, dtype=float)
         stratum = np.digitize(snr, edges)
@@ -69,7 +74,20 @@ class Limits:
         return cls(edges, chi2, shift)
 
     def flags(self, found: Predictive, snr: np.ndarray) -> np.ndarray:
-        """Flag what is beyond the limits, (n,) uint32."""
+        """Flag what is beyond the limits.
+
+        Parameters
+        ----------
+        found : Predictive
+            Check of n spectra.
+        snr : ndarray (n,)
+            Median S/N per pixel.
+
+        Returns
+        -------
+        ndarray of uint32 (n,)
+            Bits of `sfhnet.core.flags.Flag`.
+        """
         stratum = np.digitize(snr, self.snr_edges)
         missed = np.nan_to_num(found.relative("refined"), nan=0.0) > self.chi2[stratum]
         flags = np.where(missed.any(axis=1), int(Flag.NOT_REPRODUCED), 0)

@@ -16,7 +16,7 @@ from sfhnet.config import NoiseConfig
 from sfhnet.core.batch import Batch
 from sfhnet.mocks.calibration_errors import linear_curves, zero_point_rms
 
-__all__ = ["LEVEL", "Allowance", "Marginal", "observed"]
+__all__ = ["LEVEL", "NuisanceColumns", "NuisanceSolver", "observed"]
 
 # The level is free: the draws' own masses scatter far more than this.
 LEVEL = 0.3
@@ -27,7 +27,7 @@ _N_LINE = 12
 _DEX = np.log(10.0)
 
 
-class Allowance:
+class NuisanceColumns:
     """Columns of the linear nuisances.
 
     Parameters
@@ -52,7 +52,7 @@ class Allowance:
         self._curves = torch.as_tensor(linear_curves(noise, len(wave_aa), _RIPPLE_ORDER), dtype=torch.float32)
 
     def __call__(self, model: Synthesis) -> Tensor:
-        """Give the columns at some models.
+        """Return the columns at some models.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class Allowance:
         return torch.cat(columns, dim=1)
 
     def calibration(self, coefficients: Tensor) -> Tensor:
-        """Give the calibration curve, as a fraction of the flux, that coefficients stand for, shape (n, n_wave)."""
+        """Return the calibration curve, as a fraction of the flux, that coefficients stand for, shape (n, n_wave)."""
         n = len(self._curves) if self.on["calibration"] else 0
         return coefficients[:, 1 : 1 + n] @ self._curves[:n]
 
@@ -105,9 +105,16 @@ class Allowance:
 
 
 def observed(batch: Batch, noise: NoiseConfig) -> tuple[Tensor, Tensor]:
-    """Give data and the root of their weights, spectrum and bands side by side.
+    """Return data and the root of their weights, spectrum and bands side by side.
 
     The zero points of the bands, which are independent, are put into the errors.
+
+    Parameters
+    ----------
+    batch : Batch
+        n spectra with bands.
+    noise : NoiseConfig
+        Sizes of the nuisances.
 
     Returns
     -------
@@ -119,13 +126,13 @@ def observed(batch: Batch, noise: NoiseConfig) -> tuple[Tensor, Tensor]:
     return torch.cat([batch.flux, batch.band_flux], dim=1), root
 
 
-class Marginal:
+class NuisanceSolver:
     """The linear nuisances at some models, ready for any number of residuals: one factorisation a spectrum.
 
     Parameters
     ----------
     columns : Tensor, shape (n, n_column, n_data)
-        From `Allowance`.
+        From `NuisanceColumns`.
     root : Tensor, shape (n, n_data)
         Root of the weights.
     """
@@ -140,17 +147,17 @@ class Marginal:
         self._factor = torch.linalg.cholesky(gram)
 
     def project(self, weighted: Tensor) -> tuple[Tensor, Tensor]:
-        """Give coefficients of rows (n, n_row, n_data), weighted, and the products of rows and columns, both (n, n_column, n_row)."""
+        """Return coefficients of rows (n, n_row, n_data), weighted, and the products of rows and columns, both (n, n_column, n_row)."""
         right = torch.bmm(self.weighted, weighted.transpose(1, 2)).double()
         return torch.cholesky_solve(right, self._factor), right
 
     def cost(self, weighted: Tensor) -> Tensor:
-        """Give chi-square with the penalty of the best nuisances, (n, n_row), of weighted residuals (n, n_row, n_data)."""
+        """Return chi-square with the penalty of the best nuisances, (n, n_row), of weighted residuals (n, n_row, n_data)."""
         coefficients, right = self.project(weighted)
         return (weighted**2).sum(-1).double() - (coefficients * right).sum(dim=1)
 
     def explain(self, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the coefficients (n, n_column) of a residual (n, n_data), and the part of it that they explain."""
+        """Return the coefficients (n, n_column) of a residual (n, n_data), and the part of it that they explain."""
         coefficients, _ = self.project((residual * self.root)[:, None])
         coefficients = coefficients[:, :, 0]
         return coefficients, torch.bmm(coefficients[:, None].float(), self.columns)[:, 0]

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from pyprospect.fast.synthesizer import Synthesis
 from sfhnet.predictive_check.forward_model import Forward
-from sfhnet.predictive_check.linear_nuisances import LEVEL, Allowance, Marginal
+from sfhnet.predictive_check.linear_nuisances import LEVEL, NuisanceColumns, NuisanceSolver
 
-__all__ = ["Fit", "Prior", "Target", "fit_nuisances", "join", "level", "refine"]
+__all__ = ["FitData", "FittedModels", "Prior", "fit_nuisances", "join", "level", "refine"]
 
 # Share of the draws' covariance replaced by its diagonal: few draws do not know 39 dimensions.
 _SHRINK = 0.1
@@ -36,7 +36,7 @@ class Prior:
 
     @classmethod
     def of(cls, draws: Tensor) -> Prior:
-        """Take mean and covariance of draws, shape (n, n_draw, p)."""
+        """Return the normal distribution with mean and covariance of draws, shape (n, n_draw, p)."""
         mean = draws.mean(dim=1)
         off = draws - mean[:, None]
         covariance = off.transpose(1, 2) @ off / max(draws.shape[1] - 1, 1)
@@ -49,13 +49,13 @@ class Prior:
         return Prior(self.mean[rows], self.factor[rows])
 
     def whiten(self, vectors: Tensor) -> Tensor:
-        """Give vectors (n, p) in units of the standard deviations, about the mean."""
+        """Return vectors (n, p) in units of the standard deviations, about the mean."""
         off = (vectors - self.mean)[..., None]
         return torch.linalg.solve_triangular(self.factor, off, upper=False)[..., 0]
 
 
 @dataclass(frozen=True)
-class Fit:
+class FittedModels:
     """Models with their nuisances.
 
     Parameters
@@ -77,23 +77,47 @@ class Fit:
 
 
 def join(model: Synthesis) -> Tensor:
-    """Put spectrum and bands side by side, (n, n_wave + n_band)."""
+    """Return spectrum and bands side by side, (n, n_wave + n_band)."""
     return torch.cat([model.flux, model.band_flux], dim=1)
 
 
 def level(model: Tensor, data: Tensor, root: Tensor) -> Tensor:
-    """Give the factor by which models (..., n_data) fit data best, (...)."""
+    """Return the factor by which models fit data best.
+
+    Parameters
+    ----------
+    model : Tensor, shape (..., n_data)
+        Models.
+    data, root : Tensor, shapes that go with it
+        Data and the root of their weights.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     weighted = model * root
     return (weighted * (data * root)).sum(-1) / (weighted**2).sum(-1).clamp(min=1e-30)
 
 
 def scaled(model: Synthesis, scale: Tensor) -> Synthesis:
-    """Multiply spectra, bands and lines by factors (n,)."""
+    """Multiply spectra, bands and lines by factors.
+
+    Parameters
+    ----------
+    model : Synthesis
+        n models.
+    scale : Tensor, shape (n,)
+        Factors.
+
+    Returns
+    -------
+    Synthesis
+    """
     return Synthesis(*(part * scale[:, None].to(part.dtype) for part in model))
 
 
 @dataclass(frozen=True)
-class Target:
+class FitData:
     """What is fitted: data and the root of their weights (n, n_data), redshifts (n,), which pixels (all by default)."""
 
     data: Tensor
@@ -101,11 +125,11 @@ class Target:
     redshift: Tensor
     pixels: Tensor | None = None
 
-    def take(self, rows: Tensor) -> Target:
+    def take(self, rows: Tensor) -> FitData:
         """Return some of the spectra."""
-        return Target(self.data[rows], self.root[rows], self.redshift[rows], self.pixels)
+        return FitData(self.data[rows], self.root[rows], self.redshift[rows], self.pixels)
 
-    def thinned(self, n_wave: int) -> Target:
+    def thinned(self, n_wave: int) -> FitData:
         """Return every second pixel of the spectra, with the weight of both.
 
         Spectra of the training resolution (sigma of 2 pixels or more) say nothing between; half of the work is saved.
@@ -113,40 +137,77 @@ class Target:
         n_data = self.data.shape[1]
         pixels = torch.cat([torch.arange(0, n_wave, 2), torch.arange(n_wave, n_data)])
         weight = torch.where(pixels < n_wave, 2.0**0.5, 1.0)
-        return Target(self.data[:, pixels], self.root[:, pixels] * weight, self.redshift, pixels)
+        return FitData(self.data[:, pixels], self.root[:, pixels] * weight, self.redshift, pixels)
 
     def seen(self, values: Tensor) -> Tensor:
-        """Take the pixels of this target from (..., n_wave + n_band)."""
+        """Return the pixels of these data from (..., n_wave + n_band)."""
         return values if self.pixels is None else values[..., self.pixels]
 
     def model(self, forward: Forward, vectors: Tensor) -> tuple[Synthesis, Tensor]:
-        """Synthesise and bring to the level of the data; give the factor as well."""
+        """Synthesise models and bring them to the level of the data.
+
+        Parameters
+        ----------
+        forward : Forward
+            The forward model.
+        vectors : Tensor, shape (n, p)
+            Parameters.
+
+        Returns
+        -------
+        model : Synthesis
+            At the level of the data, all pixels.
+        scale : Tensor, shape (n,)
+            Data over model per Msol formed.
+        """
         model = forward(vectors, self.redshift)
         scale = level(self.seen(join(model)), self.data, self.root)
         return scaled(model, scale), scale
 
 
-def fit_nuisances(forward: Forward, allowance: Allowance, vectors: Tensor, target: Target) -> Fit:
-    """Fit level and nuisances of models that are given."""
-    model, scale = target.model(forward, vectors)
-    coefficients, explained = Marginal(allowance(model), target.root).explain(target.data - join(model))
-    return Fit(
+def fit_nuisances(
+    forward: Forward, nuisances: NuisanceColumns, vectors: Tensor, *, given: FitData
+) -> FittedModels:
+    """Fit level and nuisances of models that are given.
+
+    Parameters
+    ----------
+    forward, nuisances
+        Model and nuisances.
+    vectors : Tensor, shape (n, p)
+        Parameters.
+    given : FitData
+        Data.
+
+    Returns
+    -------
+    FittedModels
+    """
+    model, scale = given.model(forward, vectors)
+    coefficients, explained = NuisanceSolver(nuisances(model), given.root).explain(given.data - join(model))
+    return FittedModels(
         vectors, scale.double() * (1 + LEVEL * coefficients[:, 0]), coefficients, join(model) + explained
     )
 
 
 def refine(
-    forward: Forward, allowance: Allowance, prior: Prior, start: Tensor, target: Target, iterations: int = 5
+    forward: Forward,
+    nuisances: NuisanceColumns,
+    prior: Prior,
+    *,
+    start: Tensor,
+    given: FitData,
+    iterations: int = 5,
 ) -> Tensor:
     """Improve models step by step.
 
     Parameters
     ----------
-    forward, allowance, prior
+    forward, nuisances, prior
         Model, nuisances, and the draws as a normal distribution.
     start : Tensor, shape (n, p)
         Where to begin: the best draws.
-    target : Target
+    given : FitData
     iterations : int
         Steps at most; each costs p + 4 models. A step that does not improve is not taken, and a spectrum whose step
         gains less than `_GAIN` is done.
@@ -156,17 +217,17 @@ def refine(
     Tensor, shape (n, p)
     """
     vectors, active = start.clone(), torch.arange(len(start))
-    target = target.thinned(len(forward.synthesizer.wave_aa))
+    given = given.thinned(len(forward.synthesizer.wave_aa))
     for _ in range(iterations):
-        here, own, at = target.take(active), vectors[active], prior.take(active)
+        here, own, at = given.take(active), vectors[active], prior.take(active)
         model, _ = here.model(forward, own)
-        marginal = Marginal(here.seen(allowance(model)), here.root)
+        solver = NuisanceSolver(here.seen(nuisances(model)), here.root)
         spectrum = here.seen(join(model))
         residual = (here.data - spectrum) * here.root
-        before = marginal.cost(residual[:, None])[:, 0] + (at.whiten(own) ** 2).sum(-1)
-        move = _direction(forward, marginal, at, own, spectrum, residual, here)
+        before = solver.cost(residual[:, None])[:, 0] + (at.whiten(own) ** 2).sum(-1)
+        move = _direction(forward, solver, at, own, spectrum, residual, here)
         trials = forward.clamp(own[:, None] + _STEPS[:, None] * move[:, None])
-        after = _costs(forward, marginal, at, trials, here)
+        after = _costs(forward, solver, at, trials, here)
         best = after.argmin(dim=1)
         gain = before - after.gather(1, best[:, None])[:, 0]
         vectors[active] = torch.where((gain > 0)[:, None], trials[torch.arange(len(active)), best], own)
@@ -176,42 +237,42 @@ def refine(
     return vectors
 
 
-def _costs(forward: Forward, marginal: Marginal, prior: Prior, trials: Tensor, target: Target) -> Tensor:
+def _costs(forward: Forward, solver: NuisanceSolver, prior: Prior, trials: Tensor, given: FitData) -> Tensor:
     n, k, p = trials.shape
-    models = join(forward(trials.reshape(n * k, p), target.redshift.repeat_interleave(k)))
-    models = target.seen(models).view(n, k, -1)
-    root, data = target.root[:, None], target.data[:, None]
+    models = join(forward(trials.reshape(n * k, p), given.redshift.repeat_interleave(k)))
+    models = given.seen(models).view(n, k, -1)
+    root, data = given.root[:, None], given.data[:, None]
     models = models * level(models, data, root)[..., None]
     penalty = torch.stack([(prior.whiten(trials[:, i]) ** 2).sum(-1) for i in range(k)], dim=1)
-    return marginal.cost((data - models) * root) + penalty
+    return solver.cost((data - models) * root) + penalty
 
 
 def _direction(
     forward: Forward,
-    marginal: Marginal,
+    solver: NuisanceSolver,
     prior: Prior,
     vectors: Tensor,
     own: Tensor,
     residual: Tensor,
-    target: Target,
+    given: FitData,
 ) -> Tensor:
     n, p = vectors.shape
     # Away from the nearer bound, so that every difference is taken inside the bounds.
     middle = 0.5 * (forward.low + forward.high)
     step = torch.where(vectors > middle, -forward.steps, forward.steps)
     moved = (vectors[:, None] + torch.diag_embed(step)).reshape(n * p, p)
-    jacobian = target.seen(join(forward(moved, target.redshift.repeat_interleave(p)))).view(n, p, -1)
+    jacobian = given.seen(join(forward(moved, given.redshift.repeat_interleave(p)))).view(n, p, -1)
     # Each neighbour is brought to the same level: the level is a nuisance of its own.
-    factor = level(jacobian, own[:, None], target.root[:, None])[..., None]
-    jacobian.mul_(factor).sub_(own[:, None]).mul_(target.root[:, None] / step[..., None].float())
+    factor = level(jacobian, own[:, None], given.root[:, None])[..., None]
+    jacobian.mul_(factor).sub_(own[:, None]).mul_(given.root[:, None] / step[..., None].float())
     jacobian = torch.bmm(prior.factor.transpose(1, 2).float(), jacobian)
     # The nuisances are eliminated from the normal equations of both (Schur complement).
-    coefficients, across = marginal.project(jacobian)
+    coefficients, across = solver.project(jacobian)
     exact = jacobian.double()
     gram = torch.bmm(exact, exact.transpose(1, 2)) - torch.bmm(across.transpose(1, 2), coefficients)
     # The rounding of the models themselves, relative, is damped; it changes the length of a step, not where it ends.
     gram.diagonal(dim1=1, dim2=2).mul_(1 + _ROUNDING).add_(1.0)
-    of_residual, _ = marginal.project(residual[:, None])
+    of_residual, _ = solver.project(residual[:, None])
     right = torch.bmm(jacobian, residual[..., None]).double() - torch.bmm(across.transpose(1, 2), of_residual)
     right = right - prior.whiten(vectors)[..., None]
     found = torch.cholesky_solve(right, torch.linalg.cholesky(gram))

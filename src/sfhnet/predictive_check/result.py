@@ -13,7 +13,7 @@ import numpy as np
 from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.tools.hdf5 import create_h5, open_h5, put
 
-__all__ = ["BLOCKS_AA", "BLOCK_NAMES", "KINDS", "Predictive", "unchecked"]
+__all__ = ["BLOCKS_AA", "BLOCK_NAMES", "PREDICTIONS", "Predictive", "unchecked"]
 
 SCHEMA, VERSION = "sfhnet.predictive", 1
 
@@ -26,7 +26,7 @@ BLOCKS_AA: tuple[tuple[float, float], ...] = (
     (8000.0, 9351.0),
 )
 BLOCK_NAMES: tuple[str, ...] = ("all", *(f"{low:.0f}_{high:.0f}" for low, high in BLOCKS_AA), "bands")
-KINDS: dict[str, str] = {
+PREDICTIONS: dict[str, str] = {
     "best": "draw that fits best",
     "mean": "spectrum averaged over the draws",
     "refined": "best model near the draws (Gauss-Newton, the draws as prior)",
@@ -40,7 +40,7 @@ class Predictive:
     Parameters
     ----------
     chi2 : dict of ndarray, shape (n, n_block)
-        Of `KINDS`: chi-square per datum in the blocks `BLOCK_NAMES`, nuisances fitted; NaN where a block has no data.
+        Of `PREDICTIONS`: chi-square per datum in the blocks `BLOCK_NAMES`, nuisances fitted; NaN where a block has no data.
     n_data : ndarray of int, shape (n, n_block)
         Good pixels or bands.
     expected : ndarray, shape (n,)
@@ -91,7 +91,7 @@ class Predictive:
         )
 
     def relative(self, kind: str) -> np.ndarray:
-        """Give chi-square over what pure noise would give, (n, n_block): one where all is well."""
+        """Return chi-square over what pure noise would give, (n, n_block): one where all is well."""
         expected = np.repeat(self.expected[:, None], len(BLOCK_NAMES), axis=1)
         bands = BLOCK_NAMES.index("bands")
         expected[:, bands] = 1.0
@@ -100,7 +100,7 @@ class Predictive:
         return self.chi2[kind] / expected
 
     def pixel_chi2(self, kind: str) -> np.ndarray:
-        """Give chi-square per good pixel, without the bands, (n,); NaN where there is none."""
+        """Return chi-square per good pixel, without the bands, (n,); NaN where there is none."""
         pixels = [k for k, name in enumerate(BLOCK_NAMES) if name not in ("all", "bands")]
         number = self.n_data[:, pixels]
         total = np.where(number > 0, self.chi2[kind][:, pixels], 0.0) * number
@@ -108,7 +108,15 @@ class Predictive:
             return total.sum(axis=1) / number.sum(axis=1)
 
     def write(self, path: str | os.PathLike, provenance: Mapping[str, Any] | None = None) -> None:
-        """Write to HDF5."""
+        """Write to HDF5.
+
+        Parameters
+        ----------
+        path : path
+            HDF5 file.
+        provenance : mapping, optional
+            Stored in it.
+        """
         with create_h5(path, SCHEMA, VERSION, provenance=provenance) as file:
             file.attrs["meta"] = json.dumps(self.meta)
             file.attrs["band_names"] = list(self.band_names)
@@ -141,12 +149,14 @@ class Predictive:
     def read(cls, path: str | os.PathLike) -> Predictive:
         """Read what `write` wrote."""
         with open_h5(path, SCHEMA, VERSION) as file:
-            groups = {
-                group: {name: data[()] for name, data in file[group].items()} if group in file else {}
-                for group in ("chi2", "refined", "examples")
-            }
+
+            def group(name: str) -> dict[str, np.ndarray]:
+                return {key: data[()] for key, data in file[name].items()} if name in file else {}
+
             return cls(
-                **groups,
+                chi2=group("chi2"),
+                refined=group("refined"),
+                examples=group("examples"),
                 **{
                     name: file[name][()]
                     for name in ("wave_aa", "n_data", "expected", "shift", "calibration_rms", "flags")
@@ -156,11 +166,29 @@ class Predictive:
             )
 
 
-def unchecked(n: int, n_age: int, wave_aa: np.ndarray, band_names: tuple[str, ...], why: str) -> Predictive:
-    """Give the result for spectra that could not be checked: NaN, with the reason in ``meta["unchecked"]``."""
+def unchecked(
+    n: int, n_age: int, wave_aa: np.ndarray, *, band_names: tuple[str, ...], why: str
+) -> Predictive:
+    """Return the result for spectra that could not be checked: NaN, with the reason in ``meta["unchecked"]``.
+
+    Parameters
+    ----------
+    n, n_age : int
+        Spectra; age bins of the refined models.
+    wave_aa : ndarray, shape (n_wave,)
+        Training grid in Angstrom.
+    band_names : tuple of str
+        Bands.
+    why : str
+        The reason.
+
+    Returns
+    -------
+    Predictive
+    """
     nan = np.full(n, np.nan)
     return Predictive(
-        chi2={kind: np.full((n, len(BLOCK_NAMES)), np.nan) for kind in KINDS},
+        chi2={kind: np.full((n, len(BLOCK_NAMES)), np.nan) for kind in PREDICTIONS},
         n_data=np.zeros((n, len(BLOCK_NAMES)), dtype=np.int32),
         expected=np.ones(n),
         shift=nan,

@@ -9,7 +9,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from sfhnet.core.flags import describe, quality
+from sfhnet.core.flags import describe_flags, quality
 from sfhnet.core.geometry import arcsec_kpc, deprojected_radius, luminosity_per_flux
 from sfhnet.core.histories import formation_age_quantiles
 from sfhnet.core.posterior import Posterior
@@ -101,7 +101,7 @@ def bin_columns(
     table["flags"] = flags
     table["quality"] = quality(flags)
     table["flag_words"] = [
-        "; ".join(words.split(":")[0] for words in describe(value)) or "none" for value in flags
+        "; ".join(words.split(":")[0] for words in describe_flags(value)) or "none" for value in flags
     ]
     for name, text in _DESCRIPTIONS.items():
         if name in table.colnames:

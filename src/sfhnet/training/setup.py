@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import distributed as dist
 
@@ -40,7 +41,7 @@ def training_config(config: Config, name: str) -> TrainingConfig:
 
 
 def make_spec(
-    model: ModelConfig, n_wave: int, band_names: Sequence[str], *, age_edges_myr: Sequence[float]
+    model: ModelConfig, n_wave: int, band_names: Sequence[str], *, age_edges_myr: Sequence[float] | np.ndarray
 ) -> Spec:
     """Return the spec of a network from its configuration section and the mocks' grids.
 

@@ -1,6 +1,6 @@
 """The frozen benchmark sets: fixed mocks, fixed noise, a checksum that says so.
 
-Every kind stands in `BENCHMARKS`; tables, figures and comparisons take from there what there is to show. Bands are all
+Every kind stands in `BENCHMARK_KINDS`; tables, figures and comparisons take from there what there is to show. Bands are all
 present or all absent by choice, so that photometry's worth can be told.
 """
 
@@ -21,7 +21,7 @@ from sfhnet.mocks.noise import EFFECTS
 from sfhnet.validation.metrics import truth_from_labels
 
 __all__ = [
-    "BENCHMARKS",
+    "BENCHMARK_KINDS",
     "Benchmark",
     "Case",
     "Kind",
@@ -63,7 +63,7 @@ class Kind:
 
 _IDEAL = tuple(effect for effect in EFFECTS if effect != "variance_shape")
 
-BENCHMARKS: dict[str, Kind] = {
+BENCHMARK_KINDS: dict[str, Kind] = {
     "ideal": Kind("Gaussian noise, nothing else", _IDEAL, stream=0),
     "real": Kind("every nuisance of the training", ("band_dropout",), stream=1),
     # The noise of ideal, so that the ratio of the errors is that of the ripple.
@@ -98,26 +98,40 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Case:
-    """One benchmark at one S/N, with or without bands."""
+    """A benchmark of one of `BENCHMARK_KINDS` at one S/N, shown with or without bands."""
 
-    benchmark: str
+    kind: str
     snr: float
     bands: bool
-    set: Benchmark
+    benchmark: Benchmark
 
     @property
     def name(self) -> str:
         """Name in metrics and files."""
-        return case_name(self.benchmark, self.snr, self.bands)
+        return case_name(self.kind, self.snr, self.bands)
 
     @property
     def batch(self) -> Batch:
         """The spectra, bands taken away if so wanted."""
-        return self.set.batch if self.bands else self.set.batch.without_bands()
+        return self.benchmark.batch if self.bands else self.benchmark.batch.without_bands()
 
 
 def case_name(benchmark: str, snr: float, bands: bool) -> str:
-    """Return the name of a case, e.g. ``real_snr050`` or ``real_snr050_nobands``."""
+    """Return the name of a case, e.g. ``real_snr050`` or ``real_snr050_nobands``.
+
+    Parameters
+    ----------
+    benchmark : str
+        One of `BENCHMARK_KINDS`.
+    snr : float
+        Median S/N per pixel.
+    bands : bool
+        Whether bands are shown.
+
+    Returns
+    -------
+    str
+    """
     return f"{benchmark}_snr{snr:03.0f}" + ("" if bands else "_nobands")
 
 
@@ -130,10 +144,14 @@ def planned_cases(mocks: Collection[str], config: ValidationConfig) -> list[tupl
         ``test`` and whichever of `sfhnet.priors.stress.STRESS_MOCKS` were made.
     config : ValidationConfig
         Which S/N.
+
+    Returns
+    -------
+    list of (str, float, bool)
     """
     return [
         (name, snr, bands)
-        for name, kind in BENCHMARKS.items()
+        for name, kind in BENCHMARK_KINDS.items()
         if kind.mocks in mocks
         for snr in ((config.stress_snr,) if kind.stress else config.snr)
         for bands in ((True,) if kind.stress else (True, False))
@@ -141,7 +159,7 @@ def planned_cases(mocks: Collection[str], config: ValidationConfig) -> list[tupl
 
 
 def benchmark_cases(
-    mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, seed: int
+    mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, *, seed: int
 ) -> Iterator[Case]:
     """Make the cases of `planned_cases`, one at a time.
 
@@ -153,15 +171,21 @@ def benchmark_cases(
         Configuration sections.
     seed : int
         Seed of the benchmarks.
+
+    Returns
+    -------
+    iterator of Case
     """
     made: tuple[str, float, Benchmark] | None = None
     for name, snr, bands in planned_cases(mocks, config):
         if made is None or made[:2] != (name, snr):
-            galaxies = mocks[BENCHMARKS[name].mocks]
+            galaxies = mocks[BENCHMARK_KINDS[name].mocks]
             made = (
                 name,
                 snr,
-                make_benchmark(name, snr, galaxies, config.galaxies, noise, seed, config.ripple),
+                make_benchmark(
+                    name, snr, galaxies, n=config.galaxies, noise=noise, seed=seed, ripple=config.ripple
+                ),
             )
         yield Case(name, snr, bands, made[2])
 
@@ -177,21 +201,37 @@ def read_mocks(test: Sequence[Path], stress: Sequence[Path], cache_gb: float) ->
         Files of stress mocks; their names say which.
     cache_gb : float
         As for `Mocks`.
+
+    Returns
+    -------
+    dict of str to Mocks
+        ``test``, and the stress mocks by name.
     """
     return {"test": Mocks(test, cache_gb)} | {path.stem: Mocks([path], cache_gb) for path in stress}
 
 
 def find_case(
-    name: str, mocks: Mapping[str, Mocks], config: ValidationConfig, noise: NoiseConfig, seed: int
+    name: str, mocks: Mapping[str, Mocks], config: ValidationConfig, *, noise: NoiseConfig, seed: int
 ) -> Case:
     """Make the benchmark set that validation measures under this name: the same mocks and noise.
+
+    Parameters
+    ----------
+    name : str
+        From `case_name`.
+    mocks, config, noise, seed
+        As for `benchmark_cases`.
+
+    Returns
+    -------
+    Case
 
     Raises
     ------
     ValueError
         If validation has no such set; lists those it has.
     """
-    for case in benchmark_cases(mocks, config, noise, seed):
+    for case in benchmark_cases(mocks, config, noise, seed=seed):
         if case.name == name:
             return case
     known = ", ".join(case_name(*planned) for planned in planned_cases(mocks, config))
@@ -199,14 +239,14 @@ def find_case(
 
 
 def make_benchmark(
-    name: str, snr: float, mocks: Mocks, n: int, noise: NoiseConfig, seed: int, ripple: float = 0.02
+    name: str, snr: float, mocks: Mocks, *, n: int, noise: NoiseConfig, seed: int, ripple: float = 0.02
 ) -> Benchmark:
     """Make a benchmark set at one S/N from the first `n` mocks.
 
     Parameters
     ----------
     name : str
-        One of `BENCHMARKS`.
+        One of `BENCHMARK_KINDS`.
     snr : float
         Median S/N per pixel.
     mocks : Mocks
@@ -220,14 +260,18 @@ def make_benchmark(
     ripple : float
         Amplitude of the ripple, for the kinds that have one.
 
+    Returns
+    -------
+    Benchmark
+
     Raises
     ------
     ValueError
         If the name is unknown.
     """
-    if name not in BENCHMARKS:
-        raise ValueError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
-    kind = BENCHMARKS[name]
+    if name not in BENCHMARK_KINDS:
+        raise ValueError(f"no benchmark {name!r}; there are {', '.join(BENCHMARK_KINDS)}")
+    kind = BENCHMARK_KINDS[name]
     index = np.arange(min(n, len(mocks)))
     key = ("benchmark.noise", seed, kind.stream, round(10 * snr))
     batch, family = draw(

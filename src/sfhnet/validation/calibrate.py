@@ -20,7 +20,8 @@ from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.draw import draw
 from sfhnet.tools.hdf5 import write_json
 from sfhnet.tools.progress import track
-from sfhnet.validation.metrics import strata_coverage, truth_from_labels
+from sfhnet.validation.interval_scores import strata_coverage
+from sfhnet.validation.metrics import truth_from_labels
 from sfhnet.validation.strata import strata
 
 __all__ = ["calibrate"]
@@ -32,6 +33,7 @@ def calibrate(
     folder: Path,
     mocks: Mocks,
     config: CalibrationConfig,
+    *,
     noise: NoiseConfig,
     seed: int,
     out: Path,

@@ -24,7 +24,7 @@ TARP_SPACES: dict[str, str] = {
 
 
 def calibration_tests(
-    states: Mapping[str, Posterior], truth: Mapping[str, np.ndarray], group: h5py.Group, key: Sequence[int]
+    states: Mapping[str, Posterior], truth: Mapping[str, np.ndarray], group: h5py.Group, *, key: Sequence[int]
 ) -> dict[str, Any]:
     """Test each state of the answers; keep ranks and credibilities for the figures.
 

@@ -16,7 +16,7 @@ from sfhnet.validation.benchmark_sets import case_name
 from sfhnet.validation.metrics import AGE_RANGES_MYR, age_ranges, wasserstein_dex
 from sfhnet.validation.validate import SCHEMA, SCHEMA_VERSION
 
-__all__ = ["Answers", "Claim", "evaluate_claims", "read_answers"]
+__all__ = ["Claim", "StoredAnswers", "evaluate_claims", "read_answers"]
 
 _RESAMPLES = 500
 
@@ -45,7 +45,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Answers:
+class StoredAnswers:
     """Stored answers of one model: its metrics, and cumulative mass of truth and answer by case, (n, n_age)."""
 
     metrics: Mapping[str, Any]
@@ -64,7 +64,19 @@ class Answers:
         return min({case["snr"] for case in cases if case["benchmark"] == "real"}, key=lambda x: abs(x - 50))
 
     def case(self, benchmark: str, bands: bool = True) -> str:
-        """Name of a case at that S/N."""
+        """Return the name of a case at that S/N.
+
+        Parameters
+        ----------
+        benchmark : str
+            One of `sfhnet.validation.benchmark_sets.BENCHMARK_KINDS`.
+        bands : bool
+            Whether bands were shown.
+
+        Returns
+        -------
+        str
+        """
         return case_name(benchmark, self.snr, bands)
 
     def errors(self, case: str) -> dict[str, np.ndarray]:
@@ -81,19 +93,30 @@ class Answers:
         return result
 
 
-def read_answers(metrics: Path, h5: Path) -> Answers:
-    """Read what `sfhnet.validation.validate.validate` wrote."""
+def read_answers(metrics: Path, h5: Path) -> StoredAnswers:
+    """Read what `sfhnet.validation.validate.validate` wrote.
+
+    Parameters
+    ----------
+    metrics, h5 : Path
+        ``metrics.json`` and ``validation.h5`` of a model.
+
+    Returns
+    -------
+    StoredAnswers
+    """
     stored = read_json(metrics)
     with open_h5(h5, SCHEMA, SCHEMA_VERSION) as file:
         mass = {case: _mass(file[case]) for case in stored["cases"]}
-        return Answers(stored, file["age_edges_myr"][()], mass)
+        return StoredAnswers(stored, file["age_edges_myr"][()], mass)
 
 
 def _mass(group: h5py.Group) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(group[f"{who}/mass_fraction"][()].astype(float) for who in ("truth", "estimate"))
+    truth, estimate = (group[f"{who}/mass_fraction"][()].astype(float) for who in ("truth", "estimate"))
+    return truth, estimate
 
 
-def evaluate_claims(models: Sequence[Answers]) -> dict[str, dict[str, Any]]:
+def evaluate_claims(models: Sequence[StoredAnswers]) -> dict[str, dict[str, Any]]:
     """Test every claim on all models that learn.
 
     Returns
@@ -102,7 +125,7 @@ def evaluate_claims(models: Sequence[Answers]) -> dict[str, dict[str, Any]]:
         By claim, the fields of `Claim`.
     """
     learners = [model for model in models if model.metrics["kind"] != "prior_mean"]
-    tests: dict[str, Callable[[list[Answers]], Claim]] = {
+    tests: dict[str, Callable[[list[StoredAnswers]], Claim]] = {
         "newer_network": _newer_network,
         "photometry": _photometry,
         "old_ages": _old_ages,
@@ -111,7 +134,7 @@ def evaluate_claims(models: Sequence[Answers]) -> dict[str, dict[str, Any]]:
     return {name: asdict(test(learners)) for name, test in tests.items()}
 
 
-def _newer_network(models: list[Answers]) -> Claim:
+def _newer_network(models: list[StoredAnswers]) -> Claim:
     old = [model for model in models if model.metrics["kind"] == "four_branch"]
     new = [model for model in models if model.metrics["kind"] == "attention"]
     numbers = {
@@ -133,7 +156,7 @@ def _newer_network(models: list[Answers]) -> Claim:
     )
 
 
-def _photometry(models: list[Answers]) -> Claim:
+def _photometry(models: list[StoredAnswers]) -> Claim:
     numbers = {}
     for model in models:
         with_bands = model.errors(model.case("real"))
@@ -155,7 +178,7 @@ def _photometry(models: list[Answers]) -> Claim:
     )
 
 
-def _old_ages(models: list[Answers]) -> Claim:
+def _old_ages(models: list[StoredAnswers]) -> Claim:
     numbers = {}
     for model in models:
         errors = model.errors(model.case("real"))
@@ -182,7 +205,7 @@ def _old_ages(models: list[Answers]) -> Claim:
     )
 
 
-def _aperture(models: list[Answers]) -> Claim:
+def _aperture(models: list[StoredAnswers]) -> Claim:
     numbers = {model.name: model.metrics["aperture"] for model in models if model.metrics.get("aperture")}
     many = {name: [n for n in sums if int(n) > 1] for name, sums in numbers.items()}
     tested = {name: sums for name, sums in numbers.items() if "1" in sums and many[name]}

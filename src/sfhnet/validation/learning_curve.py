@@ -26,6 +26,7 @@ def learning_point(
     config: Config,
     shards: Sequence[Path],
     n_shard: int,
+    *,
     validation: Sequence[Path],
     test: Sequence[Path],
     folder: Path,
@@ -81,7 +82,9 @@ def learning_point(
     }
     snr = config.validation.stress_snr
     for benchmark in ("ideal", "real"):
-        made = make_benchmark(benchmark, snr, mocks, config.validation.galaxies, config.noise, config.seed)
+        made = make_benchmark(
+            benchmark, snr, mocks, n=config.validation.galaxies, noise=config.noise, seed=config.seed
+        )
         n = len(made.batch)
         answers = Posterior(
             age_edges_myr=mocks.age_edges_myr,

@@ -9,7 +9,16 @@ import numpy as np
 
 from sfhnet.core.histories import scalar_from_label
 from sfhnet.core.posterior import Posterior
-from sfhnet.core.quantities import INTERVALS, LEVELS, SCALARS
+from sfhnet.core.quantities import INTERVALS, SCALARS
+from sfhnet.validation.interval_scores import (
+    all_coverage,
+    coverage,
+    crps,
+    inside,
+    log_score,
+    strata_coverage,
+    weighted_metallicity,
+)
 
 __all__ = [
     "AGE_RANGES_MYR",
@@ -18,6 +27,7 @@ __all__ = [
     "all_metrics",
     "coverage",
     "crps",
+    "inside",
     "log_score",
     "point_metrics",
     "smape_floored",
@@ -59,7 +69,7 @@ def widths_dex(age_edges_myr: np.ndarray) -> np.ndarray:
 
 
 def wasserstein_dex(cum_hat: np.ndarray, cum: np.ndarray, age_edges_myr: np.ndarray) -> np.ndarray:
-    """Return the Wasserstein-1 distance between histories in dex of age, (n,).
+    """Return the Wasserstein-1 distance between histories in dex of age.
 
     The area between the cumulative mass fractions over log age, by the trapezoid rule on the bin edges.
 
@@ -69,6 +79,11 @@ def wasserstein_dex(cum_hat: np.ndarray, cum: np.ndarray, age_edges_myr: np.ndar
         Mass fraction younger than each bin's upper edge.
     age_edges_myr : ndarray (n_age+1,)
         Bin edges in Myr.
+
+    Returns
+    -------
+    ndarray (n,)
+        dex.
     """
     width = widths_dex(age_edges_myr)
     edge = 0.5 * (width[:-1] + width[1:])
@@ -76,18 +91,48 @@ def wasserstein_dex(cum_hat: np.ndarray, cum: np.ndarray, age_edges_myr: np.ndar
 
 
 def smape_lovell(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return sum |d| / sum (|y| + |p|) over bins, (n,) (Lovell et al. 2019, MNRAS 490, 5503)."""
+    """Return sum |d| / sum (|y| + |p|) over bins (Lovell et al. 2019, MNRAS 490, 5503).
+
+    Parameters
+    ----------
+    estimate, truth : ndarray (n, n_age)
+        Mass fractions, or any histories in bins.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
     return np.abs(estimate - truth).sum(axis=1) / (np.abs(estimate) + np.abs(truth)).sum(axis=1)
 
 
 def smape_floored(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the mean over bins of 2 |d| / max(|y| + |p| + 0.1, 0.6), (n,) (LOGAN-SFH, 2022)."""
+    """Return the mean over bins of 2 |d| / max(|y| + |p| + 0.1, 0.6) (LOGAN-SFH, 2022).
+
+    Parameters
+    ----------
+    estimate, truth : ndarray (n, n_age)
+        Mass fractions, or any histories in bins.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
     floor = np.maximum(np.abs(estimate) + np.abs(truth) + 0.1, 0.6)
     return (2 * np.abs(estimate - truth) / floor).mean(axis=1)
 
 
 def smape_textbook(estimate: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the mean over bins of 2 |d| / (|y| + |p|), (n,); zero where both vanish."""
+    """Return the mean over bins of 2 |d| / (|y| + |p|); zero where both vanish.
+
+    Parameters
+    ----------
+    estimate, truth : ndarray (n, n_age)
+        Mass fractions, or any histories in bins.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
     total = np.abs(estimate) + np.abs(truth)
     return np.where(total > 0, 2 * np.abs(estimate - truth) / np.where(total > 0, total, 1), 0).mean(axis=1)
 
@@ -100,7 +145,18 @@ def age_ranges(age_edges_myr: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def scalar_metrics(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Return bias, scatter (standard deviation, and from the 16-84 % range), MAE, R2 and share of > 0.3 outliers."""
+    """Return bias, scatter (standard deviation, and from the 16-84 % range), MAE, R2 and share of > 0.3 outliers.
+
+    Parameters
+    ----------
+    estimate, truth : ndarray (n,)
+        In the unit of the scalar, which that of the errors is too.
+
+    Returns
+    -------
+    dict of float
+        ``bias``, ``median_bias``, ``scatter``, ``robust_scatter``, ``mae``, ``r2``, ``outliers``.
+    """
     error = estimate - truth
     low, high = np.quantile(error, [0.16, 0.84])
     variance = float(np.var(truth))
@@ -115,68 +171,6 @@ def scalar_metrics(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
-def inside(quantiles: np.ndarray, truth: np.ndarray, nominal: float) -> np.ndarray:
-    """Return whether a central interval holds the truth, (n, ...) bool."""
-    low, high = INTERVALS[nominal]
-    # Answers stored in single precision may miss an exact bound by rounding.
-    tolerance = 1e-6
-    return (truth >= quantiles[:, low] - tolerance) & (truth <= quantiles[:, high] + tolerance)
-
-
-def coverage(quantiles: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> dict[str, float]:
-    """Return the share of truths inside each central interval, by nominal coverage in per cent.
-
-    Parameters
-    ----------
-    quantiles : ndarray (n, n_quant, ...)
-        Quantiles at `LEVELS`.
-    truth : ndarray (n, ...)
-        True values.
-    weight : ndarray (n, ...), optional
-        Weights, e.g. mass for metallicities.
-    """
-    result = {}
-    for nominal in INTERVALS:
-        hit = inside(quantiles, truth, nominal)
-        value = hit.mean() if weight is None else (hit * weight).sum() / weight.sum()
-        result[f"{100 * nominal:.0f}"] = float(value)
-    return result
-
-
-def crps(quantiles: np.ndarray, truth: np.ndarray) -> float:
-    """Return the continuous ranked probability score from the quantiles: twice the mean pinball loss."""
-    level = np.asarray(LEVELS).reshape(-1, *([1] * (truth.ndim - 1)))
-    error = truth[:, None] - quantiles
-    return float(2 * np.maximum(level * error, (level - 1) * error).mean())
-
-
-def log_score(quantiles: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean log density of the truth under the density that the quantiles draw.
-
-    Constant between neighbouring quantiles, exponential tails that continue the outermost step.
-
-    Parameters
-    ----------
-    quantiles : ndarray (n, n_quant)
-        Quantiles at `LEVELS`.
-    truth : ndarray (n,)
-        True values.
-    """
-    levels = np.asarray(LEVELS)
-    step = np.maximum(np.diff(quantiles, axis=1), 1e-4)
-    density = np.diff(levels) / step
-    index = np.clip((truth[:, None] > quantiles).sum(axis=1) - 1, 0, len(levels) - 2)
-    value = np.log(np.take_along_axis(density, index[:, None], axis=1)[:, 0])
-    for outside, end, share, near in (
-        (truth < quantiles[:, 0], quantiles[:, 0], levels[0], density[:, 0]),
-        (truth > quantiles[:, -1], quantiles[:, -1], 1 - levels[-1], density[:, -1]),
-    ):
-        scale = share / near
-        tail = np.log(near) - np.abs(truth - end) / scale
-        value = np.where(outside, tail, value)
-    return float(value.mean())
-
-
 def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return every metric of the point estimates.
 
@@ -186,6 +180,11 @@ def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict
         Answers, all usable.
     truth : mapping of str to ndarray
         From `truth_from_labels`.
+
+    Returns
+    -------
+    dict
+        By metric; ``scalars`` and ``age_ranges`` hold those of each scalar and of each of `AGE_RANGES_MYR`.
 
     Raises
     ------
@@ -197,7 +196,7 @@ def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict
     edges = np.asarray(posterior.age_edges_myr)
     mass, mass_hat = truth["mass_fraction"], posterior.mass_fraction
     cum, cum_hat = mass.cumsum(axis=1), posterior.cum_mass
-    mh, weight = _metallicity(truth)
+    mh, weight = weighted_metallicity(truth)
     mh_error = np.abs(posterior.mh - mh)
     result: dict[str, Any] = {
         "n": len(posterior),
@@ -227,25 +226,17 @@ def point_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict
     return result
 
 
-def all_coverage(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return the coverage of every interval: scalars, histories, [M/H] weighted by mass, cumulative mass by age."""
-    mass = truth["mass_fraction"]
-    cum = mass.cumsum(axis=1)
-    mh, weight = _metallicity(truth)
-    n_age = mass.shape[1]
-    return {
-        "scalars": {name: coverage(posterior.scalars_q[name], truth[name]) for name in SCALARS},
-        "cum_mass": coverage(posterior.cum_mass_q[:, :, :-1], cum[:, :-1]),
-        "mass_fraction": coverage(posterior.mass_fraction_q, mass),
-        "mh": coverage(posterior.mh_q, mh, weight),
-        "cum_mass_by_age": [coverage(posterior.cum_mass_q[:, :, k], cum[:, k]) for k in range(n_age - 1)],
-    }
-
-
 def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return every metric of one set of answers: `point_metrics`, `all_coverage`, sharpness, CRPS and log score.
 
-    Parameters and errors are those of `point_metrics`.
+    Parameters
+    ----------
+    posterior, truth
+        As in `point_metrics`, which raises.
+
+    Returns
+    -------
+    dict
     """
     quantiles = posterior.scalars_q
     low, high = INTERVALS[0.68]
@@ -258,38 +249,20 @@ def all_metrics(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[s
     }
 
 
-def _metallicity(truth: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    # Bins without a metallicity have no weight.
-    finite = np.isfinite(truth["mh"])
-    return np.where(finite, truth["mh"], 0.0), np.where(finite, truth["mass_fraction"], 0.0)
-
-
-def strata_coverage(
-    posterior: Posterior, truth: Mapping[str, np.ndarray], strata: Mapping[str, np.ndarray]
-) -> dict[str, dict[str, Any]]:
-    """Return the coverage in each stratum: the mean over scalars by level, and ``cum_mass`` and ``mh`` beside.
+def value_at(metrics: Mapping[str, Any], key: Sequence[str]) -> float:
+    """Return the value at a path of keys in metrics.
 
     Parameters
     ----------
-    posterior, truth
-        As in `all_metrics`.
-    strata : mapping of str to ndarray (n,) bool
-        Which spectra belong to each; strata of fewer than 50 are left out.
+    metrics : mapping
+        From `all_metrics` or the like.
+    key : sequence of str
+        Keys from the outermost to the innermost.
+
+    Returns
+    -------
+    float
     """
-    result: dict[str, dict[str, Any]] = {}
-    for name, rows in strata.items():
-        if rows.sum() < 50:
-            continue
-        found = all_coverage(posterior.take(rows), {key: value[rows] for key, value in truth.items()})
-        scalars = found["scalars"].values()
-        result[name] = {key: float(np.mean([value[key] for value in scalars])) for key in found["mh"]}
-        result[name] |= {quantity: found[quantity] for quantity in ("cum_mass", "mh")}
-        result[name]["n"] = int(rows.sum())
-    return result
-
-
-def value_at(metrics: Mapping[str, Any], key: Sequence[str]) -> float:
-    """Follow a path of keys into metrics."""
     value: Any = metrics
     for step in key:
         value = value[step]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sfhnet.core.quantities import INTERVALS, SCALARS
 from sfhnet.networks.storage import read_spec
-from sfhnet.validation.benchmark_sets import BENCHMARKS
+from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 from sfhnet.validation.metrics import AGE_RANGES_MYR
 
 if TYPE_CHECKING:
@@ -141,13 +141,13 @@ def _prior(prior: PriorConfig) -> list[str]:
 
 def _benchmarks(metrics: dict[str, Any]) -> list[str]:
     seen = {case["benchmark"] for case in metrics["cases"].values()}
-    return [f"- `{name}`: {kind.title}." for name, kind in BENCHMARKS.items() if name in seen] + [""]
+    return [f"- `{name}`: {kind.title}." for name, kind in BENCHMARK_KINDS.items() if name in seen] + [""]
 
 
 def _stress_limits(metrics: dict[str, Any]) -> list[str]:
     lines = []
     for name, case in metrics["cases"].items():
-        kind = BENCHMARKS[case["benchmark"]]
+        kind = BENCHMARK_KINDS[case["benchmark"]]
         if not kind.stress:
             continue
         reference = "ideal" if kind.ripple else "real"

@@ -26,6 +26,7 @@ def write_benchmark(
     case: Case,
     wave_aa: np.ndarray,
     band_names: Sequence[str],
+    *,
     age_edges_myr: np.ndarray,
     out: Path,
     provenance: Mapping[str, Any],
@@ -48,7 +49,7 @@ def write_benchmark(
     """
     batch = case.batch
     with create_h5(out, SCHEMA, SCHEMA_VERSION, provenance=provenance) as file:
-        file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.set.sha256
+        file.attrs["case"], file.attrs["benchmark_sha256"] = case.name, case.benchmark.sha256
         file.attrs["band_names"] = list(band_names)
         put(file, "wave_aa", wave_aa, unit="Angstrom", axes="wave")
         put(file, "age_edges_myr", age_edges_myr, unit="Myr", axes="age_edge")
@@ -62,11 +63,17 @@ def write_benchmark(
             )
             band = getattr(batch, f"band_{name}").numpy()
             put(file, f"band_{name}", band, unit="" if name == "mask" else "scale", axes="galaxy, band")
-        put(file, "family", case.set.family.astype("S"), unit="", axes="galaxy")
+        put(file, "family", case.benchmark.family.astype("S"), unit="", axes="galaxy")
         for name in ("mass_fraction", "mh"):
-            put(file, f"truth/{name}", case.set.truth[name], unit=QUANTITIES[name].unit, axes="galaxy, age")
+            put(
+                file,
+                f"truth/{name}",
+                case.benchmark.truth[name],
+                unit=QUANTITIES[name].unit,
+                axes="galaxy, age",
+            )
         for name, scalar in SCALARS.items():
-            put(file, f"truth/{name}", case.set.truth[name], unit=scalar.unit, axes="galaxy")
+            put(file, f"truth/{name}", case.benchmark.truth[name], unit=scalar.unit, axes="galaxy")
 
 
 def score(benchmark: Path, answers: Path) -> dict[str, Any]:

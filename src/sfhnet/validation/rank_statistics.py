@@ -25,7 +25,7 @@ COVERAGE_LEVELS = np.linspace(0.0, 1.0, 41)
 
 
 def pit(quantiles: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the probability below the truth under the distribution that quantiles draw, (n, ...) in 0..1.
+    """Return the probability below the truth under the distribution that quantiles draw.
 
     Normal deviates run linearly between neighbouring quantiles and on beyond the outermost ones, as if each piece were
     part of a normal distribution. Where several quantiles coincide with the truth (a bound), the rank is drawn between
@@ -39,6 +39,11 @@ def pit(quantiles: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> n
         True values.
     rng : Generator
         Breaks ties.
+
+    Returns
+    -------
+    ndarray (n, ...)
+        0 to 1.
     """
     levels, deviates = np.asarray(LEVELS), norm.ppf(LEVELS)
     below = (quantiles < truth[:, None]).sum(axis=1)
@@ -58,7 +63,7 @@ def pit(quantiles: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> n
 
 
 def sample_ranks(samples: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the rank of the truth among samples as a fraction, (n,) in 0..1; ties are broken at random.
+    """Return the rank of the truth among samples as a fraction; ties are broken at random.
 
     Parameters
     ----------
@@ -68,6 +73,11 @@ def sample_ranks(samples: np.ndarray, truth: np.ndarray, rng: np.random.Generato
         True values.
     rng : Generator
         Breaks ties, and spreads the discrete ranks evenly.
+
+    Returns
+    -------
+    ndarray (n,)
+        0 to 1.
     """
     below = (samples < truth[:, None]).sum(axis=1)
     tied = (samples == truth[:, None]).sum(axis=1)
@@ -84,13 +94,25 @@ def uniformity(ranks: np.ndarray) -> dict[str, float]:
 
 
 def expected_coverage(ranks: np.ndarray, levels: np.ndarray = COVERAGE_LEVELS) -> np.ndarray:
-    """Return how often central intervals of each level hold the truth, from ranks (n, ...), (n_level,)."""
+    """Return how often central intervals of each level hold the truth.
+
+    Parameters
+    ----------
+    ranks : ndarray (n, ...)
+        Ranks of the truth, 0 to 1.
+    levels : ndarray (n_level,)
+        Coverage of the intervals.
+
+    Returns
+    -------
+    ndarray (n_level,)
+    """
     depth = np.abs(2 * np.ravel(ranks) - 1)
     return np.searchsorted(np.sort(depth), levels, side="right") / depth.size
 
 
 def tarp(samples: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the credibility at which TARP's balls reach the truth, (n,); uniform if the posterior is calibrated.
+    """Return the credibility at which TARP's balls reach the truth; uniform if the posterior is calibrated.
 
     Each truth is compared with a reference point drawn at random: the share of the samples that lie closer to it than
     the truth (Lemos et al. 2023, algorithm 2). Coordinates are scaled to the spread of the truths, and the reference is
@@ -104,6 +126,11 @@ def tarp(samples: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np
         True values.
     rng : Generator
         Draws the reference points, breaks ties.
+
+    Returns
+    -------
+    ndarray (n,)
+        0 to 1.
     """
     low, high = np.quantile(truth, [0.005, 0.995], axis=0)
     width = np.where(high > low, high - low, 1.0)
@@ -117,6 +144,17 @@ def area_to_curve(credibility: np.ndarray, levels: np.ndarray = COVERAGE_LEVELS)
     """Return the area between TARP's coverage curve and the diagonal above one half: below zero = overconfident.
 
     The mean of (expected coverage - credibility level) over levels from one half to one, times one half.
+
+    Parameters
+    ----------
+    credibility : ndarray (n,)
+        From `tarp`.
+    levels : ndarray (n_level,)
+        Credibility levels, ascending.
+
+    Returns
+    -------
+    float
     """
     coverage = np.searchsorted(np.sort(credibility), levels, side="right") / len(credibility)
     upper = levels >= 0.5

@@ -19,9 +19,10 @@ def strata(
     answers: Posterior,
     truth: Mapping[str, np.ndarray] | None = None,
     family: np.ndarray | None = None,
+    *,
     snr_edges: Sequence[float] = (),
 ) -> dict[str, np.ndarray]:
-    """Share spectra out into strata, name -> (n,) bool; each quantity's strata hold every spectrum once.
+    """Share spectra out into strata; each quantity's strata hold every spectrum once.
 
     Age and A_V are the estimated ones, as a user sees them, or the true ones if `truth` is given. Only the former can
     have the nominal coverage: among galaxies whose *true* age is extreme, even the exact posterior covers less, because
@@ -37,6 +38,10 @@ def strata(
         Family of each galaxy.
     snr_edges : sequence of float
         Inner edges; none leaves S/N out.
+
+    Returns
+    -------
+    dict of ndarray (n,) bool
     """
     source = answers.scalars if truth is None else truth
     result = {"all": np.ones(len(answers), dtype=bool)}

@@ -14,7 +14,8 @@ from sfhnet.inference.model import Model
 from sfhnet.mocks.dataset import MockBatch, Mocks
 from sfhnet.mocks.noise import Lines, NoiseModel
 from sfhnet.tools.random_streams import stream, torch_stream
-from sfhnet.validation.metrics import inside, wasserstein_dex
+from sfhnet.validation.interval_scores import inside
+from sfhnet.validation.metrics import wasserstein_dex
 
 __all__ = ["add_up", "aperture_test"]
 
@@ -71,12 +72,23 @@ def add_up(picked: MockBatch, mass: torch.Tensor, n_part: int) -> MockBatch:
 
 
 def aperture_test(
-    model: Model, mocks: Mocks, config: ValidationConfig, noise: NoiseConfig, seed: int
+    model: Model, mocks: Mocks, config: ValidationConfig, *, noise: NoiseConfig, seed: int
 ) -> dict[str, Any]:
     """Infer sums of random test mocks, every nuisance on, and compare with the mass-weighted sums of their histories.
 
     Random galaxies differ more than neighbouring bins of one galaxy do: a hard case. Sums and parts have the S/N
     ``validation.stress_snr``.
+
+    Parameters
+    ----------
+    model : Model
+        Calibrated or not.
+    mocks : Mocks
+        Test mocks.
+    config, noise : ValidationConfig, NoiseConfig
+        Configuration sections.
+    seed : int
+        Of the sums and their noise.
 
     Returns
     -------

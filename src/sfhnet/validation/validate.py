@@ -22,14 +22,15 @@ from sfhnet.mocks.dataset import Mocks
 from sfhnet.tools.hdf5 import create_h5, put, read_json, write_json
 from sfhnet.tools.progress import Progress
 from sfhnet.validation.benchmark_sets import (
-    BENCHMARKS,
+    BENCHMARK_KINDS,
     Case,
     benchmark_cases,
     make_benchmark,
     planned_cases,
 )
 from sfhnet.validation.calibration_tests import calibration_tests
-from sfhnet.validation.metrics import all_coverage, all_metrics, point_metrics, strata_coverage
+from sfhnet.validation.interval_scores import all_coverage, strata_coverage
+from sfhnet.validation.metrics import all_metrics, point_metrics
 from sfhnet.validation.strata import strata
 from sfhnet.validation.sums_of_galaxies import aperture_test
 
@@ -49,6 +50,10 @@ def prior_posterior(info: dict[str, Any], answers: Posterior) -> Posterior:
         Contents of ``model.json``; holds the prior's mean and quantiles under ``prior``.
     answers : Posterior
         Whose spectra to answer.
+
+    Returns
+    -------
+    Posterior
     """
     n, prior = len(answers), info["prior"]
 
@@ -58,10 +63,11 @@ def prior_posterior(info: dict[str, Any], answers: Posterior) -> Posterior:
 
     return Posterior(
         age_edges_myr=answers.age_edges_myr,
-        **{
-            name: spread(prior[name])
-            for name in ("mass_fraction", "mh", "mass_fraction_q", "cum_mass_q", "mh_q")
-        },
+        mass_fraction=spread(prior["mass_fraction"]),
+        mh=spread(prior["mh"]),
+        mass_fraction_q=spread(prior["mass_fraction_q"]),
+        cum_mass_q=spread(prior["cum_mass_q"]),
+        mh_q=spread(prior["mh_q"]),
         scalars={name: spread(prior["scalars"][name]) for name in SCALARS},
         scalars_q={name: spread(prior["scalars_q"][name]) for name in SCALARS},
         flags=answers.flags,
@@ -76,6 +82,7 @@ def validate(
     folder: Path,
     mocks: Mapping[str, Mocks],
     config: ValidationConfig,
+    *,
     noise: NoiseConfig,
     seed: int,
     out_metrics: Path,
@@ -112,8 +119,8 @@ def validate(
         file.attrs["model"] = model.name
         put(file, "age_edges_myr", model.age_edges_myr, unit="Myr", axes="age_edge")
         with Progress(len(planned_cases(mocks, config)), f"validating {model.name}", "cases") as progress:
-            for case in benchmark_cases(mocks, config, noise, seed):
-                sums[f"{case.benchmark}_snr{case.snr:03.0f}"] = case.set.sha256
+            for case in benchmark_cases(mocks, config, noise, seed=seed):
+                sums[f"{case.kind}_snr{case.snr:03.0f}"] = case.benchmark.sha256
                 cases[case.name] = _measure(model, case, config, seed, file)
                 progress.update(1, f"{case.name}: W1 {cases[case.name]['model']['w1_dex']:.4f} dex")
         _examples(model, mocks["test"], config, noise, seed, file)
@@ -127,7 +134,7 @@ def validate(
         "calibrated": model.conformal is not None,
         "calibration": _calibration_report(folder),
         "cases": cases,
-        "aperture": aperture_test(model, mocks["test"], config, noise, seed) if trains else None,
+        "aperture": aperture_test(model, mocks["test"], config, noise=noise, seed=seed) if trains else None,
         "inference_ms_per_spectrum": _time_inference(model, mocks["test"], noise, seed),
         "validation_seconds": time.perf_counter() - started,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -146,13 +153,13 @@ def _measure(
     if model.draws_samples and _is_joint(case, config):
         raw = model.infer_batch(case.batch, calibrated=False, n_samples=config.n_samples, seed=seed)
     keep = raw.usable
-    raw, truth = raw.take(keep), {name: value[keep] for name, value in case.set.truth.items()}
+    raw, truth = raw.take(keep), {name: value[keep] for name, value in case.benchmark.truth.items()}
     posterior = raw if model.conformal is None else model.conformal.apply(raw, carry_samples=True)
     prior = prior_posterior(model.info, posterior)
-    family = case.set.family[keep]
+    family = case.benchmark.family[keep]
     result = {
         "snr": case.snr,
-        "benchmark": case.benchmark,
+        "benchmark": case.kind,
         "bands": case.bands,
         "unusable": int((~keep).sum()),
         "flagged_out_of_distribution": float(np.mean(posterior.ood_score > 1)),
@@ -171,7 +178,9 @@ def _measure(
     if model.conformal is not None:
         result["coverage_uncalibrated"] = all_coverage(raw, truth)
         states = {"before": raw, "after": posterior}
-        result["calibration_tests"] = calibration_tests(states, truth, group, [seed, round(10 * case.snr)])
+        result["calibration_tests"] = calibration_tests(
+            states, truth, group, key=[seed, round(10 * case.snr)]
+        )
     _store(group, posterior, truth, family)
     return result
 
@@ -179,7 +188,7 @@ def _measure(
 def _is_joint(case: Case, config: ValidationConfig) -> bool:
     """Whether joint samples are drawn: for ideal and real with bands at one S/N, for they take time."""
     wanted = min(config.snr, key=lambda snr: abs(snr - config.stress_snr))
-    return case.bands and not BENCHMARKS[case.benchmark].stress and case.snr == wanted
+    return case.bands and not BENCHMARK_KINDS[case.kind].stress and case.snr == wanted
 
 
 def _short(posterior: Posterior, truth: dict[str, np.ndarray]) -> dict[str, float]:
@@ -222,7 +231,7 @@ def _examples(
     model: Model, mocks: Mocks, config: ValidationConfig, noise: NoiseConfig, seed: int, file: h5py.File
 ) -> None:
     """Keep held-out galaxies young, middle and old, whole: spectrum, bands, history, answer."""
-    made = make_benchmark("real", 50.0, mocks, config.galaxies, noise, seed)
+    made = make_benchmark("real", 50.0, mocks, n=config.galaxies, noise=noise, seed=seed)
     age = made.truth["mw_log_age"]
     wanted = np.quantile(age, np.linspace(0.1, 0.9, config.n_examples))
     rows = np.array([int(np.abs(age - value).argmin()) for value in wanted])
@@ -252,7 +261,7 @@ def _examples(
 
 def _time_inference(model: Model, mocks: Mocks, noise: NoiseConfig, seed: int) -> dict[str, float]:
     n = min(1000, len(mocks))
-    made = make_benchmark("real", 50.0, mocks, n, noise, seed)
+    made = make_benchmark("real", 50.0, mocks, n=n, noise=noise, seed=seed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
 

@@ -6,7 +6,7 @@ import torch
 
 from sfhnet.config import GridConfig
 from sfhnet.core.batch import Batch
-from sfhnet.core.flags import Flag, describe
+from sfhnet.core.flags import Flag, describe_flags
 from sfhnet.core.training_grid import grid_wave_aa
 
 WAVE = grid_wave_aa(GridConfig())
@@ -97,7 +97,7 @@ def test_bad_input_is_flagged_and_stays_alone(change, flag):
     found, batch = flags_of(change)
     assert flag in found
     assert batch.usable[1] == (flag not in (Flag.NO_VALID_PIXELS, Flag.NEGATIVE_FLUX))
-    assert any(text.startswith(flag.name) for text in describe(int(batch.flags[1])))
+    assert any(text.startswith(flag.name) for text in describe_flags(int(batch.flags[1])))
 
 
 def test_wrong_units_of_bands_leave_the_spectrum_alone():

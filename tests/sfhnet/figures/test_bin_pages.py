@@ -31,7 +31,7 @@ def checked(spectra, answer, rng, index=(0,)):
     data = np.concatenate([spectra.flux, spectra.band_flux], axis=1)[list(index)] / scale[list(index)]
     sigma = 0.02 * np.abs(data)
     return dataclasses.replace(
-        unchecked(n, 16, spectra.wave_aa, BANDS, ""),
+        unchecked(n, 16, spectra.wave_aa, band_names=BANDS, why=""),
         chi2={"best": chi2 + 0.1, "mean": chi2 + 0.3, "refined": chi2},
         n_data=np.full((n, len(BLOCK_NAMES)), 100),
         shift=np.full(n, 0.7),
@@ -68,11 +68,11 @@ def test_pages(tmp_path, rng, side):
     assert table["ppc_chi2"][0] == pytest.approx(found.chi2["refined"][0, 0])
     assert table["quality"][0] == 2
     with style(FiguresConfig(dpi=50)):
-        quality = quality_page(spectra, answer, table, prior)
+        quality = quality_page(spectra, answer, table, prior=prior)
         text = words(quality)
         assert "what the data say beyond the prior" in text
         assert ("predictive χ² / noise, refined" in text) == (side > 1)
-        examples = examples_page(spectra, answer, table, found)
+        examples = examples_page(spectra, answer, table, predictive=found)
         assert "flags: not_reproduced" in words(examples)
         assert "bin 40" in words(examples) or side == 1
         for name, figure in (("quality", quality), ("examples", examples)):
@@ -82,14 +82,14 @@ def test_pages(tmp_path, rng, side):
 def test_page_says_why_nothing_was_checked(tmp_path):
     spectra = make_spectra(6)
     answer = make_answer(spectra)
-    none = unchecked(36, 16, spectra.wave_aa, BANDS, "the model has no joint posterior")
+    none = unchecked(36, 16, spectra.wave_aa, band_names=BANDS, why="the model has no joint posterior")
     table = bin_columns(spectra, answer, prior_of(answer), predictive=none)
     assert np.isnan(table["ppc_chi2"]).all()
     with style(FiguresConfig(dpi=50)):
-        figure = examples_page(spectra, answer, table, none)
+        figure = examples_page(spectra, answer, table, predictive=none)
         assert "no joint posterior" in words(figure)
         save(figure, tmp_path / "examples")
-        save(quality_page(spectra, answer, table, prior_of(answer)), tmp_path / "quality")
+        save(quality_page(spectra, answer, table, prior=prior_of(answer)), tmp_path / "quality")
     with pytest.raises(ValueError, match="toy: 36 spectra but 3 checks"):
         bin_columns(spectra, answer, None, predictive=none.take(np.arange(3)))
 

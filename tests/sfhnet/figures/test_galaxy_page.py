@@ -6,8 +6,9 @@ import pytest
 from galaxy_answers import make_answer, make_spectra
 from sfhnet.config import FiguresConfig
 from sfhnet.core.flags import Flag
-from sfhnet.figures.galaxy_page import summary_page, truth_page
+from sfhnet.figures.galaxy_page import summary_page
 from sfhnet.figures.style import save, style
+from sfhnet.figures.truth_page import truth_page
 from sfhnet.products.bin_table import bin_columns
 from sfhnet.products.galaxy_summary import summarise
 
@@ -15,7 +16,9 @@ from sfhnet.products.galaxy_summary import summarise
 def page(spectra, answer, draw=summary_page):
     table = bin_columns(spectra, answer)
     with style(FiguresConfig(dpi=50)):
-        return draw(spectra, answer, table, summarise(spectra, answer, table, prior={"a_v": np.array([0.5])}))
+        return draw(
+            spectra, answer, table, summary=summarise(spectra, answer, table, prior={"a_v": np.array([0.5])})
+        )
 
 
 def texts(figure):

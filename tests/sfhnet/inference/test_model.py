@@ -414,19 +414,19 @@ def test_familiarity_keeps_mocks_and_sees_strangers():
 
 
 def test_benchmarks_are_frozen(test_mocks):
-    first = make_benchmark("real", 30.0, test_mocks, 20, NoiseConfig(), 1)
-    again = make_benchmark("real", 30.0, test_mocks, 20, NoiseConfig(), 1)
-    other = make_benchmark("ideal", 30.0, test_mocks, 20, NoiseConfig(), 1)
+    first = make_benchmark("real", 30.0, test_mocks, n=20, noise=NoiseConfig(), seed=1)
+    again = make_benchmark("real", 30.0, test_mocks, n=20, noise=NoiseConfig(), seed=1)
+    other = make_benchmark("ideal", 30.0, test_mocks, n=20, noise=NoiseConfig(), seed=1)
     assert first.sha256 == again.sha256
     assert first.sha256 != other.sha256
     assert other.batch.mask.all()
     assert first.batch.band_mask.all()
-    rippled = make_benchmark("ripple", 30.0, test_mocks, 20, NoiseConfig(), 1, ripple=0.02)
+    rippled = make_benchmark("ripple", 30.0, test_mocks, n=20, noise=NoiseConfig(), seed=1, ripple=0.02)
     # The noise of ideal under a sine of 2 %: both are divided by their own median, so their ratio has a mean near one.
     ratio = rippled.batch.flux / other.batch.flux
     assert float(ratio.std(dim=1).median()) == pytest.approx(0.02 / np.sqrt(2), rel=0.1)
     with pytest.raises(ValueError, match="no benchmark"):
-        make_benchmark("easy", 30.0, test_mocks, 20, NoiseConfig(), 1)
+        make_benchmark("easy", 30.0, test_mocks, n=20, noise=NoiseConfig(), seed=1)
 
 
 def test_text_with_a_header_is_read_by_its_names(tmp_path):

@@ -66,7 +66,7 @@ def synthesizer(toy_ssp, hst_bands):
 
 @pytest.fixture(scope="module")
 def templates(toy_ssp, lines, hst_bands):
-    return make_templates(toy_ssp, WAVE, 150.0, lines, hst_bands, 0.003)
+    return make_templates(toy_ssp, WAVE, 150.0, lines=lines, bands=hst_bands, redshift=0.003)
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_mocks_that_choose_are_not_measured(n, measured, tuning):
 def test_exact_calibration_and_known_kinematics_are_not_fitted():
     config = config_from_dict({"ppxf": {"multiplicative_degree": 6}})
     by_case = {
-        name: mocks.settings_for(SimpleNamespace(benchmark=name), config, (1.0,), True)
+        name: mocks.settings_for(SimpleNamespace(kind=name), config, (1.0,), recommended=True)
         for name in ("ideal", "real", "ripple")
     }
     assert [s.known_kinematics for s in by_case.values()] == [True, False, True]
@@ -220,7 +220,7 @@ def test_exact_calibration_and_known_kinematics_are_not_fitted():
 def _answers(rng, truth, rows, error):
     scalars = {name: truth[name][rows] + error * rng.standard_normal(len(rows)) for name in SCALARS}
     of_fit = {name: np.full(len(rows), 2.0) for name in mocks._OF_FIT}
-    return mocks.Answers(rows, truth["mass_fraction"][rows], truth["mh"][rows] + error, scalars, of_fit)
+    return mocks.PpxfAnswers(rows, truth["mass_fraction"][rows], truth["mh"][rows] + error, scalars, of_fit)
 
 
 @pytest.fixture
@@ -268,10 +268,10 @@ def _compare(folder):
         {"real_snr050": [case / "0.h5", case / "1.h5"]},
         {"real_snr050": case / "regularisation.json"},
         [folder / "metrics.json"],
-        [folder / "validation.h5"],
-        folder / "comparison.json",
-        folder / "comparison.csv",
-        {},
+        numbers=[folder / "validation.h5"],
+        out_json=folder / "comparison.json",
+        out_csv=folder / "comparison.csv",
+        provenance={},
     )
 
 
@@ -323,7 +323,7 @@ def _galaxy(folder, side, shift):
 
 def _checked(spectra, chi2):
     """A check that finds `chi2` in every pixel and something else in the bands, which do not count here."""
-    found = unchecked(spectra.n, 16, spectra.wave_aa, ("F555W",), "")
+    found = unchecked(spectra.n, 16, spectra.wave_aa, band_names=("F555W",), why="")
     found.n_data[:] = np.arange(1, len(BLOCK_NAMES) + 1)
     found.chi2["refined"][:] = chi2
     found.chi2["refined"][:, [BLOCK_NAMES.index("all"), BLOCK_NAMES.index("bands")]] = 7.0
@@ -334,7 +334,9 @@ def _checked(spectra, chi2):
 def test_galaxy_is_compared_and_drawn(tmp_path, side, n):
     spectra, answer = _galaxy(tmp_path, side, 0.1)
     out = tmp_path / "ppxf.json"
-    result = galaxies.compare_galaxy(spectra, answer, _checked(spectra, 0.9), tmp_path / "ppxf.h5", out, {})
+    result = galaxies.compare_galaxy(
+        spectra, answer, _checked(spectra, 0.9), ppxf=tmp_path / "ppxf.h5", out=out, provenance={}
+    )
     scheme = result["schemes"]["fixed"]
     assert scheme["network_chi2_median"] == pytest.approx(0.9)
     assert scheme["chi2_ratio_median"] == pytest.approx(0.75)
@@ -345,7 +347,7 @@ def test_galaxy_is_compared_and_drawn(tmp_path, side, n):
     other, fitted = galaxies.read_galaxy(tmp_path / "ppxf.h5", "fixed")
     config = config_from_dict({}).figures
     with style(config):
-        paths = save(galaxy_page(spectra, answer, other, fitted, scheme), tmp_path / "page")
+        paths = save(galaxy_page(spectra, answer, other, fit=fitted, comparison=scheme), tmp_path / "page")
     assert all(path.stat().st_size > 5000 for path in paths)
 
 
@@ -354,7 +356,9 @@ def test_galaxy_refuses_fits_of_other_bins(tmp_path):
     spectra = make_spectra(3)
     checked, out = _checked(spectra, 1.0), tmp_path / "x.json"
     with pytest.raises(ValueError, match="9 answers, 9 checks and 16 fits of pPXF"):
-        galaxies.compare_galaxy(spectra, make_answer(spectra), checked, tmp_path / "ppxf.h5", out, {})
+        galaxies.compare_galaxy(
+            spectra, make_answer(spectra), checked, ppxf=tmp_path / "ppxf.h5", out=out, provenance={}
+        )
 
 
 @pytest.mark.skipif(
@@ -371,7 +375,7 @@ def test_ppxf_recovers_a_galaxy_made_of_its_templates(templates, synthesizer, rn
     sigma = np.full(WAVE.size, 0.01)
     noisy = flux / level + sigma * rng.standard_normal(WAVE.size)
     bands = made.band_flux[0].numpy() / level
-    one = fit.Spectrum(noisy, sigma, np.ones(WAVE.size, bool), bands, 0.03 * bands, np.ones(5, bool))
+    one = fit.PpxfSpectrum(noisy, sigma, np.ones(WAVE.size, bool), bands, 0.03 * bands, np.ones(5, bool))
     fits = fit.fit_spectrum(one, templates, fit.FitSettings(True, 0, (1.0,)))
     assert set(fits) == {"regul_1", fit.RECOMMENDED}
     convert = Histories(templates.library, AGES_MYR)

@@ -19,7 +19,7 @@ from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.predictive_check.check import check, noise_shrinkage
 from sfhnet.predictive_check.forward_model import Forward
 from sfhnet.predictive_check.limits import PREDICTIVE_SCHEMA, Limits
-from sfhnet.predictive_check.linear_nuisances import Allowance, Marginal, observed
+from sfhnet.predictive_check.linear_nuisances import NuisanceColumns, NuisanceSolver, observed
 from sfhnet.predictive_check.refine import join
 from sfhnet.predictive_check.result import BLOCK_NAMES, BLOCKS_AA, Predictive, unchecked
 
@@ -146,17 +146,17 @@ def test_nuisances_are_allowed_for(forward, truth, name, change):
     data = torch.cat([bad, model.band_flux], dim=1)
     root = 200.0 / clean
     before = (((data - clean) * root) ** 2).sum(dim=1)
-    marginal = Marginal(Allowance(NOISE, WAVE, forward.synthesizer.line_profiles)(model), root)
-    coefficients, explained = marginal.explain(data - clean)
+    solver = NuisanceSolver(NuisanceColumns(NOISE, WAVE, forward.synthesizer.line_profiles)(model), root)
+    coefficients, explained = solver.explain(data - clean)
     after = (((data - clean - explained) * root) ** 2).sum(dim=1)
     assert (after < 0.06 * before).all()
     np.testing.assert_allclose(
-        marginal.cost(((data - clean) * root)[:, None])[:, 0],
+        solver.cost(((data - clean) * root)[:, None])[:, 0],
         after + (coefficients**2).sum(dim=1),
         rtol=0.02,
         atol=0.5,
     )
-    off = Marginal(Allowance(QUIET, WAVE, forward.synthesizer.line_profiles)(model), root)
+    off = NuisanceSolver(NuisanceColumns(QUIET, WAVE, forward.synthesizer.line_profiles)(model), root)
     assert off.columns.shape[1] == 1
     assert off.cost(((data - clean) * root)[:, None]).sum() > 0.4 * before.sum(), name
 
@@ -168,16 +168,16 @@ def test_scatter_of_a_line_is_allowed_for(forward, truth):
     more = 0.2 * model.line_flux[:, 3:4] * profile[3]
     data = torch.cat([model.flux + more, model.band_flux], dim=1)
     root = 100.0 / join(model)
-    allowance = Allowance(NOISE, WAVE, forward.synthesizer.line_profiles)
+    nuisances = NuisanceColumns(NOISE, WAVE, forward.synthesizer.line_profiles)
     residual = ((data - join(model)) * root)[:, None]
-    assert (Marginal(allowance(model), root).cost(residual)[:, 0] < 1.1).all()
+    assert (NuisanceSolver(nuisances(model), root).cost(residual)[:, 0] < 1.1).all()
 
 
 def test_refined_model_reaches_the_noise(forward, truth):
     # nothing but the level is allowed for, so that the parameters themselves must fit
     vectors, samples = truth
     batch = batch_of(forward, vectors)
-    found = check(forward, QUIET, batch, samples, np.full(N, 0.002), examples=[1, 4])
+    found = check(forward, QUIET, batch, samples=samples, redshift=np.full(N, 0.002), examples=[1, 4])
     best, refined = found.chi2["best"][:, 0], found.chi2["refined"][:, 0]
     assert (refined <= best + 2e-3).all()  # the penalties fall, chi-square alone need not
     np.testing.assert_allclose(refined, 1.0, atol=0.06)
@@ -197,16 +197,20 @@ def test_a_foreign_feature_shows_in_its_block(forward, truth):
     vectors, samples = truth
     absorbed = 1 - 0.2 * np.exp(-0.5 * ((WAVE - 7400) / 8.0) ** 2)
     foreign = check(
-        forward, NOISE, batch_of(forward, vectors, change=lambda f: f * absorbed), samples, np.full(N, 0.002)
+        forward,
+        NOISE,
+        batch_of(forward, vectors, change=lambda f: f * absorbed),
+        samples=samples,
+        redshift=np.full(N, 0.002),
     )
-    plain = check(forward, NOISE, batch_of(forward, vectors), samples, np.full(N, 0.002))
+    plain = check(forward, NOISE, batch_of(forward, vectors), samples=samples, redshift=np.full(N, 0.002))
     block = BLOCK_NAMES.index("6900_8000")
     assert (foreign.chi2["refined"][:, block] > 1.5).all()
     others = [k for k in range(1, len(BLOCKS_AA) + 1) if k != block]
     np.testing.assert_allclose(
         foreign.chi2["refined"][:, others], plain.chi2["refined"][:, others], atol=0.08
     )
-    limits = Limits.fit(plain, np.full(N, SNR), np.array([]), 0.9)
+    limits = Limits.fit(plain, np.full(N, SNR), np.array([]), quantile=0.9)
     flags = limits.flags(foreign, np.full(N, SNR))
     assert (flags & int(Flag.NOT_REPRODUCED)).all()
 
@@ -216,7 +220,7 @@ def test_what_cannot_be_checked_stays_empty(forward, truth, tmp_path):
     batch = batch_of(forward, vectors)
     holed = {name: value.copy() for name, value in samples.items()}
     holed["mh"][2] = np.nan
-    found = check(forward, NOISE, batch, holed, np.full(N, 0.002), examples=[2, 3])
+    found = check(forward, NOISE, batch, samples=holed, redshift=np.full(N, 0.002), examples=[2, 3])
     assert np.isnan(found.chi2["refined"][2]).all()
     assert np.isfinite(found.chi2["refined"][[0, 1, 3, 4, 5], 0]).all()
     assert list(found.examples["index"]) == [3]
@@ -225,7 +229,7 @@ def test_what_cannot_be_checked_stays_empty(forward, truth, tmp_path):
     again = Predictive.read(path)
     np.testing.assert_allclose(again.relative("mean"), found.relative("mean"), rtol=1e-6)
     np.testing.assert_allclose(again.examples["refined"], found.examples["refined"])
-    none = unchecked(4, 16, WAVE, ("F555W",), "no joint posterior")
+    none = unchecked(4, 16, WAVE, band_names=("F555W",), why="no joint posterior")
     none.write(path)
     assert Predictive.read(path).meta["unchecked"] == "no joint posterior"
 
@@ -234,7 +238,7 @@ def test_no_bands_and_no_pixels(forward, truth):
     vectors, samples = truth
     batch = batch_of(forward, vectors).without_bands()
     empty = dataclasses.replace(batch, mask=batch.mask & (torch.arange(N) != 1)[:, None])
-    found = check(forward, NOISE, empty, samples, np.full(N, 0.002), iterations=1)
+    found = check(forward, NOISE, empty, samples=samples, redshift=np.full(N, 0.002), iterations=1)
     assert np.isnan(found.chi2["refined"][:, BLOCK_NAMES.index("bands")]).all()
     assert np.isfinite(found.chi2["refined"][0, 0])
 
@@ -255,7 +259,15 @@ def test_chi2_is_set_against_smoothed_noise(forward, truth):
     batch = batch_of(forward, vectors)
     data, _ = observed(batch, QUIET)
     assert data.shape == (N, len(WAVE) + 5)
-    found = check(forward, NOISE, batch, samples, np.full(N, 0.002), np.full(N, 0.25), iterations=1)
+    found = check(
+        forward,
+        NOISE,
+        batch,
+        samples=samples,
+        redshift=np.full(N, 0.002),
+        expected=np.full(N, 0.25),
+        iterations=1,
+    )
     np.testing.assert_allclose(found.relative("best")[:, 1], 4 * found.chi2["best"][:, 1])
     bands = BLOCK_NAMES.index("bands")
     np.testing.assert_allclose(found.relative("best")[:, bands], found.chi2["best"][:, bands])
@@ -267,12 +279,12 @@ def test_limits_by_signal_to_noise(tmp_path, rng):
     spread = np.where(snr < 50, 0.05, 0.3)
     chi2 = 1 + spread[:, None] * np.abs(rng.standard_normal((n, len(BLOCK_NAMES))))
     found = dataclasses.replace(
-        unchecked(n, 16, WAVE, (), ""),
+        unchecked(n, 16, WAVE, band_names=(), why=""),
         chi2={"best": chi2, "mean": chi2, "refined": chi2},
         n_data=np.ones((n, len(BLOCK_NAMES)), dtype=int),
         shift=np.abs(rng.standard_normal(n)),
     )
-    limits = Limits.fit(found, snr, np.array([50.0]), 0.98)
+    limits = Limits.fit(found, snr, np.array([50.0]), quantile=0.98)
     assert (limits.chi2[1] > 2 * limits.chi2[0] - 1).all()
     flagged = (limits.flags(found, snr) & int(Flag.NOT_REPRODUCED)) > 0
     assert 0 < flagged.mean() < 0.1

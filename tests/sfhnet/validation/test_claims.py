@@ -5,7 +5,7 @@ import pytest
 
 from sfhnet.config import Config, FiguresConfig, LearningCurveConfig, TrainingConfig, ValidationConfig
 from sfhnet.figures.claims import plot_claims, plot_learning_curve
-from sfhnet.validation.claims import Answers
+from sfhnet.validation.claims import StoredAnswers
 from sfhnet.validation.claims import evaluate_claims as claims_of
 from sfhnet.validation.learning_curve import learning_point
 from small_networks import small_model
@@ -40,7 +40,7 @@ def answers(name, kind, error, without=1.0, sums=None):
                 "model": {"age_ranges": ranges},
                 "prior_mean": {"age_ranges": ranges},
             }
-    return Answers({"model": name, "kind": kind, "cases": cases, "aperture": sums}, EDGES, mass)
+    return StoredAnswers({"model": name, "kind": kind, "cases": cases, "aperture": sums}, EDGES, mass)
 
 
 def sums(many):
@@ -80,7 +80,13 @@ def test_the_learning_curve_counts_different_galaxies(shard_paths, tmp_path):
     )
     points = [
         learning_point(
-            config, shard_paths[:2], size, shard_paths[2:3], shard_paths[3:], tmp_path / str(size), {}
+            config,
+            shard_paths[:2],
+            size,
+            validation=shard_paths[2:3],
+            test=shard_paths[3:],
+            folder=tmp_path / str(size),
+            provenance={},
         )
         for size in (1, 2)
     ]

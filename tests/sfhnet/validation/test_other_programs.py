@@ -38,9 +38,11 @@ def benchmark(tmp_path, truth):
         band_mask=torch.ones(N, 5, dtype=torch.bool),
     )
     frozen = SimpleNamespace(truth=truth, family=np.array(["delayed"] * N), sha256="abc")
-    case = SimpleNamespace(batch=batch, name="real_snr050", set=frozen)
+    case = SimpleNamespace(batch=batch, name="real_snr050", benchmark=frozen)
     path = tmp_path / "real_snr050.h5"
-    write_benchmark(case, np.arange(4750.0, 4800.0), tuple("ABCDE"), EDGES_MYR, path, {})
+    write_benchmark(
+        case, np.arange(4750.0, 4800.0), tuple("ABCDE"), age_edges_myr=EDGES_MYR, out=path, provenance={}
+    )
     return path
 
 

@@ -29,11 +29,11 @@ def validated(model_dir, test_mocks, tmp_path_factory):
         model_dir,
         {"test": test_mocks, "spiky": test_mocks},
         config,
-        NoiseConfig(),
-        1,
-        folder / "metrics.json",
-        folder / "validation.h5",
-        {},
+        noise=NoiseConfig(),
+        seed=1,
+        out_metrics=folder / "metrics.json",
+        out_h5=folder / "validation.h5",
+        provenance={},
     )
     return folder, metrics
 
@@ -98,12 +98,12 @@ def test_every_figure_is_drawn_and_repeats_exactly(validated, model_dir, tmp_pat
     folder, _ = validated
     config = FiguresConfig(dpi=60)
     arguments = ([folder / "metrics.json"], [folder / "validation.h5"], [model_dir])
-    paths = draw_validation(*arguments, tmp_path / "a", config)
+    paths = draw_validation(*arguments, out_dir=tmp_path / "a", config=config)
     assert len(paths) == 2 * len(FIGURES)
     for path in paths:
         if path.suffix == ".png":
             assert image.imread(path)[..., :3].std() > 0.02, path
-    again = draw_validation(*arguments, tmp_path / "b", config, ["coverage"])
+    again = draw_validation(*arguments, out_dir=tmp_path / "b", config=config, names=["coverage"])
     assert [path.name for path in again] == ["coverage.pdf", "coverage.png"]
     for path in again:
         assert path.read_bytes() == (tmp_path / "a" / path.name).read_bytes()
@@ -111,7 +111,7 @@ def test_every_figure_is_drawn_and_repeats_exactly(validated, model_dir, tmp_pat
 
 def test_an_unknown_figure_is_an_error(validated, tmp_path):
     with pytest.raises(ValueError, match="no figures selfie"):
-        draw_validation([], [], [], tmp_path, FiguresConfig(), ["selfie"])
+        draw_validation([], [], [], out_dir=tmp_path, config=FiguresConfig(), names=["selfie"])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "prior_mean"])
@@ -128,10 +128,27 @@ def test_drawings_count_the_weights_of_the_network(kind, mocks):
 def test_joint_samples_are_tested_and_drawn_before_and_after(mocks, held_out, test_mocks, tmp_path):
     folder = tmp_path / "small_flow"
     small_trainer("flow", mocks, held_out, folder, epochs=3).run()
-    calibrate(folder, held_out, CalibrationConfig(realisations=1), NoiseConfig(), 1, folder / CALIBRATION, {})
+    calibrate(
+        folder,
+        held_out,
+        CalibrationConfig(realisations=1),
+        noise=NoiseConfig(),
+        seed=1,
+        out=folder / CALIBRATION,
+        provenance={},
+    )
     config = ValidationConfig(galaxies=48, snr=(50.0,), n_samples=50, sums=(1,), sum_galaxies=10)
     files = tmp_path / "metrics.json", tmp_path / "validation.h5"
-    metrics = validate(folder, {"test": test_mocks}, config, NoiseConfig(), 1, *files, {})
+    metrics = validate(
+        folder,
+        {"test": test_mocks},
+        config,
+        noise=NoiseConfig(),
+        seed=1,
+        out_metrics=files[0],
+        out_h5=files[1],
+        provenance={},
+    )
     tests = metrics["cases"]["real_snr050"]["calibration_tests"]
     assert set(tests["before"]["tarp"]) == {"scalars", "history"}
     # Calibration moves the scalars of the samples, and leaves their histories.
@@ -140,7 +157,9 @@ def test_joint_samples_are_tested_and_drawn_before_and_after(mocks, held_out, te
     assert 0 < tests["after"]["sbc_samples"]["t50"]["ks"] < 1
     assert "tarp" not in metrics["cases"]["real_snr050_nobands"]["calibration_tests"]["before"]
     assert "TARP of joint samples, scalars" in model_card(folder, metrics, PriorConfig())
-    paths = draw_validation([files[0]], [files[1]], [], tmp_path, FiguresConfig(dpi=60), ["calibration"])
+    paths = draw_validation(
+        [files[0]], [files[1]], [], out_dir=tmp_path, config=FiguresConfig(dpi=60), names=["calibration"]
+    )
     assert image.imread(paths[1])[..., :3].std() > 0.02
 
 

@@ -1,0 +1,52 @@
+"""Figures of the prior from shards, and the parts of the report that follow from what was drawn."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sfhnet.config import FiguresConfig, PriorConfig
+from sfhnet.core.bands import BANDS
+from sfhnet.figures.prior import FIGURES, draw_prior
+from sfhnet.figures.prior_colours import break_colour
+from sfhnet.figures.report_page import Captions, page_of_galaxy
+from sfhnet.mocks.shard_set import ShardSet
+from sfhnet.priors.cluster_colours import PLANES, Clusters
+from sfhnet.priors.sample import sample
+
+
+def test_the_prior_is_drawn_beside_clusters(shard_paths, tmp_path):
+    shards = ShardSet(shard_paths)
+    ordinate, abscissa = PLANES[0]
+    far = np.full(30, 40.0)
+    clusters = Clusters("nowhere", {ordinate: far, abscissa: np.append(far[1:], np.nan)})
+    histories = sample(PriorConfig(), 100, 1, 0, np.array([0.0, 1e7, 1e8, 1e9, 1.3e10]))
+    drawn = draw_prior(
+        FiguresConfig(dpi=60), shards, histories, catalogues=[clusters], out_dir=tmp_path / "figures"
+    )
+    assert drawn["galaxies"] == shards.n
+    assert [(row["catalogue"], row["n"]) for row in drawn["coverage"]] == [("nowhere", 29)]
+    assert drawn["coverage"][0]["share_inside_99_percent_region"] == 0
+    for name in FIGURES:
+        with Image.open(tmp_path / "figures" / f"{name}.png") as picture:
+            assert np.asarray(picture.convert("L")).std() > 5
+
+
+def test_the_break_colour_is_an_ab_colour():
+    """A source of constant f_nu has no AB colour: f_lambda falls with the square of the pivot."""
+    names = ("F336W", "F438W")
+    flat = np.array([[BANDS[name].pivot_aa ** -2.0 for name in names]])
+    assert break_colour(flat, names)[0] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_page_shows_what_was_drawn_of_a_galaxy(root, tmp_path):
+    folder = tmp_path / "NGC1796"
+    folder.mkdir()
+    for name in ("summary", "examples"):
+        (folder / f"{name}.png").write_bytes(b"")
+    caption = Captions(root / "report")
+    page = page_of_galaxy(folder, caption)
+    assert page.summary == folder / "summary.json"
+    assert [figure.name for figure in page.figures] == ["summary", "examples"]
+    assert all("NGC1796" in figure.caption for figure in page.figures)
+    assert caption.kind_of(tmp_path / "prior_labels.png") == "prior_labels"
+    assert caption.kind_of(tmp_path / "loss_flow.png") == "validation"
