@@ -53,7 +53,7 @@ def make_spec(
         Pixels of the training grid.
     band_names : sequence of str
         Bands in the order of the mocks' band fluxes.
-    age_edges_myr : sequence of float (n_age+1,)
+    age_edges_myr : sequence of float or ndarray (n_age+1,)
         Edges of the age bins in Myr.
 
     Returns
