@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyprospect.prospect.sfh import SFHResult, sfh_func
     from pyprospect.prospect.smstar import smstar_func
     from pyprospect.stars.library import SSPLibrary
+    from pyprospect.stars.toy import toy_library
 
 __all__ = [
     "ClampWarning",
@@ -29,6 +30,7 @@ __all__ = [
     "sfh_burst",
     "sfh_func",
     "smstar_func",
+    "toy_library",
     "zfunc",
 ]
 
@@ -50,6 +52,7 @@ _PLACES = {
     "sfh_burst": "prospect.burst",
     "sfh_func": "prospect.sfh",
     "smstar_func": "prospect.smstar",
+    "toy_library": "stars.toy",
     "zfunc": "histories.zfunc",
 }
 
