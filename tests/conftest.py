@@ -5,9 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+import ingredients
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+# The same examples each time, as everything else here; a slow machine is no failure.
+settings.register_profile("house", derandomize=True, deadline=None, database=None, max_examples=25)
+settings.load_profile("house")
 
 
 def pytest_configure(config):
@@ -68,7 +75,4 @@ def rng():
 @pytest.fixture(scope="session")
 def wave_aa():
     """Rest-frame training grid of the default configuration, Angstrom in air."""
-    from sfhnet.config import GridConfig
-    from sfhnet.core.training_grid import grid_wave_aa
-
-    return grid_wave_aa(GridConfig())
+    return ingredients.WAVE_AA
