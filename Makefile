@@ -12,6 +12,8 @@ CORES ?= all
 CONFIG ?=
 ARGS ?=
 TESTS ?= tests
+# What is slow to make (the tiny run, the toy mocks) is made once, by the worker whose tests need it: tests/conftest.py.
+WORKERS ?= -n 2 --dist loadgroup
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
@@ -38,7 +40,7 @@ CODE = src scripts speed tests
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-quick test-wheels test-slurm slurm-packages test-conda lint format docs fetch verify \
+.PHONY: help env run test test-quick coverage test-wheels test-slurm slurm-packages test-conda lint format docs fetch verify \
 	bench-synthesis bench-cube wheels constraints clean clean-cache clean-env
 
 help: ## list these commands
@@ -80,13 +82,16 @@ run: env fetch ## everything: environment, upstream files, the workflow to its e
 	@$(PY) -m sfhnet run --cores $(CORES) $(if $(CONFIG),--config $(CONFIG)) -- $(ARGS)
 
 test: $(VENV)/.test.stamp fetch ## run every test but those on a SLURM (test-slurm: root, Debian packages, minutes of waiting)
-	@$(PY) -m pytest -m "not slurm" $(TESTS)
+	@$(PY) -m pytest $(WORKERS) -m "not slurm" $(TESTS)
 
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
 	@$(PY) -m pytest -m "not slow and not conda and not slurm and not wheels" $(TESTS)
 
 test-wheels: $(VENV)/.test.stamp ## build both packages and use them in empty environments
 	@$(PY) -m pytest -m wheels $(TESTS)
+
+coverage: $(VENV)/.test.stamp fetch ## run the tests and print which share of the code they run
+	@$(PY) -m pytest $(WORKERS) --cov=pyprospect --cov=sfhnet --cov-report=term -m "not conda and not slurm" $(TESTS)
 
 test-conda: $(VENV)/.test.stamp fetch ## deploy the per-step environments and run in them
 	@$(PY) -m pytest -m conda $(TESTS)

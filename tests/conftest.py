@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 import ingredients
+from parity import TABLE, ParityTable
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -21,6 +22,38 @@ def pytest_configure(config):
     tables = ROOT / "data" / "prospect_tables"
     if tables.is_dir():
         os.environ.setdefault("PYPROSPECT_DATA", str(tables))
+    config.stash[TABLE] = ParityTable()
+
+
+def pytest_collection_modifyitems(items):
+    """Say which tests stay on one worker of pytest-xdist (--dist loadgroup): what is slow to make is made once."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        if folder == "workflow":
+            group = folder
+        elif "shard_paths" in item.fixturenames:
+            group = "mocks"
+        else:
+            group = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["parity"] = session.config.stash[TABLE].to_plain()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    node.config.stash[TABLE].add(getattr(node, "workeroutput", {}).get("parity", {}))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    lines = config.stash[TABLE].lines()
+    if lines:
+        terminalreporter.section("parity with R ProSpect 1.11.0")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 def absent(reason):

@@ -3,16 +3,13 @@
 import numpy as np
 
 from galaxy_files import map_header
+from ingredients import AGE_EDGES_MYR, BANDS
 from sfhnet.config import GridConfig
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.core.spectra import Spectra, Unbinned
 from sfhnet.core.training_grid import grid_wave_aa
 
-EDGES_MYR = np.array(
-    [0, 10, 20, 40, 63, 100, 180, 320, 560, 1000, 1800, 3200, 5000, 7100, 9000, 11200, 13800.0]
-)
-BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 # Normal quantiles at the levels of the posterior.
 GAUSS = np.array([-1.95996, -1.64485, -0.99446, -0.67449, 0.0, 0.67449, 0.99446, 1.64485, 1.95996])
 assert len(GAUSS) == len(LEVELS)
@@ -33,8 +30,8 @@ def make_spectra(side=12, rng=None, flags=0, simulated=True, **changes):
         * (1 + 0.01 * rng.standard_normal((n, wave.size)))
     )
     age = 9.9 - 0.02 * radius
-    middle = np.sqrt(np.maximum(EDGES_MYR[:-1], 3) * EDGES_MYR[1:])
-    fraction = np.diff(EDGES_MYR) * np.exp(-((np.log10(middle * 1e6) - age[:, None]) ** 2) / 0.3)
+    middle = np.sqrt(np.maximum(AGE_EDGES_MYR[:-1], 3) * AGE_EDGES_MYR[1:])
+    fraction = np.diff(AGE_EDGES_MYR) * np.exp(-((np.log10(middle * 1e6) - age[:, None]) ** 2) / 0.3)
     fraction /= fraction.sum(axis=1, keepdims=True)
     mh = np.broadcast_to((0.1 - 0.01 * radius)[:, None] - 0.3 * middle / 13800, fraction.shape).copy()
     truth = {}
@@ -107,7 +104,7 @@ def make_answer(spectra, offset=None, width=0.05, flags=0):
     fraction, cumulative = full["mass_fraction"], np.cumsum(full["mass_fraction"], axis=1)
     spread = GAUSS[None, :, None] * width
     return Posterior(
-        age_edges_myr=EDGES_MYR,
+        age_edges_myr=AGE_EDGES_MYR,
         mass_fraction=fraction,
         mh=full["mh"],
         mass_fraction_q=np.clip(fraction[:, None, :] * (1 + spread), 0, 1),

@@ -4,9 +4,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from ingredients import MUSE_WAVE_AA
 from pyprospect.stars.library import SSPLibrary, age_edges_from_ages
 
-WAVE_AA = 4700.0 + 1.25 * np.arange(3761)
 UNIT = "10**(-20)*erg/s/cm**2/Angstrom"
 
 
@@ -45,7 +45,7 @@ def map_header(n=8, pixel_arcsec=0.2, ra=24.17, dec=15.78):
     return wcs
 
 
-def cube_header(n=8, wave_aa=WAVE_AA, pixel_arcsec=0.2, unit=UNIT, **cards):
+def cube_header(n=8, wave_aa=MUSE_WAVE_AA, pixel_arcsec=0.2, unit=UNIT, **cards):
     wcs = map_header(n, pixel_arcsec)
     header = wcs.to_header()
     for key in list(header):

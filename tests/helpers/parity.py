@@ -5,9 +5,11 @@ it records the error under `group`, and fails the test when the error is above t
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+import pytest
 
 
 @dataclass
@@ -63,6 +65,19 @@ class ParityTable:
         assert error <= target, f"{group} {label}: relative error {error:.3g} > {target:.3g}"
         return error
 
+    def to_plain(self) -> dict[str, dict[str, Any]]:
+        """The rows as plain values, which a worker of pytest-xdist may send."""
+        return {name: asdict(row) for name, row in self.rows.items()}
+
+    def add(self, plain: dict[str, dict[str, Any]]) -> None:
+        """Add the rows of another worker."""
+        for name, values in plain.items():
+            row, other = self.rows.setdefault(name, Row()), Row(**values)
+            row.cases += other.cases
+            row.values += other.values
+            row.failed += other.failed
+            row.error, row.target = max(row.error, other.error), max(row.target, other.target)
+
     def lines(self) -> list[str]:
         """The table as text, one group a line."""
         if not self.rows:
@@ -76,3 +91,6 @@ class ParityTable:
                 f"{name:<{width}}  {row.cases:>5}  {row.values:>8}  {row.error:>14.2e}  {row.target:>7.0e}{mark}"
             )
         return out
+
+
+TABLE = pytest.StashKey[ParityTable]()

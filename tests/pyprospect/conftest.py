@@ -1,25 +1,11 @@
-"""Fixtures of the pyprospect tests: the reference file of R ProSpect and the table of its comparison."""
+"""Fixtures of the pyprospect tests: the reference file of R ProSpect, and the toy library."""
 
 import h5py
 import pytest
 
-from parity import ParityTable
+from parity import TABLE
 from pyprospect.messages import forget_warnings
 from synthetic_library import make_library
-
-TABLE = pytest.StashKey[ParityTable]()
-
-
-def pytest_configure(config):
-    config.stash[TABLE] = ParityTable()
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    lines = config.stash[TABLE].lines()
-    if lines:
-        terminalreporter.section("parity with R ProSpect 1.11.0")
-        for line in lines:
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture

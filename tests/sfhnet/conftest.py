@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ingredients import BANDS
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import Config, NoiseConfig
 from small_networks import small_trainer
@@ -26,7 +27,7 @@ def hst_bands(upstream):
     """The five WFC3/UVIS curves."""
     from sfhnet.mocks.filters_and_lines import load_bands
 
-    return load_bands(upstream("hst_filters"), ("F275W", "F336W", "F438W", "F555W", "F814W"))
+    return load_bands(upstream("hst_filters"), BANDS)
 
 
 @pytest.fixture(scope="session")

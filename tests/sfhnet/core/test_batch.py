@@ -4,17 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from sfhnet.config import GridConfig
+from ingredients import WAVE_AA
 from sfhnet.core.batch import Batch
 from sfhnet.core.flags import Flag, describe_flags
-from sfhnet.core.training_grid import grid_wave_aa
-
-WAVE = grid_wave_aa(GridConfig())
 
 
 def arrays(n=4, seed=0):
     rng = np.random.default_rng(seed)
-    flux = 1.0 + 0.2 * np.sin(WAVE / 300.0) + 0.02 * rng.standard_normal((n, len(WAVE)))
+    flux = 1.0 + 0.2 * np.sin(WAVE_AA / 300.0) + 0.02 * rng.standard_normal((n, len(WAVE_AA)))
     band = 1.0 + 0.1 * rng.standard_normal((n, 5))
     return {
         "flux": flux,
@@ -27,7 +24,7 @@ def arrays(n=4, seed=0):
 
 
 def build(values):
-    return Batch.from_arrays(WAVE, **values)
+    return Batch.from_arrays(WAVE_AA, **values)
 
 
 @pytest.mark.parametrize("factor", [1e-20, 1e-35, 1e20])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import sfhnet
+from ingredients import BANDS
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.__main__ import main
 from sfhnet.config import GalaxiesConfig, GridConfig
@@ -16,7 +17,6 @@ from sfhnet.observation.prepare import prepare
 from sfhnet.observation.rest_frame import Observed, match_training
 from sfhnet.observation.spectrum_files import read_spectra
 
-BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 # What only who fitted the kinematics can know.
 KINEMATIC = int(Flag.KINEMATICS_FIXED | Flag.NOISE_RESCALED)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ingredients import WAVE_AA
 from sfhnet.config import NoiseConfig
 from sfhnet.mocks.calibration_errors import (
     CalibrationCurves,
@@ -12,13 +13,12 @@ from sfhnet.mocks.calibration_errors import (
     zero_point_rms,
 )
 
-WAVE = 4750.0 + 1.25 * np.arange(3681)
 ORDER = 16
 
 
 def drawn(noise, n, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    curves = CalibrationCurves(noise, torch.from_numpy(WAVE))
+    curves = CalibrationCurves(noise, torch.from_numpy(WAVE_AA))
     factors = curves(
         n,
         lambda *shape: torch.rand(*shape, generator=generator, dtype=torch.float64),
@@ -39,7 +39,7 @@ def test_draws_have_the_rms_that_was_asked_for():
 def test_the_linear_model_spreads_like_the_draws():
     """The predictive check allows for what the networks were trained with: order by order the same size."""
     noise = NoiseConfig()
-    columns = linear_curves(noise, WAVE.size, ORDER)
+    columns = linear_curves(noise, WAVE_AA.size, ORDER)
     coefficients = np.linalg.lstsq(columns.T, drawn(noise, 2000).T, rcond=None)[0]
     rms = np.sqrt((coefficients**2).mean(axis=1))
     np.testing.assert_allclose(rms[: noise.tilt_order], 1.0, rtol=0.1)
@@ -49,7 +49,7 @@ def test_the_linear_model_spreads_like_the_draws():
 
 def test_a_ripple_of_one_period_has_a_linear_model():
     noise = NoiseConfig(ripple_period_aa=(800.0, 800.0))
-    rms = np.sqrt((linear_curves(noise, WAVE.size, ORDER) ** 2).mean(axis=1))
+    rms = np.sqrt((linear_curves(noise, WAVE_AA.size, ORDER) ** 2).mean(axis=1))
     assert (rms[noise.tilt_order :] == pytest.approx(noise.ripple_rms)) and np.isfinite(rms).all()
 
 

@@ -4,18 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from ingredients import BANDS, WAVE_AA
 from pyprospect.constants import C_KMS
-from sfhnet.config import GridConfig, NoiseConfig
-from sfhnet.core.training_grid import grid_wave_aa
+from sfhnet.config import NoiseConfig
 from sfhnet.mocks.noise import EFFECTS, Lines, NoiseModel
-
-WAVE = grid_wave_aa(GridConfig())
-BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 
 
 def draw(n=64, off=(), snr=None, seed=1, config=None, flux=None, **rest):
-    flux = torch.ones(n, len(WAVE)) if flux is None else flux
-    noise_model = NoiseModel(config or NoiseConfig(), WAVE, BANDS, off=off)
+    flux = torch.ones(n, len(WAVE_AA)) if flux is None else flux
+    noise_model = NoiseModel(config or NoiseConfig(), WAVE_AA, BANDS, off=off)
     return noise_model(flux, torch.ones(len(flux), 5), torch.Generator().manual_seed(seed), snr=snr, **rest)
 
 
@@ -61,8 +58,8 @@ def test_the_same_key_draws_the_same_and_another_key_does_not():
 
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_every_effect_can_be_switched_off(effect):
-    x = torch.from_numpy(1.0 + 0.3 * np.sin(WAVE / 15.0)).float().expand(64, -1).contiguous()
-    profile = torch.exp(-0.5 * ((torch.from_numpy(WAVE).float() - 6563.0) / 3.0) ** 2)[None]
+    x = torch.from_numpy(1.0 + 0.3 * np.sin(WAVE_AA / 15.0)).float().expand(64, -1).contiguous()
+    profile = torch.exp(-0.5 * ((torch.from_numpy(WAVE_AA).float() - 6563.0) / 3.0) ** 2)[None]
     lines = Lines(torch.full((64, 1), 0.5), profile)
     with_it = draw(flux=x, lines=lines)
     without = draw(flux=x, lines=lines, off=(effect,))
@@ -92,13 +89,13 @@ def test_kinematic_errors_equal_an_exact_shift():
         return 1.0 + np.exp(-0.5 * ((wave - 6563.0) / sigma) ** 2)
 
     config = NoiseConfig(dispersion_scatter=0.0)
-    noise_model = NoiseModel(config, WAVE, BANDS)
+    noise_model = NoiseModel(config, WAVE_AA, BANDS)
     draws = torch.tensor([[1.0]])
     calls = iter([draws, torch.zeros(1, 1)])
-    moved = noise_model._kinematics(torch.from_numpy(line(WAVE)).float()[None], lambda *_: next(calls))[
+    moved = noise_model._kinematics(torch.from_numpy(line(WAVE_AA)).float()[None], lambda *_: next(calls))[
         0
     ].numpy()
-    exact = line(WAVE / (1 + config.velocity_sigma_kms / C_KMS))
+    exact = line(WAVE_AA / (1 + config.velocity_sigma_kms / C_KMS))
     assert np.abs(moved - exact)[100:-100].max() < 0.004
 
 
@@ -106,11 +103,11 @@ def test_dispersion_errors_equal_an_exact_broadening():
     pixel = 6563.0 / 1.25 / C_KMS
     config = NoiseConfig(velocity_sigma_kms=0.0, dispersion_scatter=0.1)
     width = config.dispersion_kms * pixel * 1.25
-    noise_model = NoiseModel(config, WAVE, BANDS)
+    noise_model = NoiseModel(config, WAVE_AA, BANDS)
     for sign in (-1.0, 1.0):
-        line = np.exp(-0.5 * ((WAVE - 6563.0) / width) ** 2) / width
+        line = np.exp(-0.5 * ((WAVE_AA - 6563.0) / width) ** 2) / width
         wider = width * (1 + sign * 0.1)
-        exact = np.exp(-0.5 * ((WAVE - 6563.0) / wider) ** 2) / wider
+        exact = np.exp(-0.5 * ((WAVE_AA - 6563.0) / wider) ** 2) / wider
         calls = iter([torch.zeros(1, 1), torch.tensor([[sign]])])
         found = noise_model._kinematics(
             torch.from_numpy(line).float()[None], lambda *_, given=calls: next(given)
@@ -120,11 +117,11 @@ def test_dispersion_errors_equal_an_exact_broadening():
 
 
 def test_line_scatter_moves_lines_only():
-    profile = torch.zeros(1, len(WAVE))
+    profile = torch.zeros(1, len(WAVE_AA))
     profile[0, 1450] = 0.8
     lines = Lines(torch.ones(32, 1), profile)
     off = tuple(effect for effect in EFFECTS if effect != "line_scatter")
-    flux = torch.ones(32, len(WAVE)) + profile
+    flux = torch.ones(32, len(WAVE_AA)) + profile
     batch = draw(flux=flux, lines=lines, off=off, snr=1e6)
     assert float(batch.flux[:, 1450].std()) > 0.1
     assert float(batch.flux[:, 1500].std()) < 1e-3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galaxy_files import UNIT, WAVE_AA, cube_header, write_cube
+from galaxy_files import MUSE_WAVE_AA, UNIT, cube_header, write_cube
 from sfhnet.observation.bin_spectra import sum_bins, survey
 from sfhnet.observation.cube import _read_rows, open_cube
 from sfhnet.observation.fits_files import open_fits
@@ -18,7 +18,7 @@ N = 8
 
 @pytest.fixture
 def data(rng):
-    return (100 + rng.standard_normal((WAVE_AA.size, N, N))).astype(np.float32)
+    return (100 + rng.standard_normal((MUSE_WAVE_AA.size, N, N))).astype(np.float32)
 
 
 def read_all(cube, memory):
@@ -40,10 +40,10 @@ def test_wavelengths_come_from_the_header(tmp_path, start, n_wave):
 
 
 def test_metres_and_vacuum_are_understood(tmp_path):
-    header = cube_header(3, WAVE_AA)
+    header = cube_header(3, MUSE_WAVE_AA)
     header["CUNIT3"], header["CRVAL3"], header["CD3_3"], header["CTYPE3"] = "m", 4.7e-7, 1.25e-10, "WAVE"
-    cube = open_cube(write_cube(tmp_path / "c.fits", np.ones((WAVE_AA.size, 3, 3)), header=header), "G")
-    np.testing.assert_allclose(cube.wave_aa, vacuum_to_air(WAVE_AA), rtol=1e-9)
+    cube = open_cube(write_cube(tmp_path / "c.fits", np.ones((MUSE_WAVE_AA.size, 3, 3)), header=header), "G")
+    np.testing.assert_allclose(cube.wave_aa, vacuum_to_air(MUSE_WAVE_AA), rtol=1e-9)
 
 
 def test_air_wavelengths_of_known_lines():
@@ -83,13 +83,13 @@ def test_sums_of_bins_and_their_variance(tmp_path, data):
     np.testing.assert_allclose(flux[0], data[:, :4].sum(axis=(1, 2)), rtol=1e-5)
     np.testing.assert_allclose(flux[1], data[:, 4:6].sum(axis=(1, 2)), rtol=1e-5)
     np.testing.assert_allclose(
-        variance, np.array([[4.0 * 32], [4.0 * 16]]) * np.ones((2, WAVE_AA.size)), rtol=1e-6
+        variance, np.array([[4.0 * 32], [4.0 * 16]]) * np.ones((2, MUSE_WAVE_AA.size)), rtol=1e-6
     )
     assert good.all()
 
 
 def test_a_bad_spaxel_makes_no_step_in_a_sum(tmp_path):
-    data = np.full((WAVE_AA.size, N, N), 50.0)
+    data = np.full((MUSE_WAVE_AA.size, N, N), 50.0)
     data[1000:1500, 0, 0] = np.nan
     data[2000:2100, :4, :] = np.nan
     labels = np.where(np.arange(N)[:, None] < 4, 0, 1) * np.ones((1, N), dtype=np.int32)
@@ -97,12 +97,12 @@ def test_a_bad_spaxel_makes_no_step_in_a_sum(tmp_path):
     flux, _, good = sum_bins(cube, labels.astype(np.int32), 2, weight=np.ones((N, N)), memory_gb=1.0)
     np.testing.assert_allclose(flux[0][good[0]], 50.0 * 32, rtol=1e-5)
     assert not good[0, 2000:2100].any()
-    assert good[0].sum() == WAVE_AA.size - 100
+    assert good[0].sum() == MUSE_WAVE_AA.size - 100
     assert good[1].all()
 
 
 def test_survey_measures_signal_and_noise(tmp_path, rng):
-    noise = rng.standard_normal((WAVE_AA.size, N, N)) * 3
+    noise = rng.standard_normal((MUSE_WAVE_AA.size, N, N)) * 3
     data = 40 + noise
     data[:, 0, 0] = np.nan
     cube = open_cube(write_cube(tmp_path / "c.fits", data, np.full(data.shape, 9.0)), "G")
@@ -179,7 +179,7 @@ def test_no_wavelengths_or_sky(tmp_path, data):
 
 
 def test_a_cube_of_nothing(tmp_path):
-    cube = open_cube(write_cube(tmp_path / "nan.fits", np.full((WAVE_AA.size, 3, 3), np.nan)), "G")
+    cube = open_cube(write_cube(tmp_path / "nan.fits", np.full((MUSE_WAVE_AA.size, 3, 3), np.nan)), "G")
     with pytest.raises(ValueError, match=r"G: .*nan\.fits \[DATA\] has no good pixel \(all NaN"):
         survey(cube, (5300, 5500), 1.0)
 

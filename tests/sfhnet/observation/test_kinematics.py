@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from galaxy_files import WAVE_AA, make_library
+from galaxy_files import MUSE_WAVE_AA, make_library
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.config import GalaxiesConfig
@@ -13,7 +13,7 @@ from sfhnet.observation.observed import Observed
 from sfhnet.observation.resample import kernel, pixel_edges
 
 Z = 0.0022
-GOOD = np.ones(WAVE_AA.size, dtype=bool)
+GOOD = np.ones(MUSE_WAVE_AA.size, dtype=bool)
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,12 @@ def library():
 
 @pytest.fixture(scope="module")
 def fitter(library):
-    return KinematicFitter(library, WAVE_AA, Z, fwhm_aa=muse_udf10_fwhm_aa(WAVE_AA))
+    return KinematicFitter(library, MUSE_WAVE_AA, Z, fwhm_aa=muse_udf10_fwhm_aa(MUSE_WAVE_AA))
 
 
 def observe(library, velocity, sigma, fwhm=None):
     """What an instrument sees: shifted, broadened by stars and instrument, averaged over pixels."""
-    fwhm = muse_udf10_fwhm_aa(WAVE_AA) if fwhm is None else fwhm
+    fwhm = muse_udf10_fwhm_aa(MUSE_WAVE_AA) if fwhm is None else fwhm
     mix = (
         0.6 * library.spectra[2, 6] / library.spectra[2, 6].mean()
         + 0.4 * library.spectra[2, 4] / library.spectra[2, 4].mean()
@@ -36,14 +36,14 @@ def observe(library, velocity, sigma, fwhm=None):
     observed = library.wave_aa * (1 + Z) * np.exp(velocity / C_KMS)
     instrument = np.clip(fwhm**2 - 2.51**2, 0, None) / FWHM_PER_SIGMA**2
     # The width of an instrument holds its pixel; the kernel adds it once more.
-    width = np.sqrt(np.clip(instrument + (WAVE_AA * sigma / C_KMS) ** 2 - 1.25**2 / 12, 0, None))
-    return kernel(pixel_edges(observed), pixel_edges(WAVE_AA), width) @ mix
+    width = np.sqrt(np.clip(instrument + (MUSE_WAVE_AA * sigma / C_KMS) ** 2 - 1.25**2 / 12, 0, None))
+    return kernel(pixel_edges(observed), pixel_edges(MUSE_WAVE_AA), width) @ mix
 
 
 @pytest.mark.parametrize(("velocity", "sigma"), [(0.0, 60.0), (137.0, 40.0), (-250.0, 120.0), (310.0, 250.0)])
 def test_without_noise(library, fitter, velocity, sigma):
     flux = observe(library, velocity, sigma)
-    found = fitter.fit(flux, np.full(WAVE_AA.size, 1e-4), GOOD)
+    found = fitter.fit(flux, np.full(MUSE_WAVE_AA.size, 1e-4), GOOD)
     assert found.fitted
     assert found.velocity_kms == pytest.approx(velocity, abs=1.5)
     assert found.sigma_kms == pytest.approx(sigma, abs=4)
@@ -55,7 +55,7 @@ def test_scatter_matches_the_errors(library, fitter, rng):
     pulls, errors = [], []
     for _ in range(25):
         found = fitter.fit(
-            truth + noise * rng.standard_normal(WAVE_AA.size), np.full(WAVE_AA.size, noise**2), GOOD
+            truth + noise * rng.standard_normal(MUSE_WAVE_AA.size), np.full(MUSE_WAVE_AA.size, noise**2), GOOD
         )
         pulls.append(
             [(found.velocity_kms - 80) / found.velocity_err_kms, (found.sigma_kms - 70) / found.sigma_err_kms]
@@ -70,31 +70,33 @@ def test_scatter_matches_the_errors(library, fitter, rng):
 def test_the_scatter_of_residuals_is_measured(library, fitter, rng):
     truth = observe(library, 0.0, 60.0)
     noise = np.median(truth) / 20
-    flux = truth + 1.8 * noise * rng.standard_normal(WAVE_AA.size)
-    found = fitter.fit(flux, np.full(WAVE_AA.size, noise**2), GOOD)
+    flux = truth + 1.8 * noise * rng.standard_normal(MUSE_WAVE_AA.size)
+    found = fitter.fit(flux, np.full(MUSE_WAVE_AA.size, noise**2), GOOD)
     assert found.noise_scale == pytest.approx(1.8, rel=0.06)
 
 
 def test_lines_notch_and_continuum_do_not_matter(library, fitter, rng):
     flux = observe(library, 120.0, 60.0)
-    flux = flux * (WAVE_AA / 6000) ** -1.5
+    flux = flux * (MUSE_WAVE_AA / 6000) ** -1.5
     level = np.median(flux)
     for line in (4861.3, 5006.8, 6562.8, 6583.5, 6716.4, 5411.0, 5577.3):  # the last two are in no list
-        flux = flux + 5 * level * np.exp(-0.5 * ((WAVE_AA - line * (1 + Z) * np.exp(120 / C_KMS)) / 1.3) ** 2)
+        flux = flux + 5 * level * np.exp(
+            -0.5 * ((MUSE_WAVE_AA - line * (1 + Z) * np.exp(120 / C_KMS)) / 1.3) ** 2
+        )
     good = GOOD.copy()
-    notch = (WAVE_AA > 5800) & (WAVE_AA < 5970)
+    notch = (MUSE_WAVE_AA > 5800) & (MUSE_WAVE_AA < 5970)
     flux[notch], good[notch] = 0, False
-    variance = np.full(WAVE_AA.size, (level / 50) ** 2)
-    flux = flux + rng.standard_normal(WAVE_AA.size) * np.sqrt(variance)
+    variance = np.full(MUSE_WAVE_AA.size, (level / 50) ** 2)
+    flux = flux + rng.standard_normal(MUSE_WAVE_AA.size) * np.sqrt(variance)
     found = fitter.fit(flux, variance, good)
     assert found.velocity_kms == pytest.approx(120, abs=4 * found.velocity_err_kms + 2)
     assert found.sigma_kms == pytest.approx(60, abs=4 * found.sigma_err_kms + 4)
 
 
 def test_other_instrument(library):
-    fwhm = np.full(WAVE_AA.size, 3.6)
-    found = KinematicFitter(library, WAVE_AA, Z, fwhm_aa=fwhm).fit(
-        observe(library, 40.0, 80.0, fwhm), np.full(WAVE_AA.size, 1e-4), GOOD
+    fwhm = np.full(MUSE_WAVE_AA.size, 3.6)
+    found = KinematicFitter(library, MUSE_WAVE_AA, Z, fwhm_aa=fwhm).fit(
+        observe(library, 40.0, 80.0, fwhm), np.full(MUSE_WAVE_AA.size, 1e-4), GOOD
     )
     assert found.sigma_kms == pytest.approx(80, abs=5)
 
@@ -102,7 +104,7 @@ def test_other_instrument(library):
 def test_noise_alone_is_not_fitted(fitter, rng):
     start = Kinematics(12.0, 1.0, 77.0, 1.0, 1.0, 1.0, True)
     found = fitter.fit(
-        1 + 3 * rng.standard_normal(WAVE_AA.size), np.full(WAVE_AA.size, 9.0), GOOD, start=start
+        1 + 3 * rng.standard_normal(MUSE_WAVE_AA.size), np.full(MUSE_WAVE_AA.size, 9.0), GOOD, start=start
     )
     assert not found.fitted
     assert (found.velocity_kms, found.sigma_kms) == (12.0, 77.0)
@@ -112,24 +114,24 @@ def test_noise_alone_is_not_fitted(fitter, rng):
 def test_too_few_pixels(fitter):
     good = GOOD.copy()
     good[100:] = False
-    assert not fitter.fit(np.ones(WAVE_AA.size), np.ones(WAVE_AA.size), good).fitted
+    assert not fitter.fit(np.ones(MUSE_WAVE_AA.size), np.ones(MUSE_WAVE_AA.size), good).fitted
 
 
 def test_refusals(library):
     with pytest.raises(
         ValueError, match=r"only \d+ pixels between 4800 and 7000 Angstrom in the rest frame \(z = 0\.9\)"
     ):
-        KinematicFitter(library, WAVE_AA, 0.9, fwhm_aa=muse_udf10_fwhm_aa(WAVE_AA))
+        KinematicFitter(library, MUSE_WAVE_AA, 0.9, fwhm_aa=muse_udf10_fwhm_aa(MUSE_WAVE_AA))
     import dataclasses
 
     vacuum = dataclasses.replace(library, meta={**library.meta, "medium": "vacuum"})
     with pytest.raises(ValueError, match="have vacuum wavelengths"):
-        KinematicFitter(vacuum, WAVE_AA, Z, fwhm_aa=muse_udf10_fwhm_aa(WAVE_AA))
+        KinematicFitter(vacuum, MUSE_WAVE_AA, Z, fwhm_aa=muse_udf10_fwhm_aa(MUSE_WAVE_AA))
 
 
 def test_a_resolution_that_is_not_known_is_refused(library):
-    flux = np.ones((1, WAVE_AA.size))
-    observed = Observed(wave_aa=WAVE_AA, fwhm_aa=None, flux=flux, variance=flux, good=flux > 0)
+    flux = np.ones((1, MUSE_WAVE_AA.size))
+    observed = Observed(wave_aa=MUSE_WAVE_AA, fwhm_aa=None, flux=flux, variance=flux, good=flux > 0)
     with pytest.raises(ValueError, match=r"G: the resolution .* set galaxies\.kinematics to fixed"):
         fit_kinematics(observed, Z, library, config=GalaxiesConfig(), galaxy="G")
     _, kinematics = fit_kinematics(

@@ -5,14 +5,13 @@ import pytest
 from astropy.io import fits
 
 from galaxy_answers import make_spectra
+from ingredients import BANDS
 from sfhnet.config import GalaxiesConfig, GridConfig, SimulatedGalaxyConfig
 from sfhnet.core.flags import Flag
 from sfhnet.core.spectra import Spectra
 from sfhnet.observation.galaxy_files import Target, target_of
 from sfhnet.observation.prepare import prepare
 from sfhnet.sources.sample_sheet import Galaxy, SheetError, row_of
-
-BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 
 
 def test_shapes_are_checked():

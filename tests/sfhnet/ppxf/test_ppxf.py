@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from galaxy_answers import make_answer, make_spectra
+from ingredients import WAVE_AA
 from pyprospect.fast.synthesizer import LineRatios, Synthesizer
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
-from sfhnet.config import GridConfig, config_from_dict
+from sfhnet.config import config_from_dict
 from sfhnet.core.quantities import SCALARS, SFR_FLOOR_PER_YR
-from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.figures.style import save, style
 from sfhnet.mocks.labels import Labeller
 from sfhnet.ppxf import (
@@ -36,7 +36,6 @@ from sfhnet.tools.hdf5 import create_h5, put, write_json
 from sfhnet.validation.validate import SCHEMA, SCHEMA_VERSION
 
 AGES_MYR = np.array([0, 10, 40, 100, 320, 1000, 3200, 14000.0])
-WAVE = grid_wave_aa(GridConfig())
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def lines():
 def synthesizer(toy_ssp, hst_bands):
     return Synthesizer(
         toy_ssp,
-        WAVE,
+        WAVE_AA,
         lsf_fwhm_aa=muse_udf10_fwhm_aa,
         veldisp_kms=(150.0,),
         redshift=(0.003,),
@@ -66,7 +65,7 @@ def synthesizer(toy_ssp, hst_bands):
 
 @pytest.fixture(scope="module")
 def templates(toy_ssp, lines, hst_bands):
-    return make_templates(toy_ssp, WAVE, 150.0, lines=lines, bands=hst_bands, redshift=0.003)
+    return make_templates(toy_ssp, WAVE_AA, 150.0, lines=lines, bands=hst_bands, redshift=0.003)
 
 
 @pytest.fixture
@@ -133,7 +132,9 @@ def test_templates_are_the_spectra_and_bands_of_the_mocks(templates, synthesizer
     pad = (len(templates.template_aa) - len(templates.wave_aa)) // 2
     for row in range(5):
         broad = np.convolve(stars @ weights[row], kernel / kernel.sum(), mode="same")[pad:-pad]
-        flux, _, good = templates.rebin(made.flux[row].numpy(), np.ones(WAVE.size), np.ones(WAVE.size, bool))
+        flux, _, good = templates.rebin(
+            made.flux[row].numpy(), np.ones(WAVE_AA.size), np.ones(WAVE_AA.size, bool)
+        )
         assert good[1:-1].all()
         inner = slice(20, -20)
         np.testing.assert_allclose(broad[inner], flux[inner], rtol=1e-3)
@@ -158,9 +159,9 @@ def test_lines_and_continuum_are_templates_of_their_own(templates, hst_bands):
 
 
 def test_masked_pixels_do_not_reach_the_fit(templates):
-    flux, mask = np.ones(WAVE.size), np.ones(WAVE.size, dtype=bool)
+    flux, mask = np.ones(WAVE_AA.size), np.ones(WAVE_AA.size, dtype=bool)
     flux[1000:1010], mask[1000:1010] = 1e6, False
-    out, sigma, good = templates.rebin(flux, np.full(WAVE.size, 0.1), mask)
+    out, sigma, good = templates.rebin(flux, np.full(WAVE_AA.size, 0.1), mask)
     assert np.allclose(out[good], 1)
     assert 3 < (~good[1:-1]).sum() < 12
     # errors of a mean over many pixels survive the change of pixels
@@ -372,10 +373,10 @@ def test_ppxf_recovers_a_galaxy_made_of_its_templates(templates, synthesizer, rn
     )
     flux = made.flux[0].numpy()
     level = np.median(flux)
-    sigma = np.full(WAVE.size, 0.01)
-    noisy = flux / level + sigma * rng.standard_normal(WAVE.size)
+    sigma = np.full(WAVE_AA.size, 0.01)
+    noisy = flux / level + sigma * rng.standard_normal(WAVE_AA.size)
     bands = made.band_flux[0].numpy() / level
-    one = fit.PpxfSpectrum(noisy, sigma, np.ones(WAVE.size, bool), bands, 0.03 * bands, np.ones(5, bool))
+    one = fit.PpxfSpectrum(noisy, sigma, np.ones(WAVE_AA.size, bool), bands, 0.03 * bands, np.ones(5, bool))
     fits = fit.fit_spectrum(one, templates, fit.FitSettings(True, 0, (1.0,)))
     assert set(fits) == {"regul_1", fit.RECOMMENDED}
     convert = Histories(templates.library, AGES_MYR)

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from galaxy_answers import EDGES_MYR
+from galaxy_answers import AGE_EDGES_MYR
 from galaxy_files import make_library
+from ingredients import WAVE_AA
 from pyprospect.fast.synthesizer import LineRatios, Synthesizer, rebin_matrix
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
-from sfhnet.config import GridConfig, NoiseConfig
+from sfhnet.config import NoiseConfig
 from sfhnet.core.batch import Batch
 from sfhnet.core.flags import Flag
 from sfhnet.core.quantities import DUST_AND_LINES
-from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.predictive_check.check import check, noise_shrinkage
 from sfhnet.predictive_check.forward_model import Forward
 from sfhnet.predictive_check.limits import PREDICTIVE_SCHEMA, Limits
@@ -23,7 +23,6 @@ from sfhnet.predictive_check.linear_nuisances import NuisanceColumns, NuisanceSo
 from sfhnet.predictive_check.refine import join
 from sfhnet.predictive_check.result import BLOCK_NAMES, BLOCKS_AA, Predictive, unchecked
 
-WAVE = grid_wave_aa(GridConfig())
 NOISE = NoiseConfig()
 QUIET = NoiseConfig(off=("calibration", "kinematics", "line_scatter", "zero_points"))
 SNR, N, N_DRAW = 50.0, 6, 24
@@ -45,23 +44,23 @@ def forward():
     )
     synthesizer = Synthesizer(
         make_library(),
-        WAVE,
+        WAVE_AA,
         lsf_fwhm_aa=muse_udf10_fwhm_aa,
         veldisp_kms=(150.0,),
         redshift=(0.0, 0.005, 0.01),
         bands=bands,
         lines=lines,
     )
-    return Forward(synthesizer, EDGES_MYR, 150.0)
+    return Forward(synthesizer, AGE_EDGES_MYR, 150.0)
 
 
 @pytest.fixture(scope="module")
 def truth(forward):
     """Parameters of galaxies from old to young, and draws about them that scatter as a network's do."""
     rng = np.random.default_rng(2)
-    middle = np.log10(np.sqrt(np.maximum(EDGES_MYR[:-1], 3) * EDGES_MYR[1:]))
+    middle = np.log10(np.sqrt(np.maximum(AGE_EDGES_MYR[:-1], 3) * AGE_EDGES_MYR[1:]))
     mean = np.linspace(2.7, 3.9, N)[:, None]
-    mass = np.diff(EDGES_MYR) * np.exp(-((middle - mean) ** 2) / 0.5)
+    mass = np.diff(AGE_EDGES_MYR) * np.exp(-((middle - mean) ** 2) / 0.5)
     values = {
         "mass_fraction": mass / mass.sum(axis=1, keepdims=True),
         "mh": -0.3 + 0.2 * rng.standard_normal((N, 1)) + np.zeros((N, len(middle))),
@@ -90,7 +89,7 @@ def batch_of(forward, vectors, seed=4, change=None, snr=SNR):
     noisy = flux + sigma * rng.standard_normal(flux.shape)
     observed_band = band * (1 + 0.03 * rng.standard_normal(band.shape))
     return Batch.from_arrays(
-        WAVE,
+        WAVE_AA,
         noisy,
         sigma,
         mask=good,
@@ -115,7 +114,7 @@ def test_forward_model_is_the_synthesizer(forward, truth):
     vectors, _ = truth
     p = forward.unpack(vectors)
     synthesizer = forward.synthesizer
-    mass = p["mass_fraction"].numpy() @ rebin_matrix(EDGES_MYR * 1e6, synthesizer.library.age_edges_yr)
+    mass = p["mass_fraction"].numpy() @ rebin_matrix(AGE_EDGES_MYR * 1e6, synthesizer.library.age_edges_yr)
     z = np.repeat(0.02 * 10 ** p["mh"].numpy()[:, :1], mass.shape[1], axis=1)
     direct = synthesizer(
         mass,
@@ -134,8 +133,8 @@ def test_forward_model_is_the_synthesizer(forward, truth):
     ("name", "change"),
     [
         ("calibration", lambda f: f * (1 + 0.02 * np.linspace(-1, 1, f.shape[1]) ** 2)),
-        ("calibration", lambda f: f * (1 + 0.008 * np.sin(2 * np.pi * WAVE / 1500))),
-        ("kinematics", lambda f: np.stack([np.interp(WAVE, WAVE * (1 + 10 / 3e5), row) for row in f])),
+        ("calibration", lambda f: f * (1 + 0.008 * np.sin(2 * np.pi * WAVE_AA / 1500))),
+        ("kinematics", lambda f: np.stack([np.interp(WAVE_AA, WAVE_AA * (1 + 10 / 3e5), row) for row in f])),
     ],
 )
 def test_nuisances_are_allowed_for(forward, truth, name, change):
@@ -146,7 +145,7 @@ def test_nuisances_are_allowed_for(forward, truth, name, change):
     data = torch.cat([bad, model.band_flux], dim=1)
     root = 200.0 / clean
     before = (((data - clean) * root) ** 2).sum(dim=1)
-    solver = NuisanceSolver(NuisanceColumns(NOISE, WAVE, forward.synthesizer.line_profiles)(model), root)
+    solver = NuisanceSolver(NuisanceColumns(NOISE, WAVE_AA, forward.synthesizer.line_profiles)(model), root)
     coefficients, explained = solver.explain(data - clean)
     after = (((data - clean - explained) * root) ** 2).sum(dim=1)
     assert (after < 0.06 * before).all()
@@ -156,7 +155,7 @@ def test_nuisances_are_allowed_for(forward, truth, name, change):
         rtol=0.02,
         atol=0.5,
     )
-    off = NuisanceSolver(NuisanceColumns(QUIET, WAVE, forward.synthesizer.line_profiles)(model), root)
+    off = NuisanceSolver(NuisanceColumns(QUIET, WAVE_AA, forward.synthesizer.line_profiles)(model), root)
     assert off.columns.shape[1] == 1
     assert off.cost(((data - clean) * root)[:, None]).sum() > 0.4 * before.sum(), name
 
@@ -168,7 +167,7 @@ def test_scatter_of_a_line_is_allowed_for(forward, truth):
     more = 0.2 * model.line_flux[:, 3:4] * profile[3]
     data = torch.cat([model.flux + more, model.band_flux], dim=1)
     root = 100.0 / join(model)
-    nuisances = NuisanceColumns(NOISE, WAVE, forward.synthesizer.line_profiles)
+    nuisances = NuisanceColumns(NOISE, WAVE_AA, forward.synthesizer.line_profiles)
     residual = ((data - join(model)) * root)[:, None]
     assert (NuisanceSolver(nuisances(model), root).cost(residual)[:, 0] < 1.1).all()
 
@@ -195,7 +194,7 @@ def test_refined_model_reaches_the_noise(forward, truth):
 
 def test_a_foreign_feature_shows_in_its_block(forward, truth):
     vectors, samples = truth
-    absorbed = 1 - 0.2 * np.exp(-0.5 * ((WAVE - 7400) / 8.0) ** 2)
+    absorbed = 1 - 0.2 * np.exp(-0.5 * ((WAVE_AA - 7400) / 8.0) ** 2)
     foreign = check(
         forward,
         NOISE,
@@ -229,7 +228,7 @@ def test_what_cannot_be_checked_stays_empty(forward, truth, tmp_path):
     again = Predictive.read(path)
     np.testing.assert_allclose(again.relative("mean"), found.relative("mean"), rtol=1e-6)
     np.testing.assert_allclose(again.examples["refined"], found.examples["refined"])
-    none = unchecked(4, 16, WAVE, band_names=("F555W",), why="no joint posterior")
+    none = unchecked(4, 16, WAVE_AA, band_names=("F555W",), why="no joint posterior")
     none.write(path)
     assert Predictive.read(path).meta["unchecked"] == "no joint posterior"
 
@@ -258,7 +257,7 @@ def test_chi2_is_set_against_smoothed_noise(forward, truth):
     vectors, samples = truth
     batch = batch_of(forward, vectors)
     data, _ = observed(batch, QUIET)
-    assert data.shape == (N, len(WAVE) + 5)
+    assert data.shape == (N, len(WAVE_AA) + 5)
     found = check(
         forward,
         NOISE,
@@ -279,7 +278,7 @@ def test_limits_by_signal_to_noise(tmp_path, rng):
     spread = np.where(snr < 50, 0.05, 0.3)
     chi2 = 1 + spread[:, None] * np.abs(rng.standard_normal((n, len(BLOCK_NAMES))))
     found = dataclasses.replace(
-        unchecked(n, 16, WAVE, band_names=(), why=""),
+        unchecked(n, 16, WAVE_AA, band_names=(), why=""),
         chi2={"best": chi2, "mean": chi2, "refined": chi2},
         n_data=np.ones((n, len(BLOCK_NAMES)), dtype=int),
         shift=np.abs(rng.standard_normal(n)),

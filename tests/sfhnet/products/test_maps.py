@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.table import QTable
 from astropy.wcs import WCS
 
-from galaxy_answers import EDGES_MYR, make_answer, make_spectra
+from galaxy_answers import AGE_EDGES_MYR, make_answer, make_spectra
 from sfhnet.core.flags import Flag
 from sfhnet.core.geometry import arcsec_kpc, deprojected_radius
 from sfhnet.products.bin_table import bin_columns
@@ -101,7 +101,7 @@ def test_maps_file(tmp_path, spectra, answer, table):
         mass = hdus["MASS_PER_AGE"].data
         assert mass.shape == (16, SIDE, SIDE)
         np.testing.assert_allclose(mass.sum(), spectra.truth["mass_formed"].sum(), rtol=1e-5)
-        np.testing.assert_allclose(hdus["AGE_BINS"].data["AGE_MAX"], EDGES_MYR[1:])
+        np.testing.assert_allclose(hdus["AGE_BINS"].data["AGE_MAX"], AGE_EDGES_MYR[1:])
         assert hdus["FLAGS"].data.dtype.kind == "i"
         assert "OUT_OF_DISTRIBUTION" in list(hdus["FLAG_BITS"].data["NAME"])
         assert np.array_equal(hdus["UNBINNED"].data == 0, hdus["BIN"].data >= 0)

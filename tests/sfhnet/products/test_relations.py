@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from galaxy_answers import EDGES_MYR, GAUSS, make_answer, make_spectra
+from galaxy_answers import AGE_EDGES_MYR, GAUSS, make_answer, make_spectra
 from sfhnet.core.flags import QUALITY, Flag, quality
 from sfhnet.core.quantities import LEVELS
 from sfhnet.inference.information import information, information_gain
@@ -111,7 +111,7 @@ def test_time_is_read_off_the_history():
     spectra = make_spectra(1)
     answer = make_answer(spectra)
     # a constant star-formation rate over 13.8 Gyr: 80 % had formed 0.2 * 13.8 Gyr ago
-    cum = np.broadcast_to(EDGES_MYR[1:] / EDGES_MYR[-1], (1, 9, 16))
+    cum = np.broadcast_to(AGE_EDGES_MYR[1:] / AGE_EDGES_MYR[-1], (1, 9, 16))
     spread = np.clip(cum + 0.1 * GAUSS[None, :, None], 0, 1)
     median, low, high = formation_time(dataclasses.replace(answer, cum_mass_q=spread), 80)
     assert median[0] == pytest.approx(np.log10(0.2 * 13.8e9), abs=1e-6)

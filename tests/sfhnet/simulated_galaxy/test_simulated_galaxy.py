@@ -8,6 +8,7 @@ from astropy.io import fits
 from scipy.ndimage import gaussian_filter
 
 from galaxy_files import make_library
+from ingredients import BANDS
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.fast.synthesizer import LineRatios, Synthesizer
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
@@ -27,7 +28,6 @@ from sfhnet.sources.sheet_row import Galaxy
 EDGES_YR = 1e6 * np.array(
     [0, 10, 20, 40, 63, 100, 180, 320, 560, 1000, 1800, 3200, 5000, 7100, 9000, 11200, 13800]
 )
-BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 SMALL = SimulatedGalaxyConfig(
     n_spaxels=14, spaxel_arcsec=14.0, psf_fwhm_arcsec=21.0, hst_pixel_arcsec=3.5, hst_fwhm_arcsec=7.0
 )

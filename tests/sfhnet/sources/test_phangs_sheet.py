@@ -5,12 +5,12 @@ import csv
 import pytest
 from astropy.table import Table
 
+from ingredients import BANDS
 from sfhnet.config import load_config
 from sfhnet.observation.milky_way_extinction import SF11_PER_SFD98
 from sfhnet.sources.hst_file_names import weights_of
 from sfhnet.sources.sample_sheet import load_sheet
 
-BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 C_KMS = 299792.458
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sfhnet.core.bands import PHANGS_HST
 from sfhnet.sources.sample_sheet import SheetError, load_sheet
 
 BANDS = ("F275W", "F814W")
@@ -34,7 +35,7 @@ def refused(path, **options):
 
 def test_shipped_sheet(root, monkeypatch):
     monkeypatch.chdir(root)
-    galaxies = load_sheet("galaxies.tsv", ("F275W", "F336W", "F438W", "F555W", "F814W"))
+    galaxies = load_sheet("galaxies.tsv", PHANGS_HST)
     assert {"A478", "NGC3073", "NGC3522"} <= set(galaxies)
     assert [galaxy.kind for galaxy in galaxies.values()].count("simulated") == 1
     assert galaxies["NGC3073"].medium == "vacuum"

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from ingredients import WIDE_AGE_EDGES_MYR
 from sfhnet.__main__ import main
 from sfhnet.core.histories import mean_log_age
 from sfhnet.core.quantities import SCALARS
 from sfhnet.tools.hdf5 import write_json
 from sfhnet.validation.other_programs import score, write_benchmark
 
-EDGES_MYR = np.array([0, 10, 40, 100, 320, 1000, 3200, 14000.0])
 N, N_WAVE = 30, 50
 
 
@@ -21,7 +21,7 @@ def truth(rng):
     fraction = rng.dirichlet(np.ones(7), N)
     mh = rng.uniform(-1, 0.3, (N, 7))
     scalars = {name: rng.uniform(7, 10, N) for name in SCALARS}
-    scalars["mw_log_age"] = fraction @ mean_log_age(1e6 * EDGES_MYR)
+    scalars["mw_log_age"] = fraction @ mean_log_age(1e6 * WIDE_AGE_EDGES_MYR)
     scalars["mw_mh"] = (fraction * mh).sum(axis=1)
     scalars["log_sfr10"] = np.log10(fraction[:, 0] / 1e7)
     return {"mass_fraction": fraction, "mh": mh, **scalars}
@@ -41,7 +41,12 @@ def benchmark(tmp_path, truth):
     case = SimpleNamespace(batch=batch, name="real_snr050", benchmark=frozen)
     path = tmp_path / "real_snr050.h5"
     write_benchmark(
-        case, np.arange(4750.0, 4800.0), tuple("ABCDE"), age_edges_myr=EDGES_MYR, out=path, provenance={}
+        case,
+        np.arange(4750.0, 4800.0),
+        tuple("ABCDE"),
+        age_edges_myr=WIDE_AGE_EDGES_MYR,
+        out=path,
+        provenance={},
     )
     return path
 
