@@ -33,12 +33,8 @@ WORKFLOW = {
     "matplotlib",
 }
 EXAMPLE = """
-import numpy as np
-from pyprospect import SSPLibrary, sfh_func
-wave, edges = np.geomspace(900, 30000, 2000), np.array([0, 1e7, 1e8, 1e9, 1.4e10])
-spectra = np.exp(-wave / 5000) * edges[1:, None] ** -0.8 * np.ones((2, 1, 1))
-library = SSPLibrary([0.004, 0.02], edges[1:] / 2, edges, wave, spectra, np.full((2, 4, 5), 0.7), name="made up")
-galaxy = sfh_func("snorm", mSFR=3, mpeak=9, Z=0.02, speclib=library, sparse=1, z=0.0, filters=None)
+from pyprospect import sfh_func, toy_library
+galaxy = sfh_func("snorm", mSFR=3, mpeak=9, Z=0.02, speclib=toy_library(), sparse=1, z=0.0, filters=None)
 print(galaxy.masstot, galaxy.lum_atten.max() / galaxy.lum_unatten.max())
 """
 
