@@ -80,7 +80,7 @@ def test_options_may_stand_before_names(root, tmp_path, capsys):
     [
         ("infer none.csv -o b.h5", "none.csv does not exist; correct the path"),
         ("infer cut.h5 -o b.h5", "cut.h5 is damaged or not an HDF5 file"),
-        ("infer a.csv --model nowhere -o b.h5", "nowhere holds no model.json"),
+        ("infer a.csv --model nowhere -o b.h5", "no model 'nowhere'"),
         ("infer a.csv --model cut -o b.h5", "cut/model.json is not valid JSON"),
         ("show none.h5", "none.h5 does not exist; correct the path"),
         ("show cut.h5", "cut.h5 is damaged or not an HDF5 file"),
