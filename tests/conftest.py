@@ -8,10 +8,11 @@ import pytest
 from hypothesis import settings
 
 import ingredients
+from absence import absent
 from parity import TABLE, ParityTable
+from reference_files import is_sample, reference_file
 
 ROOT = Path(__file__).resolve().parents[1]
-IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 # The same examples each time, as everything else here; a slow machine is no failure.
 settings.register_profile("house", derandomize=True, deadline=None, database=None, max_examples=25)
@@ -51,16 +52,10 @@ def pytest_testnodedown(node):
 def pytest_terminal_summary(terminalreporter, config):
     lines = config.stash[TABLE].lines()
     if lines:
-        terminalreporter.section("parity with R ProSpect 1.11.0")
+        extent = "the sample in tests/reference" if is_sample(reference_file()) else "every stored output"
+        terminalreporter.section(f"parity with R ProSpect 1.11.0: {extent}")
         for line in lines:
             terminalreporter.write_line(line)
-
-
-def absent(reason):
-    """Skip with the reason; in CI, where nothing may be left out in silence, fail."""
-    if IN_CI:
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +66,7 @@ def root():
 
 @pytest.fixture(scope="session")
 def shared_dir():
-    """Folder beside the checkout with the outputs of R ProSpect (reference/) and a mirror (mirror/)."""
+    """Folder beside the checkout with a mirror (mirror/) and all outputs of R ProSpect (reference/)."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         absent(f"the reference data are not at {folder}")

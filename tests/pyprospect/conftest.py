@@ -1,10 +1,14 @@
 """Fixtures of the pyprospect tests: the reference file of R ProSpect, and the toy library."""
 
-import h5py
+from functools import cache
+
 import pytest
 
+from absence import absent
 from parity import TABLE
+from pyprospect import SSPLibrary
 from pyprospect.messages import forget_warnings
+from reference_files import Reference, reference_file
 from synthetic_library import make_library
 
 
@@ -15,9 +19,9 @@ def parity(request):
 
 
 @pytest.fixture(scope="session")
-def reference_dir(shared_dir):
-    """Folder with the outputs of R ProSpect."""
-    return shared_dir / "reference"
+def reference_dir():
+    """Folder with the outputs of R ProSpect, all or a sample, and their toy library."""
+    return reference_file().parent
 
 
 @pytest.fixture(scope="session")
@@ -27,10 +31,27 @@ def prospect_tables(upstream):
 
 
 @pytest.fixture(scope="session")
-def reference(reference_dir):
-    """The open file prospect_reference.h5."""
-    with h5py.File(reference_dir / "prospect_reference.h5") as file:
-        yield file
+def reference():
+    """The stored outputs of R ProSpect, by path of a group."""
+    stored = Reference(reference_file())
+    yield stored
+    stored.file.close()
+
+
+@pytest.fixture(scope="module")
+def libraries(reference_dir, upstream):
+    """Function from R's name of a library (toy, BC03lr, EMILES) to the SSPLibrary."""
+
+    @cache
+    def read(name):
+        if name == "EMILES":
+            return SSPLibrary.read(upstream("emiles"))
+        path = reference_dir / f"speclib_{name}.h5"
+        if not path.is_file():
+            absent(f"the library {name} of R's runs is not at {path} (tests/reference/README.md)")
+        return SSPLibrary.read(path)
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -84,8 +84,8 @@ def test_equivalent_width_of_hbeta():
     assert cold[0] / cold[1] > 2 * hot[0] / hot[1]
 
 
-def test_continuum_for_a_library(reference_dir):
-    library = SSPLibrary.read(reference_dir / "speclib_toy.h5").trim(2000, 9000)
+def test_continuum_for_a_library(libraries):
+    library = libraries("toy").trim(2000, 9000)
     continuum = continuum_for(library)
     assert continuum.per_halpha.shape == (library.z.size, library.wave_aa.size)
     assert np.all(continuum.per_halpha > 0)

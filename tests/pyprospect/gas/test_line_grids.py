@@ -5,14 +5,14 @@ import gzip
 import numpy as np
 import pytest
 
-from pyprospect import ClampWarning, SSPLibrary, sfh_func
+from pyprospect import ClampWarning, sfh_func
 from pyprospect.constants import LSOL_ERG_S
 from pyprospect.gas.line_grids import C_CM_S, LineGrid, constant_sfr_weights
 from pyprospect.gas.lines import line_luminosities, lkl10
 
 
 @pytest.fixture(scope="module")
-def grids(shared_dir, upstream):
+def grids(prospect_tables, upstream):
     return {
         "lkl10": LineGrid.lkl10(),
         "mappings": LineGrid.mappings51(upstream("mappings51")),
@@ -123,14 +123,13 @@ def test_constant_sfr_weights():
 
 
 @pytest.mark.parametrize("name", ["mappings", "cloudy"])
-def test_sfh_func_takes_any_grid(grids, reference_dir, name):
+def test_sfh_func_takes_any_grid(grids, libraries, name):
     """The same galaxy with another grid: the same Halpha light, other ratios."""
-    library = SSPLibrary.read(reference_dir / "speclib_toy.h5")
     result = sfh_func(
         massfunc="const",
         mSFR=2.0,
         Z=0.02,
-        speclib=library,
+        speclib=libraries("toy"),
         z=0.0,
         filters=None,
         emission=True,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from pyprospect import SSPLibrary, sfh_func
+from pyprospect import sfh_func
 from pyprospect.histories import massfunc
 from pyprospect.histories.dense_basis import dense_basis, draw_times
 
@@ -52,12 +52,11 @@ def test_drawn_times_follow_the_dirichlet():
     np.testing.assert_array_equal(draw_times(np.random.default_rng(5)), draw_times(np.random.default_rng(5)))
 
 
-def test_as_massfunc(reference_dir):
-    library = SSPLibrary.read(reference_dir / "speclib_toy.h5")
+def test_as_massfunc(libraries):
     result = sfh_func(
         massfunc=dense_basis([0.3, 0.5, 0.7], mass_msun=1e10, start_gyr=13.0),
         Z=0.02,
-        speclib=library,
+        speclib=libraries("toy"),
         z=0.0,
         filters=None,
         intSFR=True,

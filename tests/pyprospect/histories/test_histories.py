@@ -21,7 +21,7 @@ def test_every_mass_function_of_the_reference_exists(reference):
 
 @pytest.mark.parametrize("where", ["massfuncs", "massfuncs_nodes"])
 def test_mass_functions(reference, parity, where):
-    group = reference["unit"][where]
+    group = reference[f"unit/{where}"]
     age_yr = group["age_yr"][()]
     for name in group:
         if name == "age_yr":

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from pyprospect import SSPLibrary, prospect_sed
+from pyprospect import prospect_sed
 from pyprospect.bands.photometry import convert_freq2wave
 from pyprospect.constants import ERG_S_TO_LSOL
 from pyprospect.dust.emission import dale_interp, dale_templates
@@ -29,11 +29,6 @@ HISTORY = {"massfunc": "snorm_burst", "mSFR": 3.0, "mburst": 2.0, "Z": "massmap_
 
 
 @pytest.fixture(scope="module")
-def libraries(reference_dir):
-    return {name: SSPLibrary.read(reference_dir / f"speclib_{name}.h5") for name in RUNS}
-
-
-@pytest.fixture(scope="module")
 def curves(reference):
     return {k: (v["wave"][()], v["response"][()]) for k, v in reference["unit/filters"].items()}
 
@@ -44,7 +39,7 @@ def galaxy(libraries, curves):
     bands = {name: curve for name, curve in curves.items() if name.startswith("F") and name.endswith("W")}
 
     def run(library="toy", **changes):
-        args = {"speclib": libraries[library], "sparse": 1, "z": 0.01, "filters": bands} | HISTORY | changes
+        args = {"speclib": libraries(library), "sparse": 1, "z": 0.01, "filters": bands} | HISTORY | changes
         return prospect_sed(**args)
 
     return run
@@ -52,7 +47,7 @@ def galaxy(libraries, curves):
 
 def stored_call(case, libraries, reference, curves):
     """Arguments, and which of the stored bands are to be had (the file holds 11 of R's curves)."""
-    call = python_call(case["inputs"], libraries=libraries.__getitem__, reference=reference)
+    call = python_call(case["inputs"], libraries=libraries, reference=reference)
     names = [n.decode() for n in case["filter_names"][()]] if "filter_names" in case else []
     known = [i for i, name in enumerate(names) if name in curves]
     call["filters"] = {names[i]: curves[names[i]] for i in known} or None
@@ -97,12 +92,10 @@ def test_stored_runs_are_all_of_them(reference):
 @quiet
 @pytest.mark.filterwarnings("ignore:.*exactly zero:pyprospect.messages.ProSpectWarning")
 @pytest.mark.parametrize("where", ["SFHfunc_EMILES", "SFHfunc_BC03lr"])
-def test_stars_of_other_libraries_are_those_of_sfh_func(where, reference, parity, upstream, reference_dir):
+def test_stars_of_other_libraries_are_those_of_sfh_func(where, reference, parity, libraries):
     """R's runs of SFHfunc, through prospect_sed: E-MILES from the FITS files, with all wavelengths."""
-    emiles = where.endswith("EMILES")
-    library = SSPLibrary.read(upstream("emiles") if emiles else reference_dir / "speclib_BC03lr.h5")
     for name, case in reference[f"sfh/{where}"].items():
-        call = python_call(case["inputs"], libraries=lambda _: library, reference=reference)
+        call = python_call(case["inputs"], libraries=libraries, reference=reference)
         ours = prospect_sed(**{**call, "filters": None}, waveout=None, compat=True)
         parity.check(f"sed/{where} stars", ours.StarsAtten.lum, case["lum_atten"][()], TARGET, label=name)
         unit = case.attrs["lumtot_unatten"]
@@ -274,7 +267,7 @@ def test_distance_instead_of_cosmology(galaxy):
 
 def test_dust_does_not_stand_in_for_missing_stars(galaxy, libraries, curves):
     # a library that ends inside F814W, as E-MILES without its holes does; dust goes on to the radio
-    short = libraries["BC03lr"].trim(0.0, 8951.0)
+    short = libraries("BC03lr").trim(0.0, 8951.0)
     band, far = {"F814W": curves["F814W"]}, {"S250": curves["S250_Herschel"]}
     with pytest.raises(ValueError, match="Angstrom, too little for F814W"):
         galaxy(speclib=short, filters=band)
@@ -286,7 +279,7 @@ def test_dust_does_not_stand_in_for_missing_stars(galaxy, libraries, curves):
     # with a nucleus, that reaches further than the stars
     with pytest.raises(ValueError, match="too little for FUV"):
         galaxy(
-            speclib=libraries["BC03lr"].trim(1600.0),
+            speclib=libraries("BC03lr").trim(1600.0),
             filters={"FUV": curves["FUV_GALEX"]},
             AGN=True,
             AGNlum=1e44,
@@ -344,7 +337,7 @@ def test_grid_nucleus(galaxy):
 def test_one_burst(galaxy, libraries, curves):
     sed = prospect_sed(
         "sfh_burst",
-        speclib=libraries["toy"],
+        speclib=libraries("toy"),
         burstmass=1e6,
         burstage=5e6,
         Z=0.02,

@@ -263,9 +263,9 @@ def test_miles_folder_with_faults(upstream, tmp_path):
         SSPLibrary.read(tmp_path, imf="un")
 
 
-def test_bc03_of_rubix_has_prospects_numbers(upstream, reference_dir):
+def test_bc03_of_rubix_has_prospects_numbers(upstream, libraries):
     library = SSPLibrary.read(upstream("bc03lr") / "BC03lr.h5")
-    prospect = SSPLibrary.read(reference_dir / "speclib_BC03lr.h5")
+    prospect = libraries("BC03lr")
     n_wave = library.wave_aa.size
     np.testing.assert_array_equal(library.spectra, prospect.spectra[:, :, :n_wave])
     np.testing.assert_allclose(library.age_edges_yr, prospect.age_edges_yr, rtol=1e-12)
