@@ -10,6 +10,7 @@ import torch
 from galaxy_answers import AGE_EDGES_MYR
 from galaxy_files import make_library
 from ingredients import WAVE_AA
+from pyprospect.constants import Z_SUN
 from pyprospect.fast.synthesizer import LineRatios, Synthesizer, rebin_matrix
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.config import NoiseConfig
@@ -115,7 +116,7 @@ def test_forward_model_is_the_synthesizer(forward, truth):
     p = forward.unpack(vectors)
     synthesizer = forward.synthesizer
     mass = p["mass_fraction"].numpy() @ rebin_matrix(AGE_EDGES_MYR * 1e6, synthesizer.library.age_edges_yr)
-    z = np.repeat(0.02 * 10 ** p["mh"].numpy()[:, :1], mass.shape[1], axis=1)
+    z = np.repeat(Z_SUN * 10 ** p["mh"].numpy()[:, :1], mass.shape[1], axis=1)
     direct = synthesizer(
         mass,
         z,
@@ -125,8 +126,8 @@ def test_forward_model_is_the_synthesizer(forward, truth):
         redshift=0.002,
     )
     found = forward(vectors, torch.full((N,), 0.002))
-    np.testing.assert_allclose(found.flux, direct.flux, rtol=4e-3)
-    np.testing.assert_allclose(found.band_flux, direct.band_flux, rtol=4e-3)
+    np.testing.assert_allclose(found.flux, direct.flux, rtol=1e-6)
+    np.testing.assert_allclose(found.band_flux, direct.band_flux, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
