@@ -6,10 +6,9 @@ import pytest
 
 from absence import absent
 from parity import TABLE
-from pyprospect import SSPLibrary
+from pyprospect import SSPLibrary, toy_library
 from pyprospect.messages import forget_warnings
 from reference_files import Reference, reference_file
-from synthetic_library import make_library
 
 
 @pytest.fixture
@@ -57,13 +56,13 @@ def libraries(reference_dir, upstream):
 @pytest.fixture(scope="session")
 def library():
     """A small library of black bodies, 100 Angstrom to 0.25 mm."""
-    return make_library()
+    return toy_library()
 
 
 @pytest.fixture(scope="session")
 def optical():
     """The same from 3000 to 9500 Angstrom: without ionising light, and shorter than the list of lines."""
-    return make_library(3000.0, 9500.0)
+    return toy_library().trim(3000.0, 9500.0)
 
 
 @pytest.fixture(autouse=True)

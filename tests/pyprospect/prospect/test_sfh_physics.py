@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from histories import HISTORY, RUN
 from pyprospect import SSPLibrary, sfh_burst, sfh_func, smstar_func
 from pyprospect.constants import LSOL_ERG_S, LSOL_TO_ABSOLUTE, MPC_CM
 from pyprospect.histories import massfunc, zfunc
 from pyprospect.prospect.starlight import total
-from synthetic_library import HISTORY, RUN
 
 pytestmark = pytest.mark.filterwarnings("ignore::pyprospect.messages.ClampWarning")
 
