@@ -1,39 +1,12 @@
-"""Small real files for the galaxy tests: an SSP library with lines, cubes, images."""
+"""Small real files for the galaxy tests: cubes and images."""
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
 from ingredients import MUSE_WAVE_AA
-from pyprospect.stars.library import SSPLibrary, age_edges_from_ages
 
 UNIT = "10**(-20)*erg/s/cm**2/Angstrom"
-
-
-def make_library(n_lines=250, step_aa=0.9, seed=3):
-    """Library whose spectra have many absorption lines, deeper with age and metallicity; resolution 2.51 Angstrom."""
-    rng = np.random.default_rng(seed)
-    wave = np.arange(1800.0, 10700.0, step_aa)
-    age = np.array([3e6, 1e7, 5e7, 2e8, 1e9, 3e9, 6e9, 1e10, 1.3e10])
-    z = np.array([0.001, 0.004, 0.019, 0.03])
-    centres = rng.uniform(3500, 9500, n_lines)
-    centres = np.concatenate([centres, [5167.3, 5172.7, 5183.6, 5269.5, 5328.0]])
-    depths = rng.uniform(0.03, 0.35, centres.size)
-    spectra = np.empty((z.size, age.size, wave.size))
-    lines = np.exp(-0.5 * ((wave[:, None] - centres) / (2.51 / 2.3548)) ** 2)
-    for i, metal in enumerate(z):
-        for j, years in enumerate(age):
-            temperature = 30000 * (years / 3e6) ** -0.22
-            planck = wave**-5.0 / np.expm1(1.4388e8 / wave / temperature)
-            strength = (0.25 + 0.25 * np.log10(years / 3e6)) * (0.5 + 12 * metal)
-            mixed = depths * (0.5 + 0.5 * np.cos(np.arange(centres.size) * (j + 1)) ** 2)
-            absorbed = np.exp(-strength * (lines @ mixed))
-            spectra[i, j] = planck / np.interp(5500, wave, planck) * absorbed * 1e-4 * (years / 1e10) ** -0.7
-    evolution = np.full((z.size, age.size, 5), np.nan)
-    meta = {"medium": "air", "resolution": {"wave_aa": [1000.0, 11000.0], "fwhm_aa": [2.51, 2.51]}}
-    edges = age_edges_from_ages(age)
-    edges[-1] = 1.38e10
-    return SSPLibrary(z, age, edges, wave, spectra, evolution, name="lines", meta=meta)
 
 
 def map_header(n=8, pixel_arcsec=0.2, ra=24.17, dec=15.78):

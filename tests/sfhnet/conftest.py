@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ingredients import BANDS
+from ingredients import BANDS, top_hats, toy_stars
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import Config, NoiseConfig
 from small_networks import small_trainer
@@ -38,18 +38,8 @@ def mappings_file(upstream):
 
 @pytest.fixture(scope="session")
 def toy_ssp():
-    """A small smooth SSP library that needs no files: 3 Z, 12 ages, 1800-9800 Angstrom, ends at 14 Gyr."""
-    z = np.array([0.004, 0.019, 0.03])
-    edges = np.concatenate([[0.0], np.geomspace(3e6, 1.4e10, 12)])
-    edges[np.argmin(np.abs(edges - 1e7))] = 1e7
-    age = 0.5 * (edges[1:] + edges[:-1])
-    wave = np.arange(1800.0, 9800.0, 2.0)
-    hot = 3.0e4 * (age / 1e6) ** -0.25
-    planck = 1.0 / (wave / 5000.0) ** 5 / np.expm1(1.4388e8 / (wave * hot[:, None]))
-    bump = 1.0 + 0.1 * np.sin(wave / 40.0) + 0.2 * z[:, None, None] / 0.03 * np.cos(wave / 65.0)
-    spectra = 1e-3 * (age[:, None] / 1e7) ** -0.8 * planck / planck.mean(axis=1, keepdims=True) * bump
-    evolution = np.broadcast_to((1 - 0.05 * np.arange(12))[None, :, None], (3, 12, 5)).copy()
-    return SSPLibrary(z, age, edges, wave, spectra, evolution, name="toy", meta={"medium": "air"})
+    """The toy library, 1800 to 10700 Angstrom: 4 metallicities, 14 ages, ends at 14 Gyr."""
+    return toy_stars()
 
 
 @pytest.fixture(scope="session")
@@ -60,13 +50,7 @@ def shard_paths(toy_ssp, tmp_path_factory):
     from sfhnet.priors.sample import sample
 
     config = Config()
-    edges = {"F275W": (2400, 3000), "F336W": (3100, 3600), "F438W": (4000, 4700), "F555W": (4600, 6200)}
-    edges["F814W"] = (7100, 9500)
-    bands = {}
-    for name, (low, high) in edges.items():
-        wave = np.linspace(low - 10.0, high + 10.0, 200)
-        bands[name] = (wave, ((wave > low) & (wave < high)).astype(float))
-    synthesizer = make_synthesizer(config, toy_ssp, bands, lines=None)
+    synthesizer = make_synthesizer(config, toy_ssp, top_hats(), lines=None)
     folder = tmp_path_factory.mktemp("shards")
     paths = []
     for shard in range(N_SHARD):

@@ -1,6 +1,7 @@
 """The grid and resolution of the training spectra: one value, in configuration, mocks and models."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_the_resolution_is_what_broadening_the_library_gives(ssp_library):
 
 
 def test_a_library_without_a_stated_resolution_is_as_sharp_as_the_instrument(toy_ssp):
-    grid = training_grid(GridConfig(veldisp_kms=0.0), toy_ssp)
+    grid = training_grid(GridConfig(veldisp_kms=0.0), replace(toy_ssp, meta={}))
     fwhm_aa = muse_udf10_fwhm_aa(grid.wave_aa)
     np.testing.assert_allclose(grid.sigma_aa * np.sqrt(8 * np.log(2)), fwhm_aa, rtol=1e-9)
 

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from galaxy_answers import AGE_EDGES_MYR
-from galaxy_files import make_library
-from ingredients import WAVE_AA
+from ingredients import AGE_EDGES_MYR, WAVE_AA, gas_lines, top_hats
 from pyprospect.constants import Z_SUN
-from pyprospect.fast.synthesizer import LineRatios, Synthesizer, rebin_matrix
+from pyprospect.fast.synthesizer import Synthesizer, rebin_matrix
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.config import NoiseConfig
 from sfhnet.core.batch import Batch
@@ -30,27 +28,15 @@ SNR, N, N_DRAW = 50.0, 6, 24
 
 
 @pytest.fixture(scope="module")
-def forward():
-    centres = {"F275W": 2707, "F336W": 3355, "F438W": 4326, "F555W": 5306, "F814W": 8048}
-    bands = {
-        name: (np.array([c - 301.0, c - 300.0, c + 300.0, c + 301.0]), np.array([0, 1.0, 1.0, 0]))
-        for name, c in centres.items()
-    }
-    lines = LineRatios(
-        ("Hbeta", "OIII5007", "Halpha", "NII6583"),
-        np.array([4861.3, 5006.8, 6562.8, 6583.5]),
-        np.array([0.004, 0.03]),
-        np.array([-4.0, -2.0]),
-        np.array([0.35, 0.45, 1.0, 0.32]) * np.ones((2, 2, 1)),
-    )
+def forward(toy_ssp):
     synthesizer = Synthesizer(
-        make_library(),
+        toy_ssp,
         WAVE_AA,
         lsf_fwhm_aa=muse_udf10_fwhm_aa,
         veldisp_kms=(150.0,),
         redshift=(0.0, 0.005, 0.01),
-        bands=bands,
-        lines=lines,
+        bands=top_hats(),
+        lines=gas_lines(),
     )
     return Forward(synthesizer, AGE_EDGES_MYR, 150.0)
 

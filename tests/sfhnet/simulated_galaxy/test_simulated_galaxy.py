@@ -7,16 +7,14 @@ import pytest
 from astropy.io import fits
 from scipy.ndimage import gaussian_filter
 
-from galaxy_files import make_library
-from ingredients import BANDS
+from ingredients import AGE_EDGES_MYR, BANDS, MUSE_WAVE_AA, WAVE_AA, gas_lines, top_hats
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
-from pyprospect.fast.synthesizer import LineRatios, Synthesizer
+from pyprospect.fast.synthesizer import Synthesizer
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.config import GalaxiesConfig, GridConfig, NoiseConfig, SimulatedGalaxyConfig
 from sfhnet.core.bands import find_band
 from sfhnet.core.flags import Flag
 from sfhnet.core.spectra import Spectra
-from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.observation.galaxy_files import target_of
 from sfhnet.observation.prepare import prepare
 from sfhnet.observation.true_maps import truth_in_bins
@@ -25,38 +23,16 @@ from sfhnet.simulated_galaxy.instrument_errors import draw_errors
 from sfhnet.simulated_galaxy.observe import map_wcs, simulate_galaxy, sky_offsets
 from sfhnet.sources.sheet_row import Galaxy
 
-EDGES_YR = 1e6 * np.array(
-    [0, 10, 20, 40, 63, 100, 180, 320, 560, 1000, 1800, 3200, 5000, 7100, 9000, 11200, 13800]
-)
+EDGES_YR = 1e6 * AGE_EDGES_MYR
 SMALL = SimulatedGalaxyConfig(
     n_spaxels=14, spaxel_arcsec=14.0, psf_fwhm_arcsec=21.0, hst_pixel_arcsec=3.5, hst_fwhm_arcsec=7.0
 )
 GALAXIES = GalaxiesConfig(target_snr=30.0)
 
 
-def top_hats():
-    centres = {"F275W": 2707, "F336W": 3355, "F438W": 4326, "F555W": 5306, "F814W": 8048}
-    return {
-        band: (np.array([c - 301.0, c - 300.0, c + 300.0, c + 301.0]), np.array([0, 1.0, 1.0, 0]))
-        for band, c in centres.items()
-    }
-
-
-def gas():
-    ratio = np.array([0.35, 0.15, 0.45, 1.0, 0.32]) * np.ones((2, 2, 1))
-    names = ("Hbeta", "OIII4959", "OIII5007", "Halpha", "NII6583")
-    return LineRatios(
-        names,
-        np.array([4861.3, 4958.9, 5006.8, 6562.8, 6583.5]),
-        np.array([0.004, 0.03]),
-        np.array([-4.0, -2.0]),
-        ratio,
-    )
-
-
 @pytest.fixture(scope="module")
-def library():
-    return make_library()
+def library(toy_ssp):
+    return toy_ssp
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +44,7 @@ def files(tmp_path_factory, library):
         age_edges_yr=EDGES_YR,
         out_dir=tmp_path_factory.mktemp("sim"),
         seed=1,
-        lines=gas(),
+        lines=gas_lines(),
     )
 
 
@@ -89,9 +65,14 @@ def ideal(library):
     n = SMALL.n_spaxels
     wcs = map_wcs(n, SMALL.spaxel_arcsec)
     disc = disc_history(places_in_disc(*sky_offsets(wcs, n), SMALL), library.age_edges_yr, SMALL)
-    wave = grid_wave_aa(GridConfig())
+    wave = WAVE_AA
     synthesizer = Synthesizer(
-        library, wave, lsf_fwhm_aa=muse_udf10_fwhm_aa, veldisp_kms=(150.0,), bands=top_hats(), lines=gas()
+        library,
+        wave,
+        lsf_fwhm_aa=muse_udf10_fwhm_aa,
+        veldisp_kms=(150.0,),
+        bands=top_hats(),
+        lines=gas_lines(),
     )
     result = synthesizer(disc.mass_fraction, disc.z, tau_screen=disc.tau_screen, tau_birth=disc.tau_birth)
     factor = (
@@ -129,11 +110,11 @@ def test_the_files_look_like_muse_and_hst(files):
 
 def test_the_same_seed_gives_the_same_galaxy(tmp_path, library, files):
     again = simulate_galaxy(
-        SMALL, library, top_hats(), age_edges_yr=EDGES_YR, out_dir=tmp_path, seed=1, lines=gas()
+        SMALL, library, top_hats(), age_edges_yr=EDGES_YR, out_dir=tmp_path, seed=1, lines=gas_lines()
     )
     assert again.cube.read_bytes() == files.cube.read_bytes()
     other = simulate_galaxy(
-        SMALL, library, top_hats(), age_edges_yr=EDGES_YR, out_dir=tmp_path / "b", seed=2, lines=gas()
+        SMALL, library, top_hats(), age_edges_yr=EDGES_YR, out_dir=tmp_path / "b", seed=2, lines=gas_lines()
     )
     assert other.cube.read_bytes() != files.cube.read_bytes()
     assert other.truth.read_bytes() == files.truth.read_bytes()
@@ -420,7 +401,7 @@ def test_an_image_in_a_band_nobody_knows(target, library):
 
 
 def test_shared_errors_have_the_sizes_of_the_training_noise():
-    wave = 4700.0 + 1.25 * np.arange(3761)
+    wave = MUSE_WAVE_AA
     noise = NoiseConfig()
     rng = np.random.default_rng(3)
     many = draw_errors(noise, wave, side_arcsec=1280.0, pointing_arcsec=64.0, bands=BANDS, n_line=3, rng=rng)
@@ -466,7 +447,7 @@ def test_shared_errors_are_in_the_observation(tmp_path, files, library):
         age_edges_yr=EDGES_YR,
         out_dir=tmp_path,
         seed=1,
-        lines=gas(),
+        lines=gas_lines(),
         noise=NoiseConfig(),
     )
     with fits.open(noisy.cube) as a, fits.open(files.cube) as b:
