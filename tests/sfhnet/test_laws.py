@@ -94,10 +94,10 @@ def test_the_flow_gives_back_the_deviates_that_a_draw_was_made_of(flow, normal):
 
 @pytest.fixture(scope="module")
 def flow():
-    from sfhnet.training.trainer import make_spec
+    from sfhnet.training.setup import make_spec
 
     torch.manual_seed(3)
-    return Flow(make_spec(small_model("flow"), 400, ("F555W",), list(AGE_EDGES_MYR))).eval()
+    return Flow(make_spec(small_model("flow"), 400, ("F555W",), age_edges_myr=AGE_EDGES_MYR)).eval()
 
 
 @given(

@@ -19,7 +19,7 @@ def test_the_prior_is_drawn_beside_clusters(shard_paths, tmp_path):
     ordinate, abscissa = PLANES[0]
     far = np.full(30, 40.0)
     clusters = Clusters("nowhere", {ordinate: far, abscissa: np.append(far[1:], np.nan)})
-    histories = sample(PriorConfig(), 100, 1, 0, np.array([0.0, 1e7, 1e8, 1e9, 1.3e10]))
+    histories = sample(PriorConfig(), 100, 1, shard=0, age_bins_yr=np.array([0.0, 1e7, 1e8, 1e9, 1.3e10]))
     drawn = draw_prior(
         FiguresConfig(dpi=60), shards, histories, catalogues=[clusters], out_dir=tmp_path / "figures"
     )
