@@ -29,9 +29,9 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """Say which tests stay on one worker of pytest-xdist (--dist loadgroup): what is slow to make is made once."""
     for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder == "workflow":
-            group = folder
+        folders = item.path.relative_to(ROOT / "tests").parts[:-1]
+        if folders[:1] == ("workflow",):
+            group = folders[-1]  # the tiny run, or the run in environments: minutes each
         elif "shard_paths" in item.fixturenames:
             group = "mocks"
         else:
