@@ -26,12 +26,12 @@ def pytest_configure(config):
     config.stash[TABLE] = ParityTable()
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """Say which tests stay on one worker of pytest-xdist (--dist loadgroup): what is slow to make is made once."""
     for item in items:
-        folders = item.path.relative_to(ROOT / "tests").parts[:-1]
-        if folders[:1] == ("workflow",):
-            group = folders[-1]  # the tiny run, or the run in environments: minutes each
+        if item.path.relative_to(ROOT / "tests").parts[0] == "workflow":
+            group = "workflow"  # runs of two cores each: one at a time
         elif "shard_paths" in item.fixturenames:
             group = "mocks"
         else:

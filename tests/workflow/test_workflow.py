@@ -15,6 +15,7 @@ import pytest
 
 from projects import ROOT, Project
 from rule_facts import rule_facts
+from sfhnet.tools import script_options
 
 pytestmark = pytest.mark.slow
 
@@ -222,11 +223,15 @@ def test_rule_tells_its_script_what_it_asks_for(name: str):
     """Every option that a script must have is given, and none that it does not know."""
     facts = rule_facts()[name]
     tree = ast.parse((ROOT / "scripts" / f"{facts['script']}.py").read_text())
-    options = {}
+    options, shared = {}, script_options._OPTIONS
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
             required = any(word.arg == "required" for word in node.keywords)
             options |= {node.args[0].value: required} if node.args else {}
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_options":
+            required = not any(word.arg == "required" for word in node.keywords)
+            names = [name.value for name in node.args[1:]]
+            options |= {f"--{name}": required and shared[name].nargs != "*" for name in names}
     given = set(re.findall(r" (--[\w-]+)", facts["shell"])) - {"--log", "--threads"}
     assert {option for option, required in options.items() if required} <= given
     assert given <= set(options)
