@@ -12,8 +12,8 @@ CORES ?= all
 CONFIG ?=
 ARGS ?=
 TESTS ?= tests
-# What is slow to make (the tiny run, the toy mocks) is made once, by the worker whose tests need it: tests/conftest.py.
-WORKERS ?= -n 2 --dist loadgroup
+# Tests of the workflow run on both cores themselves, one at a time; the quick ones take two workers.
+WORKERS ?=
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
@@ -85,7 +85,7 @@ test: $(VENV)/.test.stamp fetch ## run every test but those on a SLURM (test-slu
 	@$(PY) -m pytest $(WORKERS) -m "not slurm" $(TESTS)
 
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
-	@$(PY) -m pytest -m "not slow and not conda and not slurm and not wheels" $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile -m "not slow and not conda and not slurm and not wheels" $(TESTS)
 
 test-wheels: $(VENV)/.test.stamp ## build both packages and use them in empty environments
 	@$(PY) -m pytest -m wheels $(TESTS)

@@ -26,19 +26,6 @@ def pytest_configure(config):
     config.stash[TABLE] = ParityTable()
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items):
-    """Say which tests stay on one worker of pytest-xdist (--dist loadgroup): what is slow to make is made once."""
-    for item in items:
-        if item.path.relative_to(ROOT / "tests").parts[0] == "workflow":
-            group = "workflow"  # runs of two cores each: one at a time
-        elif "shard_paths" in item.fixturenames:
-            group = "mocks"
-        else:
-            group = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_sessionfinish(session):
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["parity"] = session.config.stash[TABLE].to_plain()
