@@ -87,8 +87,15 @@ def test_vacuum_and_redshift_are_undone(model, spectra):
     # Morton (1991), the other direction, good to 1e-3 AA.
     vacuum = wave * (1 + 6.4328e-5 + 2.94981e-2 / (146 - inverse) + 2.5540e-4 / (41 - inverse))
     moved = model.infer(vacuum * 1.01, spectra["flux"], spectra["sigma"], redshift=0.01, medium="vacuum")
-    assert np.abs(moved.scalars["lw_log_age"] - plain.scalars["lw_log_age"]).max() < 0.1
     ignored = model.infer(vacuum * 1.01, spectra["flux"], spectra["sigma"])
+    low, high = plain.interval("lw_log_age", 0.68)
+
+    # The second way resamples the noise too: answers move, by less than their own width.
+    def change(posterior):
+        return np.abs(posterior.scalars["lw_log_age"] - plain.scalars["lw_log_age"]) / (0.5 * (high - low))
+
+    assert change(moved).max() < 1.0
+    assert change(moved).mean() < 0.3 * change(ignored).mean()
     assert ignored.ood_score.mean() > moved.ood_score.mean()
 
 
