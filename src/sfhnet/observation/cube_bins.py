@@ -17,6 +17,7 @@ from sfhnet.observation.dap_maps import DapMaps
 from sfhnet.observation.fits_files import image_hdus, open_fits
 from sfhnet.observation.galaxy_files import Target
 from sfhnet.observation.region_bins import read_regions
+from sfhnet.sources.sheet_row import BINNINGS
 
 # Below this share of good channels a spaxel joins no bin.
 _MIN_GOOD_CHANNELS = 0.5
@@ -116,7 +117,7 @@ def given_labels(target: Target, cube: Cube, maps: DapMaps | None) -> np.ndarray
     ValueError
         If the MAPS hold no bins, or the file of bins does not fit the cube.
     """
-    if target.bins in ("snr", "spaxel", "all"):
+    if target.bins in BINNINGS and target.bins != "maps":
         return None
     if target.bins == "maps":
         if maps is None or maps.bin_map is None:
@@ -248,6 +249,7 @@ def _make_bins(target: Target, spaxels: Survey, good: np.ndarray, config: Galaxi
             target.target_snr or config.target_snr,
             good=good,
             min_snr=config.min_spaxel_snr,
+            shape="rectangles" if target.bins == "rectangles" else "voronoi",
         )
     except ValueError as error:
         raise ValueError(f"{target.galaxy}: {target.data}: {error}") from error

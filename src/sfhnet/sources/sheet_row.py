@@ -14,7 +14,7 @@ from sfhnet.sources.registry import Registry, load_registry
 __all__ = ["ARCHIVED", "BINNINGS", "Galaxy"]
 
 # Ways to bin that are no file.
-BINNINGS = ("snr", "spaxel", "all", "maps")
+BINNINGS = ("snr", "rectangles", "spaxel", "all", "maps")
 # Value of the column source for files that are fetched from the public archives.
 ARCHIVED = "phangs"
 
@@ -45,8 +45,8 @@ class Galaxy(Section):
     hst_fwhm_arcsec: float | None = Field(None, gt=0)
     """FWHM of the HST images [arcsec], if not galaxies.hst_fwhm_arcsec."""
     bins: str = "snr"
-    """snr (reach the target S/N), spaxel, all (one bin), maps (the Voronoi bins of the column maps), or the path of a
-    FITS image of bin numbers or of a ds9 region file (.reg)."""
+    """snr (Voronoi cells near the target S/N), rectangles (none below the target S/N), spaxel, all (one bin), maps (the
+    Voronoi bins of the column maps), or the path of a FITS image of bin numbers or of a ds9 region file (.reg)."""
     maps: Path | None = None
     """MAPS of the PHANGS DAP (FITS): stellar velocities and dispersions, which are fitted otherwise."""
     target_snr: float | None = Field(None, gt=0)
