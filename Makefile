@@ -81,7 +81,7 @@ verify: env ## check the upstream files that are here
 run: env fetch ## everything: environment, upstream files, the workflow to its end
 	@$(PY) -m sfhnet run --cores $(CORES) $(if $(CONFIG),--config $(CONFIG)) -- $(ARGS)
 
-test: $(VENV)/.test.stamp fetch ## run every test but those on a SLURM (test-slurm: root, Debian packages, minutes of waiting)
+test: $(VENV)/.test.stamp fetch browser-packages ## run every test but those on a SLURM (test-slurm: root, Debian packages, minutes of waiting)
 	@$(PY) -m pytest $(WORKERS) -m "not slurm" $(TESTS)
 
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
@@ -98,6 +98,11 @@ test-conda: $(VENV)/.test.stamp fetch ## deploy the per-step environments and ru
 
 test-slurm: $(VENV)/.test.stamp fetch slurm-packages ## run the workflow on a SLURM started on this machine
 	@$(PY) -m pytest -m slurm $(TESTS)
+
+browser-packages: ## install Debian's Chromium for the tests of pages (as root)
+	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+		fonts-dejavu-core >/dev/null; } || echo "no Chromium here and none installed: tests of pages in a browser are left out"
 
 slurm-packages: ## install Debian's SLURM for the tests (as root; nothing is started)
 	@command -v slurmctld munged >/dev/null || { apt-get update -qq && \

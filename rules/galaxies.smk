@@ -11,7 +11,7 @@ rule galaxies:
         expand(
             "results/galaxies/{galaxy}/{file}",
             galaxy=GALAXIES,
-            file=("maps.fits", "bins.ecsv", "summary.png", "quality.png", "examples.png"),
+            file=("maps.fits", "bins.ecsv", "summary.png", "quality.png", "examples.png", "explorer.html"),
         ),
         expand("results/galaxies/{galaxy}/truth.png", galaxy=SIMULATED),
     localrule: True
@@ -95,6 +95,18 @@ step(
     "--model {input.spec} --library {input.library} --out-maps {output.maps} --out-bins {output.bins} "
     "--out-json {output.summary}",
     env="galaxies",
+    mem_mb=3000,
+    minutes=20,
+)
+# Every bin to click on, in one file that needs no other.
+step(
+    "explore_galaxy",
+    "Write the page of {wildcards.galaxy} to click on",
+    input=of_galaxy("spectra", "posterior", "predictive", "bins"),
+    output={"page": "results/galaxies/{galaxy}/explorer.html"},
+    options="--galaxy {wildcards.galaxy} --spectra {input.spectra} --posterior {input.posterior} "
+    "--predictive {input.predictive} --bins {input.bins} --out {output.page}",
+    env="figures",
     mem_mb=3000,
     minutes=20,
 )

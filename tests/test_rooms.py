@@ -48,6 +48,7 @@ ROOMS = {
         "products",
         "figures",
         "ppxf",
+        "explorer",
         "commands",
     ),
 }

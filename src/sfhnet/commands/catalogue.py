@@ -27,6 +27,11 @@ COMMANDS = {
         "Apply a trained model to spectra in a FITS, HDF5, CSV or text file.",
         "sfhnet infer spectra.csv --redshift 0.005 -o posterior.h5",
     ),
+    "explore": Command(
+        "Answers",
+        "Write one HTML page of a galaxy on which every bin can be clicked.",
+        "sfhnet explore NGC3073",
+    ),
     "show": Command(
         "Answers",
         "Show what is inside a product: datasets with units and axes, provenance.",

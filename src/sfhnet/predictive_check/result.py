@@ -59,6 +59,9 @@ class Predictive:
     examples : dict of ndarray
         Spectra of some bins: ``index`` (m,); ``data``, ``sigma``, ``mask``, ``refined``, ``draws_p16``, ``draws_p84``
         (m, n_wave + n_band), in units of the normalising flux; draws are scaled to the data, without nuisances.
+    models : dict of ndarray of float16
+        Of every spectrum, where they were kept: ``refined``, ``draws_p16``, ``draws_p84`` (n, n_wave + n_band), as in
+        `examples`; NaN where there is no answer.
     meta : dict
     """
 
@@ -72,13 +75,14 @@ class Predictive:
     wave_aa: np.ndarray
     band_names: tuple[str, ...]
     examples: dict[str, np.ndarray] = field(default_factory=dict)
+    models: dict[str, np.ndarray] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.n_data)
 
     def take(self, index: np.ndarray) -> Predictive:
-        """Return the checks of some of the spectra, without examples."""
+        """Return the checks of some of the spectra, without examples and models."""
         return replace(
             self,
             chi2={kind: values[index] for kind, values in self.chi2.items()},
@@ -88,6 +92,7 @@ class Predictive:
                 for name in ("n_data", "expected", "shift", "calibration_rms", "flags")
             },
             examples={},
+            models={},
         )
 
     def relative(self, kind: str) -> np.ndarray:
@@ -136,6 +141,8 @@ class Predictive:
                     unit="",
                     axes="spectrum, age" if values.ndim == 2 else "spectrum",
                 )
+            for name, values in self.models.items():
+                put(file, f"models/{name}", values, unit="normalising flux", axes="spectrum, wave and band")
             for name, values in self.examples.items():
                 put(
                     file,
@@ -157,6 +164,7 @@ class Predictive:
                 chi2=group("chi2"),
                 refined=group("refined"),
                 examples=group("examples"),
+                models=group("models"),
                 **{
                     name: file[name][()]
                     for name in ("wave_aa", "n_data", "expected", "shift", "calibration_rms", "flags")

@@ -1,0 +1,1 @@
+"""A galaxy one can click on: maps, spectra, histories and flags of every bin in one HTML file that needs no other."""

@@ -1,0 +1,113 @@
+// State, links, and the start.
+const state = { bin: null, region: null, tool: "pan" };
+let maps = [];
+
+const shared = {
+  state,
+  drawMaps: () => maps.forEach((map) => map.draw()),
+  say: (words) => { element("said").textContent = words; },
+  zoom(factor) {
+    if (factor === 0) Object.assign(view, { x: 0, y: 0, zoom: 1 });
+    else view.zoom = Math.min(64, Math.max(0.5, view.zoom * factor));
+    shared.drawMaps();
+    shared.remember();
+  },
+  openBin(bin) {
+    Object.assign(state, { bin, region: null });
+    shared.drawMaps();
+    shared.remember();
+    return showBin(shared, bin);
+  },
+  openRegion(bins) {
+    if (!bins.length) return null;
+    Object.assign(state, { bin: null, region: bins });
+    shared.drawMaps();
+    shared.remember();
+    return showRegion(shared, bins);
+  },
+  // The address of the page holds what is seen, so that a link brings another reader here.
+  remember() {
+    const words = new URLSearchParams();
+    if (state.bin !== null) words.set("bin", state.bin);
+    if (state.region) words.set("region", ranges(state.region));
+    if (view.zoom !== 1 || view.x || view.y) words.set("view", [view.x, view.y, view.zoom].map((value) => Number(value.toFixed(3))).join(","));
+    maps.forEach((map, i) => words.set(`map${i}`, [map.quantity, map.colours, ...map.range.map((value) => Number(value.toPrecision(6)))].join(",")));
+    history.replaceState(null, "", `#${words}`);
+  },
+};
+
+function ranges(bins) {
+  const parts = [];
+  for (const bin of bins) {
+    const last = parts[parts.length - 1];
+    if (last && last[1] === bin - 1) last[1] = bin; else parts.push([bin, bin]);
+  }
+  return parts.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`)).join(".");
+}
+
+function unranged(text) {
+  const bins = [];
+  for (const part of text.split(".")) {
+    const [low, high] = part.split("-").map(Number);
+    for (let bin = low; bin <= (high ?? low) && bin < META.n; bin++) if (bin >= 0) bins.push(bin);
+  }
+  return bins;
+}
+
+function restore() {
+  const words = new URLSearchParams(location.hash.slice(1));
+  maps.forEach((map, i) => {
+    const [name, colours, low, high] = (words.get(`map${i}`) || "").split(",");
+    if (colours in colourMaps) { map.colours = colours; map.box.querySelector(`#colours${i}`).value = colours; }
+    const range = [Number(low), Number(high)];
+    if (name) map.choose(name, range.every(Number.isFinite) && low !== undefined ? range : null) || map.choose(map.quantity);
+  });
+  const [x, y, zoom] = (words.get("view") || "").split(",").map(Number);
+  if (zoom > 0) Object.assign(view, { x: x || 0, y: y || 0, zoom });
+  shared.drawMaps();
+  const bin = Number(words.get("bin"));
+  if (words.get("region")) return shared.openRegion(unranged(words.get("region")));
+  if (words.has("bin") && Number.isInteger(bin) && bin >= 0 && bin < META.n) return shared.openBin(bin);
+  return META.n === 1 || !META.sky ? shared.openBin(0) : null;
+}
+
+function tools() {
+  const buttons = { pan: element("tool-pan"), region: element("tool-region") };
+  for (const [name, button] of Object.entries(buttons)) {
+    button.addEventListener("click", () => {
+      state.tool = name;
+      for (const [other, one] of Object.entries(buttons)) one.setAttribute("aria-pressed", String(other === name));
+    });
+  }
+  element("zoom-in").addEventListener("click", () => shared.zoom(1.25));
+  element("zoom-out").addEventListener("click", () => shared.zoom(0.8));
+  element("zoom-all").addEventListener("click", () => shared.zoom(0));
+  element("copy-link").addEventListener("click", async () => {
+    shared.remember();
+    try { await navigator.clipboard.writeText(location.href); shared.say("Link copied"); } catch { window.prompt("The link of this view", location.href); }
+  });
+}
+
+async function start() {
+  const [bins, columns, flags] = await Promise.all([arrayOf("bin_map", "i4"), arrayOf("columns", "f4"), arrayOf("flags", "u4"), loadColours()]);
+  Object.assign(shared, { bins, columns, flags });
+  const where = META.sky ? `, centre ${META.sky.ra_deg.toFixed(5)} ${META.sky.dec_deg.toFixed(5)}` : "";
+  element("about").textContent = `${META.n} bins${where}, distance ${shown(META.distance_mpc)} Mpc, network ${META.model || "unknown"}`;
+  element("foot").textContent = Object.entries(META.provenance).filter(([, value]) => typeof value === "string").map(([name, value]) => `${name} ${value}`).join(" · ").slice(0, 400);
+  panel.append(made("p", "Click a bin of a map, or drag a region, to see what is behind its numbers.", "hint"));
+  const wanted = ["mw_log_age", "quality"].map((name) => (META.quantities.some((one) => one.name === name) ? name : META.quantities[0].name));
+  maps = wanted.map((name, i) => new SkyMap(i, name, ["viridis", "cividis"][i], shared));
+  maps.forEach((map) => element("maps").append(map.box));
+  if (!META.sky && META.n === 1) element("sky").hidden = true;
+  tools();
+  await restore();
+  shared.drawMaps();
+  for (const event of ["resize", "hashchange"]) window.addEventListener(event, () => (event === "resize" ? shared.drawMaps() : restore()));
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { shared.drawMaps(); if (state.bin !== null) showBin(shared, state.bin); });
+  document.documentElement.dataset.ready = "yes";
+}
+
+start().catch((error) => {
+  document.documentElement.dataset.ready = "failed";
+  panel.textContent = `This page cannot be shown: ${error}. It needs a browser of 2023 or later.`;
+});
