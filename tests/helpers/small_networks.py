@@ -17,6 +17,7 @@ ATTENTION = {
 SMALL = {
     "prior_mean": {},
     "pca_mlp": {"n_component": 12, "width": 32, "depth": 1},
+    "linear": {"n_component": 12, "width": 32, "depth": 1},
     "attention": ATTENTION,
     "flow": {**ATTENTION, "n_transform": 2, "flow_width": 32, "context_width": 16, "n_mh": 4},
     "four_branch": {"filters": (4, 4, 4), "decoder": (32,)},

@@ -18,6 +18,7 @@ __all__ = [
     "FlowConfig",
     "FlowLossWeights",
     "FourBranchConfig",
+    "LinearConfig",
     "LossWeights",
     "ModelConfig",
     "PcaMlpConfig",
@@ -93,6 +94,21 @@ class PcaMlpConfig(_Network):
     """Residual blocks of the decoder."""
 
 
+class LinearConfig(PcaMlpConfig):
+    """A multilayer perceptron on the best linear estimate of components (`sfhnet.networks.linear_mlp`)."""
+
+    # The discriminator of the union is another one for each kind.
+    kind: Literal["linear"] = "linear"  # type: ignore[assignment]
+    n_component: int = Field(64, ge=4, le=512)
+    """Principal components of the spectrum, and as many of the spectrum over its continuum."""
+    n_node: int = Field(24, ge=2, le=256)
+    """Wavelengths at which the continuum is an input."""
+    continuum_pixels: int = Field(240, ge=48)
+    """Pixels of the running mean that is the continuum, in steps of 32."""
+    pairs: bool = False
+    """Average pixels in pairs first: half the cost, for dispersions above 100 km/s."""
+
+
 class _AttentionOptions(_Network):
     n_component: int = Field(64, ge=4, le=512)
     """Principal components."""
@@ -154,7 +170,7 @@ class FlowConfig(_AttentionOptions):
 
 
 ModelConfig = Annotated[
-    PriorMeanConfig | PcaMlpConfig | AttentionConfig | FourBranchConfig | FlowConfig,
+    PriorMeanConfig | PcaMlpConfig | LinearConfig | AttentionConfig | FourBranchConfig | FlowConfig,
     Field(
         discriminator="kind",
         description="One network; models of several names are trained side by side.",

@@ -23,7 +23,9 @@ class TrainingConfig(Section):
     warmup_share: float = Field(0.05, ge=0, lt=1)
     """Share of the steps spent warming up."""
     weight_decay: float = Field(0.01, ge=0)
-    """AdamW weight decay."""
+    """Weight decay of matrices."""
+    beta2: float = Field(0.99, gt=0, lt=1)
+    """Decay of AdamW's mean square of the gradient, per step."""
     clip_norm: float = Field(1.0, gt=0)
     """Largest gradient norm."""
     ema_decay: float = Field(0.995, ge=0, lt=1)
@@ -42,5 +44,5 @@ class TrainingConfig(Section):
     """Processes that share the work (torchrun), each with a GPU of its own where there are GPUs; `batch` is that of each."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Auto = a GPU if there is one."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Bfloat16 = mixed precision, GPU only."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of hidden layers: auto = bfloat16 where GPU or CPU compute in it and it is exact enough. All else is float32."""

@@ -18,6 +18,7 @@ from sfhnet.networks.baselines import PcaMlp
 from sfhnet.networks.flow import Flow
 from sfhnet.networks.four_branch import FourBranch
 from sfhnet.networks.heads import Head
+from sfhnet.networks.linear_mlp import LinearMlp
 from sfhnet.networks.storage import load_network
 
 __all__ = ["draw_network", "parts_of"]
@@ -83,6 +84,8 @@ def parts_of(network: Network) -> list[Part]:
             Part("mlp", mlp, "decoder", 2, 1, sources, (network.mlp, network.head)),
             *_outputs(network.head, 3, "mlp"),
         ]
+    if isinstance(network, LinearMlp):
+        return [spectrum, bands, context, *_linear(network)]
     if isinstance(network, Attention):
         return [spectrum, bands, context, *_attention(network)]
     if isinstance(network, FourBranch):
@@ -102,6 +105,27 @@ def parts_of(network: Network) -> list[Part]:
             Part("quantiles", f"{network.head.n_q} quantiles", "output", 4, 0, ("head",)),
         ]
     raise ValueError(f"no drawing for networks of kind {spec.kind!r}")
+
+
+def _linear(network: LinearMlp) -> list[Part]:
+    o = network.spec.options
+    estimate = f"best linear estimate of\n{o['n_component']} components, and how well\neach is known"
+    lines = f"the same of spectrum / continuum;\nlog continuum at {o['n_node']} wavelengths"
+    mlp = f"MLP, {o['depth']} residual blocks\nwidth {o['width']}"
+    return [
+        Part("estimate", estimate, "linear", 1, 2, ("spectrum",)),
+        Part("lines", lines, "linear", 1, 1.2, ("spectrum",)),
+        Part(
+            "mlp",
+            mlp,
+            "decoder",
+            2,
+            1,
+            ("estimate", "lines", "bands", "context"),
+            (network.mlp, network.head),
+        ),
+        *_outputs(network.head, 3, "mlp"),
+    ]
 
 
 def _attention(network: Attention) -> list[Part]:

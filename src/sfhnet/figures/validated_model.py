@@ -55,6 +55,7 @@ def label(name: str) -> str:
     """Return what a model is called in figures."""
     return {
         "pca_mlp": "MLP on components",
+        "linear": "MLP on linear estimates",
         "prior_mean": "prior mean",
         "four_branch": "four branches (v1)",
     }.get(name, name.replace("_", " "))

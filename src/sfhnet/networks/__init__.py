@@ -9,6 +9,7 @@ from sfhnet.networks.base import Network, Spec
 from sfhnet.networks.baselines import PcaMlp, PriorMean
 from sfhnet.networks.flow import Flow
 from sfhnet.networks.four_branch import FourBranch
+from sfhnet.networks.linear_mlp import LinearMlp
 from sfhnet.tools.random_streams import seed_torch
 
 __all__ = ["KINDS", "Network", "Spec", "build"]
@@ -16,6 +17,7 @@ __all__ = ["KINDS", "Network", "Spec", "build"]
 KINDS: dict[str, type[Network]] = {
     "prior_mean": PriorMean,
     "pca_mlp": PcaMlp,
+    "linear": LinearMlp,
     "attention": Attention,
     "flow": Flow,
     "four_branch": FourBranch,

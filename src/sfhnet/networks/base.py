@@ -54,6 +54,8 @@ class Network(nn.Module, ABC):
 
     #: Whether there is anything to train beyond `fit`.
     trains = True
+    #: Whether its hidden layers may be trained in bfloat16.
+    mixed = False
     #: Normal deviates that one joint sample takes; 0 = the network has no joint posterior.
     sample_width = 0
 
@@ -80,6 +82,13 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss terms and their sum under ``total`` for a batch with labels."""
+
+    def prepared(self, batch: Batch) -> Any:
+        """Return what `loss` makes of a batch first, before any weight comes in: it can be banked and used again.
+
+        Without gradient, and taken by `loss` in place of the batch. Here it is the batch itself.
+        """
+        return batch
 
     @abstractmethod
     def physical(self, scalars_z: Tensor) -> Tensor:
@@ -128,6 +137,7 @@ class Network(nn.Module, ABC):
 class StandardNetwork(Network):
     """A network that makes a latent vector and decodes it with `Head`. Children set ``head`` and ``encode``."""
 
+    mixed = True
     head: Head
 
     @abstractmethod
@@ -140,7 +150,10 @@ class StandardNetwork(Network):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss terms; see `Network.loss`."""
-        return self.head.loss(self(batch), batch.labels)
+        latent = self.encode(batch)
+        # Quantiles near 0 and 1 and differences between them need all digits.
+        with torch.autocast(latent.device.type, enabled=False):
+            return self.head.loss(self.head(latent.float()), batch.labels)
 
     def physical(self, scalars_z: Tensor) -> Tensor:
         """Return physical scalars; see `Network.physical`."""

@@ -59,9 +59,10 @@ class Flow(Attention):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss terms of the heads and ``nll`` per dimension; see `Network.loss`."""
         latent = self.encode(batch)  # (n, width)
-        terms = self.head.loss(self.head(latent), batch.labels)
         with torch.autocast(latent.device.type, enabled=False):
-            log_density = self.log_prob(latent.float(), self.code.encode(batch.labels, noisy=self.training))
+            latent = latent.float()
+            terms = self.head.loss(self.head(latent), batch.labels)
+            log_density = self.log_prob(latent, self.code.encode(batch.labels, noisy=self.training))
         # An outlier far in the tails must not own the step.
         terms["nll"] = -log_density.clamp_min(-20.0 * self.code.width).mean() / self.code.width
         terms["total"] = terms["total"] + self.nll_weight * terms["nll"]

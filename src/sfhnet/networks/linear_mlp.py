@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from sfhnet.core.batch import Batch
 from sfhnet.networks.base import Spec, StandardNetwork
 from sfhnet.networks.baselines import Residual, residual_mlp
 from sfhnet.networks.heads import Head
-from sfhnet.networks.linear_features import LinearFeatures
+from sfhnet.networks.linear_features import FeatureBatch, LinearFeatures
 
 __all__ = ["LinearMlp"]
 
@@ -16,14 +17,13 @@ __all__ = ["LinearMlp"]
 class LinearMlp(StandardNetwork):
     """Residual MLP on `LinearFeatures`.
 
-    Options: ``n_component``, ``width``, ``depth``, ``loss_weights``; if given, ``n_node``, ``continuum_pixels`` and
-    ``pairs`` of `LinearFeatures`.
+    Options: `sfhnet.config.models.LinearConfig`.
     """
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         o = spec.options
-        view = {name: o[name] for name in ("n_node", "continuum_pixels", "pairs") if name in o}
+        view = {name: o[name] for name in ("n_node", "continuum_pixels", "pairs")}
         self.features = LinearFeatures(spec.n_wave, o["n_component"], len(spec.band_names), **view)
         self.mlp = residual_mlp(self.features.width, o["width"], o["depth"])
         self.head = Head(o["width"], list(spec.age_edges_myr), o["loss_weights"])
@@ -33,9 +33,15 @@ class LinearMlp(StandardNetwork):
         self.features.fit(clean)
         self.head.fit(noisy.labels)
 
-    def encode(self, batch: Batch) -> Tensor:
+    @torch.no_grad()
+    def prepared(self, batch: Batch) -> FeatureBatch:
+        """Return the features and labels of a batch; see `Network.prepared`."""
+        return FeatureBatch(self.features(batch)[0], batch.labels)
+
+    def encode(self, batch: Batch | FeatureBatch) -> Tensor:
         """Return the latent vectors, (n, width)."""
-        return self.mlp(self.features(batch)[0])
+        prepared = batch if isinstance(batch, FeatureBatch) else self.prepared(batch)
+        return self.mlp(prepared.features)
 
     def encode_with_familiarity(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return what `encode` and what `latent_for_ood` return, from one projection."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sfhnet.core.batch import WINDOWS_AA, Batch
 from sfhnet.tools.random_streams import torch_stream
@@ -62,11 +61,13 @@ class Projection(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return coefficients (n, n_component) and the filled, standardised spectrum (n, n_wave)."""
-        x = torch.where(batch.mask, (batch.flux - self.mean) / self.shape, 0)
-        coefficients = x @ self.basis.T
-        for _ in range(self.n_fill):
-            x = torch.where(batch.mask, x, coefficients @ self.basis)
+        # The weakest components lie below the rounding of bfloat16.
+        with torch.autocast(batch.flux.device.type, enabled=False):
+            x = torch.where(batch.mask, (batch.flux - self.mean) / self.shape, 0)
             coefficients = x @ self.basis.T
+            for _ in range(self.n_fill):
+                x = torch.where(batch.mask, x, coefficients @ self.basis)
+                coefficients = x @ self.basis.T
         return coefficients, x
 
     @torch.no_grad()
@@ -173,7 +174,7 @@ class BandsAndContext(nn.Module):
         n, n_wave = batch.mask.shape
         size = n_wave // self.N_BLOCK
         share = batch.mask[:, : size * self.N_BLOCK].view(n, self.N_BLOCK, size).float().mean(2)
-        window = functional.one_hot(batch.window, len(WINDOWS_AA) + 1).float()
+        window = (batch.window[:, None] == torch.arange(len(WINDOWS_AA) + 1, device=share.device)).float()
         return torch.cat([2.0 * (batch.log_snr[:, None] - 1.5), 2.0 * (share - 1.0), window], dim=1)
 
 

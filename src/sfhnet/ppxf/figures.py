@@ -26,6 +26,7 @@ _NAMES = {
     "ppxf_recommended": "pPXF, recommended",
     "prior_mean": "prior mean",
     "pca_mlp": "MLP on components",
+    "linear": "MLP on linear estimates",
     "four_branch": "four branches (v1)",
 }
 # Scalar -> colour map.

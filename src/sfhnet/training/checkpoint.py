@@ -49,17 +49,18 @@ class RunState:
         Steps, epochs, seconds.
     history : list of dict
         One row an epoch.
-    sums : dict of float
-        Loss terms of the epoch that has begun, summed over its steps.
+    loss_sum, left_out : Tensor ()
+        Of the epoch that has begun: loss summed over its steps; steps whose gradient was not finite. On the device.
     """
 
     network: nn.Module
     averaged: nn.Module
     optimizer: Optimizer
     best: dict[str, Tensor]
+    loss_sum: Tensor
+    left_out: Tensor
     progression: Progression = field(default_factory=Progression)
     history: list[dict[str, float]] = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, run: RunState, fingerprint: Mapping[str, Any]) -> None:
@@ -78,10 +79,10 @@ def save_checkpoint(path: Path, run: RunState, fingerprint: Mapping[str, Any]) -
     tensors = {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
     for index, moments in run.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+    tensors |= {"epoch.loss_sum": run.loss_sum, "epoch.left_out": run.left_out}
     meta = {
         "progression": asdict(run.progression),
         "history": run.history,
-        "sums": run.sums,
         "fingerprint": dict(fingerprint),
     }
     save_tensors(path, tensors, meta)
@@ -132,6 +133,8 @@ def load_checkpoint(path: Path, run: RunState, fingerprint: Mapping[str, Any]) -
         {"state": moments, "param_groups": run.optimizer.state_dict()["param_groups"]}
     )
     run.progression = Progression(**meta["progression"])
-    run.history, run.sums = meta["history"], meta["sums"]
+    run.history = meta["history"]
+    for name, value in part("epoch").items():
+        getattr(run, name).copy_(value)
     _log.info("resumed from step %d", run.progression.step)
     return True

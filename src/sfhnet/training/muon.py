@@ -50,7 +50,12 @@ class Muon(torch.optim.Optimizer):
     Muon's step is ``lr ratio sqrt(max(1, rows / columns))`` times the orthogonal matrix (Jordan et al. 2024): the outputs
     of a layer then change by as much whatever its shape. The state holds tensors only: ``momentum``, or ``step``,
     ``exp_avg`` and ``exp_avg_sq``.
+
+    As with torch's own, ``found_inf``, a tensor () on the device, tells a step not to count where it is one (its gradients
+    are not finite) without the host having to look: weights stay, only Muon's momentum decays.
     """
+
+    found_inf: Tensor | None = None
 
     def __init__(
         self,
@@ -105,6 +110,8 @@ class Muon(torch.optim.Optimizer):
     def _muon(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         momentum, rate = group["momentum"], group["lr"] * group["ratio"]
         grads = [p.grad for p in parameters if p.grad is not None]
+        if self.found_inf is not None:
+            grads = [torch.where(self.found_inf > 0, 0, grad) for grad in grads]
         for p in parameters:
             if not self.state[p]:
                 self.state[p]["momentum"] = torch.zeros_like(p)
@@ -112,7 +119,9 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_lerp_(buffers, grads, 1 - momentum)
         updates = orthogonal(list(torch._foreach_lerp(grads, buffers, momentum)))
         torch._foreach_mul_(updates, [max(1.0, p.shape[0] / p.shape[1]) ** 0.5 for p in parameters])
-        torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
+        torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
+        if self.found_inf is not None:
+            torch._foreach_mul_(updates, 1 - self.found_inf)
         torch._foreach_add_(parameters, updates, alpha=-rate)
 
     def _adamw(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
@@ -131,6 +140,7 @@ class Muon(torch.optim.Optimizer):
             [],
             [state["step"] for state in states],
             fused=True,
+            found_inf=self.found_inf,
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,

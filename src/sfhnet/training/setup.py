@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ from torch import distributed as dist
 from sfhnet.config import Config, ModelConfig, TrainingConfig
 from sfhnet.networks import Spec
 
-__all__ = ["device_of", "distributed", "make_spec", "training_config"]
+__all__ = ["device_of", "distributed", "make_spec", "precision_of", "training_config"]
+
+_log = logging.getLogger("sfhnet.training.setup")
 
 
 def training_config(config: Config, name: str) -> TrainingConfig:
@@ -77,6 +80,35 @@ def device_of(config: TrainingConfig) -> torch.device:
     if config.device != "cpu" and torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
+
+
+def precision_of(config: TrainingConfig, device: torch.device) -> torch.dtype:
+    """Choose the precision of hidden layers: bfloat16 where it is wanted and the device computes in it.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    device : torch.device
+        That trains.
+
+    Returns
+    -------
+    torch.dtype
+        ``torch.bfloat16`` or ``torch.float32``.
+    """
+    if config.precision == "float32":
+        return torch.float32
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Emulated, it takes several times as long as float32.
+        known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        able = bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+    if config.precision == "bfloat16" and not able:
+        _log.warning(
+            "training.precision is bfloat16, but the %s does not compute in it: float32", device.type
+        )
+    return torch.bfloat16 if able else torch.float32
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""The training loop: noise on the fly, AdamW, warm-up and cosine, averaged weights, checkpoints that resume exactly.
+"""The training loop: noise on the fly, Muon, warm-up and cosine, averaged weights, checkpoints that resume exactly.
 
-All randomness of a step comes from (seed, step, rank), the order of mocks from (seed, epoch): a run that was stopped
+Within a step the host never waits for the device. All randomness of a step comes from (seed, step, rank), the order of mocks from (seed, epoch): a run that was stopped
 anywhere and resumed from its checkpoint gives the same weights bit for bit as one that was not (same machine, same
 number of threads).
 """
@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,16 @@ from torch import distributed as dist
 from sfhnet.config import NoiseConfig, TrainingConfig
 from sfhnet.core.batch import Batch
 from sfhnet.core.quantities import SCALARS
-from sfhnet.mocks.dataset import MockBatch, Mocks
+from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.noise import NoiseModel
 from sfhnet.networks import Network, Spec, build
 from sfhnet.networks.storage import save_network
 from sfhnet.tools.progress import Progress
 from sfhnet.tools.random_streams import seed_torch, stream, torch_stream
 from sfhnet.training.checkpoint import CHECKPOINT, Progression, RunState, load_checkpoint, save_checkpoint
-from sfhnet.training.setup import device_of, distributed, make_spec, training_config
+from sfhnet.training.muon import optimizer_for
+from sfhnet.training.setup import device_of, distributed, make_spec, precision_of, training_config
+from sfhnet.training.source import Source, StoredMocks
 from sfhnet.training.summaries import label_ranges, prior_summary, write_history
 
 # The settings can be imported from here too, as in version 0.1.
@@ -54,6 +57,12 @@ _HELD_OUT_CHUNK = 512
 _NOT_IN_BASIS = ("band_dropout", "correlation", "edges", "error_scatter", "pixel_dropout", "sky_residuals")
 _FIT_SNR = 1e5
 
+# Seconds between two looks at the loss within an epoch: the host waits for the device to see it.
+_LOOK_S = 5.0
+
+# Checkpoints of another optimiser hold other moments.
+_OPTIMIZER = "Muon, AdamW"
+
 # Device, precision and timers may change between the two halves of a run; these settings may not.
 _SAME_WHEN_RESUMED = (
     "epochs",
@@ -61,6 +70,7 @@ _SAME_WHEN_RESUMED = (
     "learning_rate",
     "warmup_share",
     "weight_decay",
+    "beta2",
     "clip_norm",
     "ema_decay",
     "fit_galaxies",
@@ -89,6 +99,9 @@ class Trainer:
         Seed of everything random.
     provenance : dict, optional
         Stored in ``model.json``.
+    source : Source, optional
+        Where the batches come from; `mocks`, with noise drawn on the fly, if not given. Scales and components are set from
+        `mocks` in any case.
     on_epoch : callable, optional
         Called on the first rank with the history after each epoch, e.g. to draw the loss curve.
     """
@@ -104,6 +117,7 @@ class Trainer:
         folder: Path,
         seed: int,
         provenance: Mapping[str, Any] | None = None,
+        source: Source | None = None,
         on_epoch: Callable[[list[dict[str, float]]], object] | None = None,
     ) -> None:
         self.spec, self.training, self.noise = spec, training, noise
@@ -117,12 +131,32 @@ class Trainer:
         self._fit()
         self.network.to(self.device)
         self.averaged = copy.deepcopy(self.network).eval()
-        self.optimizer = _optimizer(self.network, training.weight_decay)
-        self.run_state = RunState(self.network, self.averaged, self.optimizer, best=_copied(self.averaged))
-        self.steps_per_epoch = mocks.batches_per_epoch(training.batch, self.n_rank)
+        self.precision = precision_of(training, self.device) if self.network.mixed else torch.float32
+        self.optimizer = optimizer_for(
+            self.network, training.learning_rate, training.weight_decay, betas=(0.9, training.beta2)
+        )
+        self.run_state = RunState(
+            self.network,
+            self.averaged,
+            self.optimizer,
+            best=_copied(self.averaged),
+            loss_sum=torch.zeros((), dtype=torch.float64, device=self.device),
+            left_out=torch.zeros((), dtype=torch.int64, device=self.device),
+        )
+        self.source: Source = source or StoredMocks(
+            mocks, self.noise_model, batch=training.batch, seed=seed, rank=self.rank, n_rank=self.n_rank
+        )
+        self.steps_per_epoch = self.source.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
         self._on_epoch = on_epoch
         self._held_out_batches = self._draw_held_out()
+        # Buffers are set once, by `fit`, but for those of batch norms.
+        self._running = [
+            pair
+            for kept, module in zip(self.averaged.modules(), self.network.modules(), strict=True)
+            if getattr(module, "track_running_stats", False)
+            for pair in zip(kept.buffers(), module.buffers(), strict=True)
+        ]
         self._stop = self._all_stop = False
 
     @property
@@ -210,22 +244,22 @@ class Trainer:
 
     def _loop(self, stop_after_steps: int | None) -> None:
         c, run = self.training, self.run_state
-        started, last_saved = time.monotonic(), time.monotonic()
+        started, last_saved, looked = time.monotonic(), time.monotonic(), time.monotonic()
         seconds_before, done_here = self.state.seconds, 0
+        batches = self.source.batches(self.state.step)
         with Progress(self.total_steps, f"training {self.spec.kind}", "steps") as progress:
             progress.update(self.state.step)
             while self.state.epoch < c.epochs and not self._patience_over():
-                done = self.state.step - self.state.epoch * self.steps_per_epoch
-                for picked in self.mocks.epoch(
-                    self.state.epoch, self.seed, c.batch, skip=done, rank=self.rank, n_rank=self.n_rank
-                ):
-                    terms = self._step(picked)
-                    for name, value in terms.items():
-                        run.sums[name] = run.sums.get(name, 0.0) + value
+                left = (self.state.epoch + 1) * self.steps_per_epoch - self.state.step
+                for batch in islice(batches, left):
+                    loss = self._step(batch)
+                    run.loss_sum += loss
                     self.state.step += 1
                     done_here += 1
-                    progress.update(1, f"loss {terms['total']:.4f}, held out {self.state.best:.4f}")
-                    now = time.monotonic()
+                    now, note = time.monotonic(), ""
+                    if now - looked > _LOOK_S:
+                        looked, note = now, f"loss {float(loss):.4f}, held out {self.state.best:.4f}"
+                    progress.update(1, note)
                     self.state.seconds = seconds_before + now - started
                     stop = self._stop if self.n_rank == 1 else self._all_stop
                     if stop or done_here == stop_after_steps:
@@ -236,40 +270,41 @@ class Trainer:
                     if now - last_saved > 60 * c.checkpoint_minutes:
                         self._save_checkpoint()
                         last_saved = now
-                loss, run.sums = run.sums["total"] / self.steps_per_epoch, {}
                 self.state.epoch += 1
-                self._close_epoch(loss)
+                self._close_epoch(float(run.loss_sum) / self.steps_per_epoch)
+                if int(run.left_out):
+                    _log.warning("%d steps left out: their gradient was not finite", int(run.left_out))
+                run.loss_sum.zero_()
+                run.left_out.zero_()
 
     def _patience_over(self) -> bool:
         return (
             self.state.best_epoch >= 0 and self.state.epoch - self.state.best_epoch > self.training.patience
         )
 
-    def _step(self, picked: MockBatch) -> dict[str, float]:
-        key = (self.seed, self.state.step, self.rank)
-        generator = torch_stream("train.noise", *key, device=self.device)
+    def _step(self, batch: Any) -> Tensor:
+        """Do one step and return its loss, on the device."""
         # Dropout uses torch's own generator; seeding it by the step makes that resumable too.
-        seed_torch("train.dropout", *key)
+        seed_torch("train.dropout", self.seed, self.state.step, self.rank)
         self.network.train()
-        batch = picked.to(self.device).noisy(self.noise_model, generator)
-        mixed = self.training.precision == "bfloat16" and self.device.type == "cuda"
+        mixed = self.precision is torch.bfloat16
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
-            terms = self.network.loss(batch)
+            loss = self.network.loss(batch)["total"]
         self.optimizer.zero_grad(set_to_none=True)
-        terms["total"].backward()
+        loss.backward()
         parameters = [p for p in self.network.parameters() if p.grad is not None]
         if self.n_rank > 1:
             self._share(parameters)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.training.clip_norm)
-        if not bool(torch.isfinite(norm)):
-            _log.warning("step %d: gradient not finite, step left out", self.state.step)
-        else:
-            rate = self.learning_rate(self.state.step)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.optimizer.step()
-            self._average()
-        return {name: float(value.detach()) for name, value in terms.items()}
+        wrong = ~torch.isfinite(norm)
+        self.run_state.left_out += wrong
+        self.optimizer.found_inf = wrong.float()
+        rate = self.learning_rate(self.state.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self._average()
+        return loss.detach()
 
     @torch.no_grad()
     def _share(self, parameters: Sequence[Tensor]) -> None:
@@ -288,9 +323,8 @@ class Trainer:
     def _average(self) -> None:
         # The decay grows from zero, so that the random start is forgotten within some steps.
         decay = min(self.training.ema_decay, (1 + self.state.step) / (10 + self.state.step))
-        for mean, value in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
-        for kept, buffer in zip(self.averaged.buffers(), self.network.buffers(), strict=True):
+        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.network.parameters()), 1 - decay)
+        for kept, buffer in self._running:
             kept.copy_(buffer)
 
     @torch.no_grad()
@@ -356,21 +390,13 @@ class Trainer:
         return {
             "spec": self.spec.to_json(),
             "seed": self.seed,
-            "mocks": self.mocks.shards.identity,
+            "mocks": self.source.identity,
+            "optimizer": _OPTIMIZER,
             "held_out": self.held_out.shards.identity,
             "n_rank": self.n_rank,
             "training": {key: getattr(self.training, key) for key in _SAME_WHEN_RESUMED},
             "noise": self.noise.model_dump(mode="json"),
         }
-
-
-def _optimizer(network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
-    """Return AdamW with weight decay on matrices only: biases, norms and codes have no reason to be small."""
-    parameters = list(network.parameters())
-    matrices, vectors = ([p for p in parameters if (p.ndim >= 2) is wide] for wide in (True, False))
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    # Fused: one pass over the weights, a tenth of a small network's step saved.
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=1.0, fused=True)
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:

@@ -111,7 +111,7 @@ def test_merge_leaves_its_arguments_alone():
             "models: {pca_mlp: {kind: pca_mlp, loss_weights: {nll: 1}}}",
             ["models.pca_mlp.loss_weights.nll = 1: nll is an option of flow, not of pca_mlp"],
         ),
-        ("models: {mine: {width: 32}}", ["models.mine.kind is missing", "prior_mean, pca_mlp, attention"]),
+        ("models: {mine: {width: 32}}", ["models.mine.kind is missing", "prior_mean, pca_mlp, linear"]),
         (
             "models: {flow: {kind: flow, width: 3}}",
             ["models.flow.width = 3", "or equal to 8 (Length of the latent"],

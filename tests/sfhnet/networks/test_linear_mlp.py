@@ -17,7 +17,15 @@ from sfhnet.training.muon import hidden_matrices, optimizer_for
 def made(mocks, batch, **options):
     """A small network with its scales set."""
     weights = LossWeights().model_dump()
-    options = {"n_component": 12, "width": 32, "depth": 1, "loss_weights": weights, **options}
+    small = {
+        "n_component": 12,
+        "width": 32,
+        "depth": 1,
+        "n_node": 24,
+        "continuum_pixels": 240,
+        "pairs": False,
+    }
+    options = {**small, "loss_weights": weights, **options}
     edges = tuple(float(edge) for edge in mocks.age_edges_myr)
     torch.manual_seed(5)
     network = LinearMlp(Spec("linear", len(mocks.wave_aa), tuple(mocks.band_names), edges, options))

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 import torch
 
+from host_sync import NoHostSync
+from sfhnet.config import TrainingConfig
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.shards import read_shard, write_shard
 from sfhnet.networks.storage import load_network, load_tensors
 from sfhnet.old_names import MOVED
 from sfhnet.training.checkpoint import CHECKPOINT
+from sfhnet.training.setup import precision_of
 from sfhnet.training.trainer import Preempted
 from small_networks import small_trainer
 
@@ -30,7 +33,7 @@ def same(first, second):
     return set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("kind", ["pca_mlp", "flow", "four_branch"])
+@pytest.mark.parametrize("kind", ["pca_mlp", "linear", "flow", "four_branch"])
 def test_a_stopped_run_resumes_bit_for_bit(kind, mocks, held_out, tmp_path):
     small_trainer(kind, mocks, held_out, tmp_path / "whole").run()
     # Stopped within an epoch, then after one: six steps an epoch.
@@ -49,10 +52,10 @@ def test_sigterm_writes_a_checkpoint(mocks, held_out, tmp_path):
     trainer = small_trainer("pca_mlp", mocks, held_out, tmp_path)
     step = trainer._step
 
-    def stop_at_third(picked):
+    def stop_at_third(batch):
         if trainer.state.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(picked)
+        return step(batch)
 
     trainer._step = stop_at_third
     before = signal.getsignal(signal.SIGTERM)
@@ -240,6 +243,71 @@ def test_two_processes_stop_together_and_resume_bit_for_bit(shard_paths, root, t
         assert done.returncode == 0, done.stderr
     assert f"resumed from step {stopped[1]}" in (parts / "log").read_text()
     assert same(load_network(whole)[0].state_dict(), load_network(parts)[0].state_dict())
+
+
+def test_nothing_in_a_step_waits_for_the_device(mocks, held_out, tmp_path):
+    trainer = small_trainer("linear", mocks, held_out, tmp_path)
+    batch = next(trainer.source.batches(0))
+    trainer._step(batch)
+    with NoHostSync():
+        trainer._step(batch)
+
+
+def test_banked_features_train_as_the_batches_they_came_from(mocks, held_out, tmp_path):
+    """A source may give features in place of spectra, computed once."""
+    first, second = (small_trainer("linear", mocks, held_out, tmp_path / name) for name in "ab")
+
+    class Bank:
+        steps_per_epoch, identity = first.source.steps_per_epoch, first.source.identity
+
+        def batches(self, step):
+            return map(second.network.prepared, first.source.batches(step))
+
+    second.source = Bank()
+    assert same(first.run().state_dict(), second.run().state_dict())
+
+
+def test_a_step_without_a_finite_gradient_is_left_out(mocks, held_out, tmp_path, caplog):
+    trainer = small_trainer("linear", mocks, held_out, tmp_path)
+    batches = trainer.source.batches(0)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    spoilt = next(batches)
+    spoilt.band_mask[0], spoilt.band_flux[0] = True, torch.nan
+    trainer._step(spoilt)
+    assert same(before, trainer.network.state_dict())
+    trainer._step(next(batches))
+    moved = trainer.network.state_dict()
+    assert not same(before, moved)
+    assert all(torch.isfinite(value).all() for value in moved.values())
+    with caplog.at_level(logging.WARNING):
+        trainer.run()
+    assert "1 steps left out: their gradient was not finite" in caplog.text
+
+
+def test_precision_falls_back_where_the_device_has_no_bfloat16(monkeypatch, caplog):
+    cpu = torch.device("cpu")
+
+    def chosen(wanted, has):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has}, raising=False)
+        return precision_of(TrainingConfig(precision=wanted), cpu)
+
+    assert chosen("auto", True) is chosen("bfloat16", True) is torch.bfloat16
+    assert chosen("auto", False) is chosen("float32", True) is torch.float32
+    assert not caplog.records
+    assert chosen("bfloat16", False) is torch.float32
+    assert "does not compute in it" in caplog.text
+
+
+def test_half_precision_leaves_heads_and_features_exact(mocks, held_out, tmp_path, monkeypatch):
+    trainer = small_trainer("linear", mocks, held_out, tmp_path, learning_rate=5e-3, epochs=6)
+    trainer.precision = torch.bfloat16
+    kinds = []
+    head = trainer.network.head
+    monkeypatch.setattr(head, "forward", lambda x, plain=head.forward: kinds.append(x.dtype) or plain(x))
+    trainer.run()
+    assert set(kinds) == {torch.float32}
+    losses = [row["held_out_total"] for row in trainer.history]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_settings_are_found_where_version_0_1_had_them():
