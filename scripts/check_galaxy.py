@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    script_options.add_options(parser, "spectra", "posterior", "ssp", "filters", "mappings")
+    script_options.add_options(parser, "spectra", "posterior", "ssp", "filters", "mappings", "cloudy")
     parser.add_argument(
         "--limits",
         type=Path,
@@ -33,7 +33,7 @@ if __name__ == "__main__":
     config = load_config(args.config)
     spectra, posterior = Spectra.read(args.spectra), Posterior.read(args.posterior)
     found = check_spectra(
-        load_forward(config, args.ssp, args.filters, mappings=args.mappings),
+        load_forward(config, args.ssp, args.filters, mappings=args.mappings, cloudy=args.cloudy),
         config.noise,
         spectra,
         posterior=posterior,

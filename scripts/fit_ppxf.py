@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    script_options.add_options(parser, "case", "shards", "stress", "ssp", "filters", "mappings")
+    script_options.add_options(parser, "case", "shards", "stress", "ssp", "filters", "mappings", "cloudy")
     parser.add_argument("--chunk", type=int, required=True, metavar="N", help="which chunk, from 0")
     parser.add_argument("--tuning", type=Path, required=True, metavar="FILE", help="regularisation.json")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
@@ -29,7 +29,7 @@ if __name__ == "__main__":
         args.chunk,
         args.tuning,
         templates=load_templates(
-            config, args.ssp, args.mappings, filters=args.filters if case.bands else None
+            config, args.ssp, args.mappings, cloudy=args.cloudy, filters=args.filters if case.bands else None
         ),
         config=config,
         out=args.out,

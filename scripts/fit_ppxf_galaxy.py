@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    script_options.add_options(parser, "spectra", "ssp", "filters", "mappings")
+    script_options.add_options(parser, "spectra", "ssp", "filters", "mappings", "cloudy")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5")
     args = parser.parse_args()
     script_options.setup(args)
@@ -26,7 +26,9 @@ if __name__ == "__main__":
     redshift = float(np.median(spectra.redshift))
     fit_galaxy(
         spectra,
-        load_templates(config, args.ssp, args.mappings, filters=args.filters, redshift=redshift),
+        load_templates(
+            config, args.ssp, args.mappings, cloudy=args.cloudy, filters=args.filters, redshift=redshift
+        ),
         config.ppxf,
         age_edges_myr=np.asarray(config.age_bins_myr),
         out=args.out,

@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    script_options.add_options(parser, "model-dir", "shards", "ssp", "filters", "mappings")
+    script_options.add_options(parser, "model-dir", "shards", "ssp", "filters", "mappings", "cloudy")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: predictive.json in the model's folder"
     )
@@ -27,7 +27,7 @@ if __name__ == "__main__":
     config = load_config(args.config)
     learn_limits(
         load(args.model_dir),
-        load_forward(config, args.ssp, args.filters, mappings=args.mappings),
+        load_forward(config, args.ssp, args.filters, mappings=args.mappings, cloudy=args.cloudy),
         Mocks(args.shards, config.training.cache_gb),
         redshift=np.concatenate([read_shard(path).parameters["redshift"] for path in args.shards]),
         config=config.calibration,

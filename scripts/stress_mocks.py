@@ -7,7 +7,7 @@ from sfhnet.tools import script_options
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
     parser.add_argument("--kind", required=True, help="spiky or held_out")
-    script_options.add_options(parser, "ssp", "filters", "mappings")
+    script_options.add_options(parser, "ssp", "filters", "mappings", "cloudy")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5 shard to write")
     args = parser.parse_args()
     script_options.setup(args)
@@ -27,10 +27,10 @@ if __name__ == "__main__":
     config = load_config(args.config)
     drawn = draw_stress(args.kind, config)
     bands = load_bands(args.filters, config.bands)
-    lines = load_lines(args.mappings, *line_range_aa(config, bands))
+    lines = load_lines(args.mappings, *line_range_aa(config, bands), cloudy=args.cloudy)
     synthesizer = make_synthesizer(config, SSPLibrary.read(args.ssp), bands, lines=lines)
     galaxies = synthesize(synthesizer, drawn, config, shard=config.synthesis.n_shards)
-    inputs = {"ssp": args.ssp, "mappings": args.mappings}
+    inputs = {"ssp": args.ssp, "mappings": args.mappings, "cloudy": args.cloudy}
     write_shard(
         args.out,
         replace(galaxies, family_names=FAMILY_NAMES),

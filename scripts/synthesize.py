@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    script_options.add_options(parser, "ssp", "filters", "mappings")
+    script_options.add_options(parser, "ssp", "filters", "mappings", "cloudy")
     parser.add_argument("--prior", type=Path, required=True, metavar="FILE", help="shard of sample_prior.py")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HDF5 shard to write")
     parser.add_argument(
@@ -30,7 +30,7 @@ if __name__ == "__main__":
     config = load_config(args.config)
     drawn, made_for = read_prior(args.prior)
     same_identity(args.prior, made_for, prior_identity(config, made_for["shard"]))
-    inputs = {"ssp": args.ssp, "mappings": args.mappings}
+    inputs = {"ssp": args.ssp, "mappings": args.mappings, "cloudy": args.cloudy}
     bands = load_bands(args.filters, config.bands)
     identity = shard_identity(config, made_for["shard"], inputs=inputs, bands=bands)
     if not args.force and is_current(args.out, identity):
@@ -40,7 +40,7 @@ if __name__ == "__main__":
         config,
         SSPLibrary.read(args.ssp),
         bands,
-        lines=load_lines(args.mappings, *line_range_aa(config, bands)),
+        lines=load_lines(args.mappings, *line_range_aa(config, bands), cloudy=args.cloudy),
     )
     galaxies = synthesize(synthesizer, drawn, config, shard=made_for["shard"])
     write_shard(

@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    script_options.add_options(parser, "case", "shards", "stress", "ssp", "filters", "mappings")
+    script_options.add_options(parser, "case", "shards", "stress", "ssp", "filters", "mappings", "cloudy")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="regularisation.json")
     args = parser.parse_args()
     script_options.setup(args)
@@ -24,7 +24,9 @@ if __name__ == "__main__":
     case = find_case(args.case, mocks, config.validation, noise=config.noise, seed=config.seed)
     tune(
         case,
-        load_templates(config, args.ssp, args.mappings, filters=args.filters if case.bands else None),
+        load_templates(
+            config, args.ssp, args.mappings, cloudy=args.cloudy, filters=args.filters if case.bands else None
+        ),
         config,
         out=args.out,
         provenance=provenance(

@@ -12,7 +12,12 @@ def upstream(source):
 # Inputs, and the options that hand them to a script.
 SSP = {"ssp": f"results/ssp/{CONFIG.ssp.name}.h5"}
 FILTERS = {"filters": upstream("hst_filters")}
-FORWARD = {**SSP, **FILTERS, "lines": [f for f in upstream("mappings51") if f.endswith(".fits.gz")]}
+FORWARD = {
+    **SSP,
+    **FILTERS,
+    "lines": [f for f in upstream("mappings51") if f.endswith(".fits.gz")],
+    "cloudy": [f for f in upstream("cloudy_nebular") if "_line_grids_" in f],
+}
 WITH_FILTERS = "--ssp {input.ssp} --filters {params.filters}"
-WITH_FORWARD = f"{WITH_FILTERS} --mappings {{input.lines}}"
+WITH_FORWARD = f"{WITH_FILTERS} --mappings {{input.lines}} --cloudy {{input.cloudy}}"
 FILTER_FOLDER = {"filters": folder_of("filters")}

@@ -37,6 +37,12 @@ def mappings_file(upstream):
 
 
 @pytest.fixture(scope="session")
+def cloudy_file(upstream):
+    """HII-region line ratios of Cloudy."""
+    return next(upstream("cloudy_nebular").glob("*_line_grids_*.fits"))
+
+
+@pytest.fixture(scope="session")
 def toy_ssp():
     """The toy library, 1800 to 10700 Angstrom: 4 metallicities, 14 ages, ends at 14 Gyr."""
     return toy_stars()

@@ -25,6 +25,8 @@ from pyprospect.stars.library import SSPLibrary
 Array = NDArray[np.float64]
 
 SPECTRUM_NODES = 12
+# Where the light that equivalent widths of Halpha refer to is measured.
+HALPHA_WINDOW_AA = (6480.0, 6640.0)
 
 
 class FoldedLibrary:
@@ -217,7 +219,14 @@ class FoldedLibrary:
         if self.lines is not None:
             self._line_log_z = t(np.log10(self.lines.z))
             self._line_log_u = t(self.lines.log_u)
-            self._line_ratio = t(self.lines.ratio.reshape(-1, self.n_line))
+            # one code's ratios, and those of the other less these, or nothing
+            grids = [self.lines.ratio] + (
+                [] if self.lines.other is None else [self.lines.other - self.lines.ratio]
+            )
+            self._line_ratio, *rest = (t(grid.reshape(-1, self.n_line)) for grid in grids)
+            self._line_ratio_change = rest[0] if rest else None
+            self._diffuse_ratio = None if self.lines.diffuse is None else t(self.lines.diffuse)
+            self._halpha_continuum = t(self._mean_light(*HALPHA_WINDOW_AA))
 
     def _compressed(self, blocks: list[Array], compression: float) -> tuple[Tensor | None, Array]:
         """Coefficients (n_node, n_row, rank) of the blocks, None if they are kept whole, and basis (rank, n_wave)."""

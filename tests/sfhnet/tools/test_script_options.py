@@ -8,7 +8,7 @@ import pytest
 
 from sfhnet.tools import script_options
 
-INGREDIENTS = ("ssp", "filters", "mappings")
+INGREDIENTS = ("ssp", "filters", "mappings", "cloudy")
 
 
 def declared(script: Path) -> set[str]:
@@ -31,7 +31,21 @@ def test_no_script_declares_an_ingredient_by_itself(root):
 def test_shared_options_are_files_that_must_be_given(capsys):
     parser = script_options.parser("x")
     script_options.add_options(parser, *INGREDIENTS, "shards", "stress", "case")
-    given = ["--ssp", "a.h5", "--filters", "b", "--mappings", "c", "--shards", "1.h5", "2.h5", "--case", "x"]
+    given = [
+        "--ssp",
+        "a.h5",
+        "--filters",
+        "b",
+        "--mappings",
+        "c",
+        "--cloudy",
+        "d",
+        "--shards",
+        "1.h5",
+        "2.h5",
+        "--case",
+        "x",
+    ]
     args = parser.parse_args(given)
     assert (args.ssp, args.shards, args.stress) == (Path("a.h5"), [Path("1.h5"), Path("2.h5")], [])
     assert args.case == "x" and args.config == [Path("config.yaml")]
