@@ -28,6 +28,7 @@ if __name__ == "__main__":
 
     import logging
 
+    from pyprospect.gas.ionizing_light import with_ionizing_photons
     from pyprospect.stars.library import SSPLibrary
     from pyprospect.stars.merge import repair_holes
     from sfhnet.config import load_config
@@ -38,7 +39,7 @@ if __name__ == "__main__":
     old = SSPLibrary.read(args.emiles, **{key: value for key, value in choice.items() if value is not None})
     log.info("old: %r", old)
     old = old.trim(args.wave_min, args.wave_max)
-    young = SSPLibrary.read(args.bc03)
+    young = with_ionizing_photons(SSPLibrary.read(args.bc03))
     log.info("young: %r", young)
     old = repair_holes(old, young)
     log.info("holes mended: %d spans", len(old.meta.get("repaired_holes", {}).get("spans", [])))

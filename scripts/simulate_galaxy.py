@@ -6,7 +6,7 @@ from sfhnet.tools import script_options
 
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
-    script_options.add_options(parser, "ssp", "filters", "mappings")
+    script_options.add_options(parser, "ssp", "filters", "mappings", "cloudy")
     parser.add_argument(
         "--out-dir", type=Path, required=True, metavar="DIR", help="cube.fits, truth.fits, hst_*.fits"
     )
@@ -20,18 +20,21 @@ if __name__ == "__main__":
     from pyprospect.stars.library import SSPLibrary
     from sfhnet.config import load_config
     from sfhnet.mocks.filters_and_lines import load_bands, load_lines
+    from sfhnet.mocks.synthesize import halpha_of_photons
     from sfhnet.simulated_galaxy.observe import LINE_RANGE_AA, simulate_galaxy
 
     log = logging.getLogger("sfhnet.simulate_galaxy")
     config = load_config(args.config)
+    ssp = SSPLibrary.read(args.ssp)
     files = simulate_galaxy(
         config.simulated_galaxy,
-        SSPLibrary.read(args.ssp),
+        ssp,
         load_bands(args.filters, config.bands),
         age_edges_yr=1e6 * np.asarray(config.age_bins_myr, dtype=float),
         out_dir=args.out_dir,
         seed=config.seed,
-        lines=load_lines(args.mappings, *LINE_RANGE_AA),
+        lines=load_lines(args.mappings, *LINE_RANGE_AA, cloudy=args.cloudy),
+        halpha_lsol_per_msol=halpha_of_photons(ssp) if config.synthesis.halpha == "photons" else None,
         noise=config.noise if config.simulated_galaxy.shared_errors else None,
     )
     log.info("wrote %s, %s and %d HST images", files.cube, files.truth, len(files.images))

@@ -20,6 +20,7 @@ PREDICTIVE = section(
     "noise",
     "synthesis.basis_tolerance",
     "synthesis.nebular_continuum",
+    "synthesis.halpha",
     "synthesis.birth_age_myr",
     "galaxies.predictive_draws",
 )

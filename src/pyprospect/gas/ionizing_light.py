@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ __all__ = [
     "ionizing_photons",
     "ionizing_photons_from_sfr",
     "library_ionizing_photons",
+    "with_ionizing_photons",
 ]
 
 # Kennicutt (1998, ARA&A 36, 189), eq. 2, Salpeter 0.1-100 Msol, solar metallicity, case B at 1e4 K:
@@ -131,15 +132,41 @@ def ionizing_luminosity(
     return np.trapezoid(lum, wave, axis=-1)
 
 
-def library_ionizing_photons(library: SSPLibrary) -> np.ndarray:
-    """Return the ionising photons per second per Msol formed of each SSP, shape (n_z, n_age).
+def with_ionizing_photons(library: SSPLibrary) -> SSPLibrary:
+    """Return the library with its ionising photons noted in ``meta``, so that they survive a cut in wavelength.
 
     Raises
     ------
     ValueError
-        If the library starts above the Lyman limit, as E-MILES does; use `ionizing_photons_from_sfr` then.
+        If the library starts above the Lyman limit.
     """
-    return ionizing_photons(library.wave_aa, library.spectra)
+    photons = ionizing_photons(library.wave_aa, library.spectra)
+    return replace(library, meta={**library.meta, "ionizing_photons": photons.tolist()})
+
+
+def library_ionizing_photons(library: SSPLibrary) -> np.ndarray:
+    """Return the ionising photons per second per Msol formed of each SSP, shape (n_z, n_age).
+
+    Those that ``meta["ionizing_photons"]`` notes, for the youngest ages if it has fewer of them and none beyond; counted
+    in the spectra otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the library starts above the Lyman limit and notes none, as E-MILES; or notes them for other metallicities
+        or for more ages than it has.
+    """
+    noted = library.meta.get("ionizing_photons")
+    if noted is None:
+        return ionizing_photons(library.wave_aa, library.spectra)
+    young = np.asarray(noted, dtype=float)
+    n_z, n_age = library.z.size, library.age_yr.size
+    if young.ndim != 2 or young.shape[0] != n_z or young.shape[1] > n_age:
+        raise ValueError(
+            f"SSP library {library.name!r} notes ionising photons of shape {young.shape} for {n_z} metallicities and "
+            f"{n_age} ages; build it again"
+        )
+    return np.pad(young, ((0, 0), (0, n_age - young.shape[1])))
 
 
 def halpha_from_ionizing_photons(photons_s: float, escape_frac: float = 0.0) -> float:

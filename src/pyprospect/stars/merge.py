@@ -51,7 +51,8 @@ def merge(
     Returns
     -------
     SSPLibrary
-        Ages of the young part are the middles of their bins. ``meta["merge"]`` reports the seam, the factor per
+        Ages of the young part are the middles of their bins. Ionising photons that the young library states
+        (`pyprospect.gas.ionizing_light.with_ionizing_photons`) go the same way. ``meta["merge"]`` reports the seam, the factor per
         metallicity, the ratio old / young that is left at the seam, the metallicities clamped and the resolutions.
 
     Raises
@@ -100,6 +101,10 @@ def merge(
     evolution = np.einsum("kz,ba,zaj->kbj", z_weights, bins, young.evolution)
     for column, rest in ((0, 1.0), (1, 0.0), (4, 0.0)):
         evolution[:, :, column] = rest - factor[:, None] * (rest - evolution[:, :, column])
+    # counted in the young library before it is cut to the wavelengths of the old one
+    photons = young.meta.get("ionizing_photons")
+    if photons is not None:
+        photons = (factor[:, None] * (z_weights @ np.asarray(photons) @ bins.T)).tolist()
     if clamped:
         warnings.warn(
             f"metallicities {clamped} of {old.name} lie outside {young.name} "
@@ -117,8 +122,12 @@ def merge(
         name=f"{old.name} + {young.name}",
         meta={
             **old.meta,
+            **({} if photons is None else {"ionizing_photons": photons}),
             "merge": {
-                "young": {"name": young.name, **young.meta},
+                "young": {
+                    "name": young.name,
+                    **{k: v for k, v in young.meta.items() if k != "ionizing_photons"},
+                },
                 "seam_age_yr": float(seam_age_yr),
                 "scaled_at_age_yr": float(old.age_yr[first]),
                 "window_aa": list(window_aa),

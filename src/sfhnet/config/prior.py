@@ -127,7 +127,7 @@ _NUISANCE: dict[str, Any] = {
     "pow_birth": "normal(-0.9, 0.25, -1.6, -0.3)",
     "pow_screen": "normal(-0.7, 0.25, -1.5, -0.1)",
     "bump": "uniform(0, 1)",
-    "log_line_scale": "normal(-0.1, 0.3, -1.5, 0.6)",
+    "log_line_scale": "normal(-0.2, 0.3, -1.5, 0.5)",
     "log_u_offset": "normal(0, 0.3, -0.9, 0.9)",
     "line_scatter_dex": 0.05,
     "veldisp_scale": 1.0,

@@ -36,6 +36,9 @@ class SynthesisConfig(Section):
     typically ten times smaller."""
     nebular_continuum: bool = True
     """Add the continuum of the ionised gas (free-bound, free-free, two-photon), scaled by Halpha."""
+    halpha: Literal["photons", "sfr"] = "photons"
+    """What Halpha is scaled by: the ionising photons of the library's own young stars, or ProSpect's calibration with the
+    star-formation rate of the last birth_age_myr, 2.3 times lower than Kennicutt's for the same IMF."""
     birth_age_myr: float = Field(10.0, gt=0, le=100)
     """Stars up to this age lie in their birth clouds (Charlot & Fall 2000) [Myr]."""
 

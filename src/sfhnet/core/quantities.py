@@ -308,7 +308,7 @@ LINES: dict[str, ForwardParameter] = {
         ForwardParameter(
             "log_line_scale",
             "dex",
-            "Halpha over the calibration with the star-formation rate of 10 Myr",
+            "Halpha over that of all ionising photons, or of the star-formation rate (synthesis.halpha)",
             fitted=(-4.0, 2.0),
             step=0.02,
         ),

@@ -14,6 +14,7 @@ from torch import Tensor
 from pyprospect.constants import C_KMS
 from pyprospect.fast.synthesizer import LineRatios, Synthesizer
 from pyprospect.gas.continuum import continuum_for
+from pyprospect.gas.ionizing_light import halpha_from_ionizing_photons, library_ionizing_photons
 from pyprospect.gas.line_grids import HYDROGEN
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config.prior_names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
@@ -93,6 +94,8 @@ def make_synthesizer(
             f"{library.age_edges_yr[-1] / 1e6:g} Myr; lower the last of age_bins_myr or build a library with older SSPs"
         )
     nuisance = config.prior.nuisance
+    if config.synthesis.halpha == "photons" and "halpha_lsol_per_msol" not in options:
+        options["halpha_lsol_per_msol"] = halpha_of_photons(library)
     return Synthesizer(
         library,
         grid_wave_aa(config.grid),
@@ -107,6 +110,33 @@ def make_synthesizer(
         birth_age_yr=config.synthesis.birth_age_myr * 1e6,
         **{"compression": config.synthesis.basis_tolerance, **options},
     )
+
+
+def halpha_of_photons(library: SSPLibrary) -> np.ndarray:
+    """Return the Halpha luminosity that each SSP's own ionising photons give, all of them absorbed by gas.
+
+    Parameters
+    ----------
+    library : SSPLibrary
+
+    Returns
+    -------
+    ndarray (n_z, n_age)
+        Lsol per Msol formed.
+
+    Raises
+    ------
+    ValueError
+        If the library has no ionising light and notes none.
+    """
+    try:
+        photons = library_ionizing_photons(library)
+    except ValueError as error:
+        raise ValueError(
+            f"SSP library {library.name!r} has no count of ionising photons ({error}); build it again with this version "
+            "(scripts/build_ssp.py), or set synthesis.halpha: sfr"
+        ) from error
+    return photons * halpha_from_ionizing_photons(1.0)
 
 
 def gas_log_u(z_gas: Tensor, offset: Tensor | float) -> Tensor:

@@ -78,6 +78,7 @@ def simulate_galaxy(
     out_dir: str | os.PathLike,
     seed: int,
     lines: LineRatios | None = None,
+    halpha_lsol_per_msol: np.ndarray | None = None,
     noise: NoiseConfig | None = None,
 ) -> SimulatedFiles:
     """Make the cube, the images and the truth.
@@ -98,6 +99,8 @@ def simulate_galaxy(
         Seed of the noise.
     lines : LineRatios, optional
         Emission lines of gas; without them the galaxy has none.
+    halpha_lsol_per_msol : ndarray, shape (n_z, n_age), optional
+        Halpha luminosity of each SSP; ProSpect's calibration with the star-formation rate without it.
     noise : NoiseConfig, optional
         Sizes of the errors that spaxels share (`sfhnet.simulated_galaxy.instrument_errors`); without it there are none.
 
@@ -119,10 +122,9 @@ def simulate_galaxy(
         n_line=n_line,
         rng=stream("simulation.instrument", seed),
     )
+    gas = {"lines": lines, "halpha_lsol_per_msol": halpha_lsol_per_msol}
     scatter = errors.line_factors(*sky_offsets(wcs, config.n_spaxels))
-    flux = errors.calibrate(
-        _observed_spectra(config, ssp, disc, wave_aa, lines, scatter), config.spaxel_arcsec
-    )
+    flux = errors.calibrate(_observed_spectra(config, ssp, disc, wave_aa, gas, scatter), config.spaxel_arcsec)
     rng = stream("simulation.cube", seed)
     files = SimulatedFiles(
         out_dir / "cube.fits",
@@ -132,7 +134,7 @@ def simulate_galaxy(
     _write_cube(files.cube, flux, wave_aa, wcs, config, rng)
     del flux
     _write_truth(files.truth, disc, ssp, age_edges_yr, wcs, config)
-    _write_images(files.images, config, ssp, bands, lines, errors, stream("simulation.images", seed))
+    _write_images(files.images, config, ssp, bands, gas, errors, stream("simulation.images", seed))
     return files
 
 
@@ -204,7 +206,7 @@ def _observed_spectra(
     ssp: SSPLibrary,
     disc: DiscHistory,
     wave_aa: np.ndarray,
-    lines: LineRatios | None,
+    gas: Mapping[str, Any],
     line_scatter: np.ndarray,
 ) -> np.ndarray:
     z_max = config.redshift + config.velocity_amplitude_kms / C_KMS
@@ -216,7 +218,7 @@ def _observed_spectra(
         fine_aa,
         lsf_fwhm_aa=lambda rest: muse_udf10_fwhm_aa(rest * (1 + config.redshift)) / (1 + config.redshift),
         veldisp_kms=(config.sigma_kms,),
-        lines=lines,
+        **gas,
     )
     result = _synthesize(synthesizer, disc, line_scatter)
     mass = disc.surface_density * config.spaxel_arcsec**2
@@ -356,7 +358,7 @@ def _write_images(
     config: SimulatedGalaxyConfig,
     ssp: SSPLibrary,
     bands: Mapping[str, Any],
-    lines: LineRatios | None,
+    gas: Mapping[str, Any],
     errors: InstrumentErrors,
     rng: np.random.Generator,
 ) -> None:
@@ -373,7 +375,7 @@ def _write_images(
         veldisp_kms=(150.0,),
         bands=bands,
         redshift=(config.redshift,),
-        lines=lines,
+        **gas,
     )
     result = _synthesize(synthesizer, disc, errors.line_factors(*places))
     mass = disc.surface_density * config.hst_pixel_arcsec**2

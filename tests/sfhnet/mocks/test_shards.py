@@ -41,12 +41,15 @@ def bands():
 
 @pytest.fixture(scope="module")
 def lines():
+    ratio = np.array([[[0.35, 0.5, 1.0], [0.35, 2.0, 1.0]], [[0.35, 0.1, 1.0], [0.35, 0.8, 1.0]]])
     return LineRatios(
         names=("Hbeta", "OIII5007", "Halpha"),
         wave_aa=np.array([4861.3, 5006.8, 6562.8]),
         z=np.array([0.002, 0.02]),
         log_u=np.array([-4.0, -2.0]),
-        ratio=np.array([[[0.35, 0.5, 1.0], [0.35, 2.0, 1.0]], [[0.35, 0.1, 1.0], [0.35, 0.8, 1.0]]]),
+        ratio=ratio,
+        other=ratio,
+        diffuse=ratio[1, 1],
     )
 
 
