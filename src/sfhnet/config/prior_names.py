@@ -47,6 +47,9 @@ METALLICITY_PARAMETERS: dict[str, tuple[str, ...]] = {
 NUISANCE_PARAMETERS: tuple[str, ...] = (
     *DUST_AND_LINES,
     "line_scatter_dex",
+    "metal_line_dex",
+    "line_mix",
+    "diffuse_ew_aa",
     "veldisp_scale",
     "lsf_scale",
     "redshift",

@@ -43,6 +43,8 @@ class SynthesizerInputs(TypedDict, total=False):
     bump: Tensor | float
     log_u: Tensor | float
     line_scale: Tensor | float
+    line_mix: Tensor | float
+    diffuse_ew_aa: Tensor | float
     veldisp_kms: Tensor | float
     lsf_scale: Tensor | float
     redshift: Tensor | float
@@ -182,7 +184,8 @@ def synthesizer_inputs(
     ValueError
         If there is a ``veldisp_scale`` and nothing that it is a factor on.
     """
-    own = {name: parameters[name] for name in (*DUST, "lsf_scale", "redshift") if name in parameters}
+    same = (*DUST, "line_mix", "diffuse_ew_aa", "lsf_scale", "redshift")
+    own = {name: parameters[name] for name in same if name in parameters}
     # The table of quantities names dust as the synthesizer does, which no type can say.
     inputs = cast("SynthesizerInputs", own)
     inputs["log_u"] = gas_log_u(z_gas, parameters.get("log_u_offset", 0.0))
@@ -198,11 +201,12 @@ def synthesizer_inputs(
 
 
 def _line_scatter(drawn: PriorSample, lines: LineRatios | None, seed: int, shard: int) -> np.ndarray | None:
-    width = drawn.parameters["line_scatter_dex"]
-    if lines is None or not np.any(width > 0):
+    width, common = (drawn.parameters[name] for name in ("line_scatter_dex", "metal_line_dex"))
+    if lines is None or not (np.any(width > 0) or np.any(common)):
         return None
     rng = stream("synthesis.line_scatter", seed, shard)
     steps = rng.standard_normal((drawn.n, len(lines.names)), dtype=np.float32) * width[:, None]
+    steps += common[:, None]
     # ratios of hydrogen lines are atomic physics and do not scatter with the gas
     steps[:, [HYDROGEN.fullmatch(name) is not None for name in lines.names]] = 0.0
     return 10.0**steps
