@@ -13,7 +13,6 @@ if __name__ == "__main__":
     script_options.setup(args)
 
     import logging
-    from dataclasses import replace
 
     from pyprospect.stars.library import SSPLibrary
     from sfhnet.config import load_config
@@ -21,7 +20,7 @@ if __name__ == "__main__":
     from sfhnet.mocks.shard_identity import stress_identity
     from sfhnet.mocks.shards import write_shard
     from sfhnet.mocks.synthesize import line_range_aa, make_synthesizer, synthesize
-    from sfhnet.priors.stress import FAMILY_NAMES, draw_stress
+    from sfhnet.priors.stress import draw_stress
     from sfhnet.tools.provenance import provenance
 
     config = load_config(args.config)
@@ -33,7 +32,7 @@ if __name__ == "__main__":
     inputs = {"ssp": args.ssp, "mappings": args.mappings, "cloudy": args.cloudy}
     write_shard(
         args.out,
-        replace(galaxies, family_names=FAMILY_NAMES),
+        galaxies,
         stress_identity(config, args.kind, inputs=inputs, bands=bands),
         provenance=provenance(
             config.validation,

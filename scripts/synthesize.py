@@ -22,6 +22,7 @@ if __name__ == "__main__":
     from sfhnet.mocks.filters_and_lines import load_bands, load_lines
     from sfhnet.mocks.shard_identity import prior_identity, same_identity, shard_identity
     from sfhnet.mocks.shards import is_current, write_shard
+    from sfhnet.mocks.sums import with_sums
     from sfhnet.mocks.synthesize import line_range_aa, make_synthesizer, synthesize
     from sfhnet.priors.prior_shards import read_prior
     from sfhnet.tools.provenance import provenance
@@ -42,7 +43,12 @@ if __name__ == "__main__":
         bands,
         lines=load_lines(args.mappings, *line_range_aa(config, bands), cloudy=args.cloudy),
     )
-    galaxies = synthesize(synthesizer, drawn, config, shard=made_for["shard"])
+    galaxies = with_sums(
+        synthesize(synthesizer, drawn, config, shard=made_for["shard"]),
+        config.synthesis.sums,
+        seed=config.seed,
+        shard=made_for["shard"],
+    )
     write_shard(
         args.out,
         galaxies,
@@ -52,7 +58,7 @@ if __name__ == "__main__":
         compression=config.synthesis.compression,
         provenance=provenance(
             config=config.synthesis,
-            modules=["sfhnet.mocks.synthesize", "sfhnet.mocks.shards"],
+            modules=["sfhnet.mocks.synthesize", "sfhnet.mocks.sums", "sfhnet.mocks.shards"],
             inputs={**inputs, "prior": args.prior},
             seed=[config.seed, made_for["shard"]],
             basis_max_relative_error=synthesizer.compression_error,

@@ -86,7 +86,9 @@ def _inputs(synthesizer: Synthesizer, drawn: PriorSample, config: Config) -> dic
     labeller = Labeller(synthesizer, drawn.edges_yr, np.asarray(config.age_bins_myr) * 1e6)
     mass, z = labeller.ssp(torch.from_numpy(drawn.mass), torch.from_numpy(drawn.z))
     parameters = {name: torch.from_numpy(drawn.parameters[name]) for name in NUISANCE_PARAMETERS}
-    values = synthesizer_inputs(parameters, z[:, 0], config.grid.veldisp_kms) | {"mass_msun": mass, "z": z}
+    birth_age_yr = 1e6 * config.synthesis.birth_age_myr
+    values = synthesizer_inputs(parameters, z[:, 0], config.grid.veldisp_kms, birth_age_yr=birth_age_yr)
+    values |= {"mass_msun": mass, "z": z}
     return {name: v.to(synthesizer.dtype).to(synthesizer.device) for name, v in values.items()}
 
 

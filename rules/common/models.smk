@@ -17,6 +17,7 @@ PREDICTIVE = section(
     "bands",
     "age_bins_myr",
     "prior.nuisance",
+    "prior.populations",
     "noise",
     "synthesis.basis_tolerance",
     "synthesis.nebular_continuum",

@@ -58,6 +58,8 @@ class FoldedLibrary:
         of the mean SFR over the last 10 Myr.
     birth_age_yr : float
         Stars up to this age lie in birth clouds.
+    birth_age_range_yr : (float, float), optional
+        Galaxies may have any ``birth_age_yr`` between these. Default: all have the one above.
     birth_split : {"fraction", "age"}
         ``fraction`` splits an age bin that straddles ``birth_age_yr`` by time; ``age`` is ProSpect's rule
         (whole bins whose SSP age is at most ``birth_age_yr``; the first bin if there is none).
@@ -87,6 +89,7 @@ class FoldedLibrary:
         continuum: ContinuumPerHalpha | None = None,
         halpha_lsol_per_msol: ArrayLike | None = None,
         birth_age_yr: float = BIRTH_CLOUD_AGE_YR,
+        birth_age_range_yr: tuple[float, float] | None = None,
         birth_split: str = "fraction",
         compression: float = 1e-3,
         dtype: torch.dtype = torch.float32,
@@ -100,11 +103,22 @@ class FoldedLibrary:
         self.n_line = 0 if lines is None else len(lines.names)
         self._check_grid()
         young = self._young_share(birth_age_yr, birth_split)
-        # young[:n_young] > 0 and young[first_old:] < 1: contiguous, because young falls with age
-        self._young_index = slice(0, int(np.flatnonzero(young > 0)[-1]) + 1)
-        self._old_index = slice(int(np.flatnonzero(young < 1)[0]), young.size)
+        first, last = (birth_age_yr, birth_age_yr) if birth_age_range_yr is None else birth_age_range_yr
+        if birth_age_range_yr is not None and (
+            birth_split != "fraction" or not 0 < first <= birth_age_yr <= last
+        ):
+            raise ValueError(
+                f"birth_age_range_yr = {first:g} .. {last:g} with birth_split {birth_split!r}; give ages around "
+                f"{birth_age_yr:g} yr and birth_split 'fraction'"
+            )
+        self.birth_age_range_yr = (first, last)
+        # Positive up to the end of the young block and below 1 from the start of the old one: shares fall with age.
+        most, least = self._young_share(last, birth_split), self._young_share(first, birth_split)
+        self._young_index = slice(0, int(np.flatnonzero(most > 0)[-1]) + 1)
+        self._old_index = slice(int(np.flatnonzero(least < 1)[0]), young.size)
         t = self._tensor
         self.young_share = t(young)
+        self._age_edges = t(library.age_edges_yr)
         self._log_z = t(np.log10(library.z))
         if halpha_lsol_per_msol is None:
             halpha = np.broadcast_to(young * HALPHA_LSOL_PER_SFR / birth_age_yr, (library.z.size, young.size))

@@ -91,6 +91,7 @@ class _Galaxies(NamedTuple):
     veldisp_kms: Tensor | None
     lsf_scale: Tensor | None
     redshift: Tensor | None
+    birth_age_yr: Tensor | None
 
     def part(self, rows: slice) -> _Galaxies:
         """Return some of the galaxies."""
@@ -155,6 +156,23 @@ class Synthesizer(FoldedLibrary):
         hats = _hat_weights(torch.log10(z), self._log_z)  # (n, n_age, n_z)
         return hats.transpose(1, 2) * mass_msun.unsqueeze(1)
 
+    def young_shares(self, birth_age_yr: Tensor | None = None) -> Tensor:
+        """Return the share of each age bin's mass that lies in birth clouds.
+
+        Parameters
+        ----------
+        birth_age_yr : Tensor, shape (n,), optional
+            Age up to which stars do. Default: that of the synthesizer.
+
+        Returns
+        -------
+        Tensor, shape (n, n_age), or (1, n_age) without ``birth_age_yr``
+        """
+        if birth_age_yr is None:
+            return self.young_share.unsqueeze(0)
+        start, width = self._age_edges[:-1], self._age_edges.diff()
+        return ((birth_age_yr.unsqueeze(1) - start) / width).clamp(0.0, 1.0)
+
     def _node_weights(self, n: int, veldisp_kms: Tensor | None, lsf_scale: Tensor | None) -> Tensor | None:
         shares = []
         for name, value, nodes in (
@@ -188,9 +206,9 @@ class Synthesizer(FoldedLibrary):
         """Everything but the wavelength axis: (old, young, screen, birth) and band and line fluxes."""
         n = p.mass.shape[0]
         cells = self.weights(p.mass, p.z)
-        share = self.young_share
-        old = (cells[:, :, self._old_index] * (1 - share[self._old_index])).reshape(n, -1)
-        young = (cells[:, :, self._young_index] * share[self._young_index]).reshape(n, -1)
+        share = self.young_shares(p.birth_age_yr).unsqueeze(1)
+        old = (cells[:, :, self._old_index] * (1 - share[..., self._old_index])).reshape(n, -1)
+        young = (cells[:, :, self._young_index] * share[..., self._young_index]).reshape(n, -1)
         halpha = (cells * self.halpha).sum(dim=(1, 2)) * p.line_scale
         screen_law = torch.exp(p.pow_screen.unsqueeze(1) * self._log_node)
         screen_law = screen_law + p.bump.unsqueeze(1) * self._bump_node
@@ -314,10 +332,11 @@ class Synthesizer(FoldedLibrary):
             return None
         tensor = self._checked(name, value).expand(n)
         seen = tensor.detach()
-        if float(seen.min()) < float(nodes.min()) - 1e-6 or float(seen.max()) > float(nodes.max()) + 1e-6:
+        low, high = float(nodes.min()), float(nodes.max())
+        if float(seen.min()) < low - 1e-6 * max(1.0, low) or float(seen.max()) > high + 1e-6 * max(1.0, high):
             raise ValueError(
                 f"{name} runs {float(seen.min()):.4g} .. {float(seen.max()):.4g}, the synthesizer was built "
-                f"for {float(nodes.min()):.4g} .. {float(nodes.max()):.4g}; widen its nodes"
+                f"for {low:.4g} .. {high:.4g}; widen its nodes"
             )
         return tensor
 
@@ -339,6 +358,7 @@ class Synthesizer(FoldedLibrary):
         veldisp_kms: ArrayLike | Tensor | None = None,
         lsf_scale: ArrayLike | Tensor | None = None,
         redshift: ArrayLike | Tensor | None = None,
+        birth_age_yr: ArrayLike | Tensor | None = None,
         block: int = 512,
         threads: int | None = None,
         out: Tensor | None = None,
@@ -366,6 +386,8 @@ class Synthesizer(FoldedLibrary):
             with ``diffuse``.
         veldisp_kms, lsf_scale, redshift : (n,) or scalar
             Needed where the synthesizer was built with several nodes, within them.
+        birth_age_yr : (n,) or scalar, optional
+            Age up to which stars lie in birth clouds, within the synthesizer's range. Default: the synthesizer's own.
         block : int
             Galaxies a block; blocks are what keeps the work inside the cache. CPU without gradients only.
         threads : int, optional
@@ -400,6 +422,9 @@ class Synthesizer(FoldedLibrary):
             veldisp_kms=self._within(self.veldisp_nodes, "veldisp_kms", veldisp_kms, n),
             lsf_scale=self._within(self.lsf_nodes, "lsf_scale", lsf_scale, n),
             redshift=self._within(self.redshift_nodes, "redshift", redshift, n),
+            birth_age_yr=self._within(
+                self._to_device(self.birth_age_range_yr), "birth_age_yr", birth_age_yr, n
+            ),
         )
         gradients = torch.is_grad_enabled() and any(v is not None and v.requires_grad for v in p)
         if gradients or self.device.type != "cpu":

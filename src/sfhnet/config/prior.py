@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from sfhnet.config.base import Section
 from sfhnet.config.distributions import Distribution
+from sfhnet.config.populations import POPULATIONS, FamilyConfig, PopulationConfig
 from sfhnet.config.prior_names import (
     FAMILY_PARAMETERS,
     METALLICITY_PARAMETERS,
@@ -17,18 +18,9 @@ from sfhnet.config.prior_names import (
 )
 from sfhnet.core.quantities import DUST_AND_LINES
 
-__all__ = ["FamilyConfig", "FlatteningConfig", "PriorConfig"]
+__all__ = ["FamilyConfig", "FlatteningConfig", "PopulationConfig", "PriorConfig"]
 
 _POSITIVE_SUFFIXES = ("_gyr", "_myr")
-
-
-class FamilyConfig(Section):
-    """One family of histories: how often, and the distributions of its parameters."""
-
-    weight: float = Field(1.0, ge=0)
-    """Relative number of galaxies; 0 leaves the family out."""
-    parameters: dict[str, Distribution] = Field(default_factory=dict)
-    """Distribution of every parameter of the family; the unit is in the name."""
 
 
 class FlatteningConfig(Section):
@@ -45,7 +37,7 @@ class FlatteningConfig(Section):
 _QUENCHED: dict[str, Any] = {
     "start_gyr": "uniform(3, 13.5)",
     "tau_gyr": "log_uniform(0.3, 10)",
-    "quench_gyr": "log_uniform(0.03, 10)",
+    "quench_gyr": "log_uniform(0.01, 10)",
     "quench_tau_gyr": "log_uniform(0.01, 1)",
 }
 _DECLINE: dict[str, Any] = {"start_gyr": "uniform(1, 13.7)", "tau_gyr": "log_uniform(0.3, 20)"}
@@ -53,7 +45,7 @@ _FLAT = "uniform(0, 1)"
 # The same numbers stand in config.yaml, with their meaning; a test keeps the two alike.
 _FAMILIES: dict[str, dict[str, Any]] = {
     "skewed_normal": {
-        "weight": 0.25,
+        "weight": 0.2,
         "parameters": {
             "mpeak_gyr": "normal(7, 5, -2, 14)",
             "mperiod_gyr": "log_uniform(0.3, 8)",
@@ -64,7 +56,7 @@ _FAMILIES: dict[str, dict[str, Any]] = {
         },
     },
     "dense_basis": {
-        "weight": 0.25,
+        "weight": 0.2,
         "parameters": {
             "alpha": 1.0,
             "log_ssfr_per_yr": "uniform(-13, -8.3)",
@@ -100,6 +92,17 @@ _FAMILIES: dict[str, dict[str, Any]] = {
             "burst_width_fraction": "uniform(0.05, 0.5)",
         },
     },
+    "bursty": {
+        "weight": 0.1,
+        "parameters": {
+            "start_gyr": "uniform(1, 13.7)",
+            "slope_dex_per_gyr": "normal(0, 0.15)",
+            "spacing_myr": "log_uniform(20, 600)",
+            "duty_fraction": "uniform(0.1, 0.8)",
+            "scatter_dex": "uniform(0, 0.4)",
+            "log_quiet_ratio": "uniform(-4, -0.3)",
+        },
+    },
 }
 _ENDS: dict[str, Any] = {"log_z_start": "uniform(-3.7, -2)", "z_final": "log_uniform(0.002, 0.04)"}
 _METALLICITY: dict[str, dict[str, Any]] = {
@@ -122,7 +125,7 @@ _METALLICITY: dict[str, dict[str, Any]] = {
     },
 }
 _NUISANCE: dict[str, Any] = {
-    "tau_birth": "normal(0.6, 0.7, 0, 3)",
+    "tau_birth": "normal(0.5, 1, 0, 4)",
     "tau_screen": "normal(0.2, 0.6, 0, 2.5)",
     "pow_birth": "normal(-0.9, 0.25, -1.6, -0.3)",
     "pow_screen": "normal(-0.7, 0.25, -1.5, -0.1)",
@@ -136,6 +139,7 @@ _NUISANCE: dict[str, Any] = {
     "veldisp_scale": 1.0,
     "lsf_scale": 1.0,
     "redshift": "uniform(0, 0.01)",
+    "birth_age_scale": "log_uniform(0.4, 3)",
 }
 
 
@@ -156,31 +160,72 @@ class PriorConfig(Section):
     """Kinds of metallicity history with weights; Z is a mass fraction, log_z its log10."""
     nuisance: dict[str, Distribution] = Field(default_factory=lambda: dict(_NUISANCE), validate_default=True)
     """Dust (Charlot & Fall with bump), lines, kinematics and redshift."""
+    populations: dict[str, PopulationConfig] = Field(
+        default_factory=lambda: dict(POPULATIONS), validate_default=True
+    )
+    """Kinds of galaxies apart from the rest, each with its share; what is left of 1 is drawn from the above."""
     flattening: FlatteningConfig = FlatteningConfig()
+
+    def drawn_from(self, name: str) -> tuple[float, float]:
+        """Return the smallest and largest value of a nuisance over the prior and its populations."""
+        every = [
+            self.nuisance[name],
+            *(p.nuisance[name] for p in self.populations.values() if name in p.nuisance),
+        ]
+        return min(d.support[0] for d in every), max(d.support[1] for d in every)
 
     @model_validator(mode="after")
     def _check(self) -> PriorConfig:
-        for what, given, known in (
-            ("families", self.families, FAMILY_PARAMETERS),
-            ("metallicity", self.metallicity, METALLICITY_PARAMETERS),
-        ):
-            for name, family in given.items():
-                if name not in known:
-                    raise ValueError(f"{what} has the unknown kind {name!r}; known: {', '.join(known)}")
-                _check_names(f"{what}.{name}.parameters", family.parameters, known[name])
-                for parameter, distribution in family.parameters.items():
-                    _check_support(f"{what}.{name}.parameters.{parameter}", parameter, distribution)
-            if not any(family.weight > 0 for family in given.values()):
-                raise ValueError(f"{what}: every weight is 0; give at least one kind a weight")
+        _check_kinds("", self.families, self.metallicity)
         _check_names("nuisance", self.nuisance, NUISANCE_PARAMETERS)
-        for parameter, distribution in self.nuisance.items():
-            _check_support(f"nuisance.{parameter}", parameter, distribution)
+        _check_supports("nuisance", self.nuisance)
         unknown = sorted(set(self.held_out_families) - set(self.families))
         if unknown:
             raise ValueError(f"held_out_families names {unknown}, which are not in families")
-        if not any(f.weight > 0 for name, f in self.families.items() if name not in self.held_out_families):
-            raise ValueError("held_out_families leaves no family to train on")
+        for where, families in {
+            "families": self.families,
+            **{
+                f"populations.{name}.families": p.families
+                for name, p in self.populations.items()
+                if p.families
+            },
+        }.items():
+            if not any(f.weight > 0 for name, f in families.items() if name not in self.held_out_families):
+                raise ValueError(f"held_out_families leaves no family of {where} to train on")
+        for name, population in self.populations.items():
+            where = f"populations.{name}."
+            _check_kinds(where, population.families or None, population.metallicity or None)
+            extra = sorted(set(population.nuisance) - set(NUISANCE_PARAMETERS))
+            if extra:
+                raise ValueError(f"{where}nuisance: unknown {extra}; known: {', '.join(NUISANCE_PARAMETERS)}")
+            _check_supports(f"{where}nuisance", population.nuisance)
+        total = sum(population.share for population in self.populations.values())
+        if total > 1:
+            raise ValueError(f"the shares of populations add up to {total:g}; lower them to 1 at most")
         return self
+
+
+def _check_kinds(
+    where: str, families: dict[str, FamilyConfig] | None, metallicity: dict[str, FamilyConfig] | None
+) -> None:
+    for what, given, known in (
+        ("families", families, FAMILY_PARAMETERS),
+        ("metallicity", metallicity, METALLICITY_PARAMETERS),
+    ):
+        if given is None:
+            continue
+        for name, family in given.items():
+            if name not in known:
+                raise ValueError(f"{where}{what} has the unknown kind {name!r}; known: {', '.join(known)}")
+            _check_names(f"{where}{what}.{name}.parameters", family.parameters, known[name])
+            _check_supports(f"{where}{what}.{name}.parameters", family.parameters)
+        if not any(family.weight > 0 for family in given.values()):
+            raise ValueError(f"{where}{what}: every weight is 0; give at least one kind a weight")
+
+
+def _check_supports(where: str, distributions: dict[str, Distribution]) -> None:
+    for parameter, distribution in distributions.items():
+        _check_support(f"{where}.{parameter}", parameter, distribution)
 
 
 def _check_names(where: str, given: dict[str, Distribution], needed: tuple[str, ...]) -> None:
@@ -204,6 +249,8 @@ _LIMITS = {
     "veldisp_scale": (0.1, 5.0),
     "lsf_scale": (0.3, 3.0),
     "redshift": (0.0, 0.2),
+    "birth_age_scale": (0.1, 10.0),
+    "duty_fraction": (0.01, 1.0),
 }
 
 

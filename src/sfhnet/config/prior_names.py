@@ -30,8 +30,19 @@ FAMILY_PARAMETERS: dict[str, tuple[str, ...]] = {
     ),
     "stochastic": ("start_gyr", "scatter_dex", "memory_myr", "slope_dex_per_gyr"),
     "single_burst": ("burst_age_myr", "burst_width_fraction"),
+    "bursty": (
+        "start_gyr",
+        "slope_dex_per_gyr",
+        "spacing_myr",
+        "duty_fraction",
+        "scatter_dex",
+        "log_quiet_ratio",
+    ),
 }
 """Families of star-formation histories; their order is the family number in files."""
+
+FAMILY_NAMES: tuple[str, ...] = (*FAMILY_PARAMETERS, "spiky", "sum")
+"""Families of mocks: those of the prior, the histories of stress mocks, and sums of galaxies."""
 
 _ENDS = ("log_z_start", "z_final")
 
@@ -53,5 +64,6 @@ NUISANCE_PARAMETERS: tuple[str, ...] = (
     "veldisp_scale",
     "lsf_scale",
     "redshift",
+    "birth_age_scale",
 )
-"""Dust, emission lines, kinematics and redshift."""
+"""Dust, emission lines, kinematics, redshift and the time that birth clouds live."""

@@ -9,7 +9,24 @@ from pydantic import Field, model_validator
 from sfhnet.config.base import Section
 from sfhnet.config.prior import PriorConfig
 
-__all__ = ["PriorConfig", "SynthesisConfig"]
+__all__ = ["PriorConfig", "SumsConfig", "SynthesisConfig"]
+
+
+class SumsConfig(Section):
+    """Mocks that are sums of several galaxies, as apertures and bins are."""
+
+    share: float = Field(0.15, ge=0, le=1)
+    """Share of the mocks; 0 leaves all single."""
+    parts: tuple[int, int] = (2, 8)
+    """Fewest and most galaxies in a sum, drawn evenly."""
+    light_scatter_dex: float = Field(0.3, ge=0, le=2)
+    """Scatter of the parts' light at 5500 Angstrom, dex."""
+
+    @model_validator(mode="after")
+    def _check(self) -> SumsConfig:
+        if not 2 <= self.parts[0] <= self.parts[1] <= 64:
+            raise ValueError(f"parts = {list(self.parts)}; give two ascending numbers from 2 to 64")
+        return self
 
 
 class SynthesisConfig(Section):
@@ -40,7 +57,9 @@ class SynthesisConfig(Section):
     """What Halpha is scaled by: the ionising photons of the library's own young stars, or ProSpect's calibration with the
     star-formation rate of the last birth_age_myr, 2.3 times lower than Kennicutt's for the same IMF."""
     birth_age_myr: float = Field(10.0, gt=0, le=100)
-    """Stars up to this age lie in their birth clouds (Charlot & Fall 2000) [Myr]."""
+    """Stars up to this age lie in their birth clouds (Charlot & Fall 2000) [Myr]; prior.nuisance.birth_age_scale is a
+    factor on it."""
+    sums: SumsConfig = SumsConfig()
 
     @model_validator(mode="after")
     def _check(self) -> SynthesisConfig:

@@ -59,7 +59,6 @@ class Labeller:
         self.has_surviving = bool(np.all(np.isfinite(surviving)))
         self._surviving = torch.as_tensor(np.nan_to_num(surviving), dtype=torch.float64)
         self._v_light = torch.as_tensor(synthesizer.v_light.cpu(), dtype=torch.float64)
-        self._young = torch.as_tensor(synthesizer.young_share.cpu(), dtype=torch.float64)
 
     def ssp(self, mass: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return mass and mass-weighted metallicity in the age bins of the library.
@@ -88,6 +87,7 @@ class Labeller:
         tau_birth: Tensor,
         tau_screen: Tensor,
         bump: Tensor,
+        birth_age_yr: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute all labels.
 
@@ -99,6 +99,8 @@ class Labeller:
             From `ssp`.
         tau_birth, tau_screen, bump : Tensor, shape (n,)
             Optical depths at 5500 Angstrom; strength of the 2175 Angstrom bump.
+        birth_age_yr : Tensor, shape (n,), optional
+            Age up to which stars lie in birth clouds. Default: the synthesizer's.
 
         Returns
         -------
@@ -117,7 +119,8 @@ class Labeller:
         per_mass = light / ssp_mass.clamp_min(1e-300)
         cell_light = mass * (per_mass @ maps.to_ssp.T)
         survives = (cells * self._surviving).sum(dim=1) / ssp_mass.clamp_min(1e-300)
-        young = (light * self._young).sum(dim=1)
+        in_clouds = self._synthesizer.young_shares(birth_age_yr).to(light)
+        young = (light * in_clouds).sum(dim=1)
         v_screen = torch.exp(-tau_screen * (1.0 + bump * self._synthesizer.bump_at_pivot))
         v_out = (light.sum(dim=1) - young + young * torch.exp(-tau_birth)) * v_screen
         labels = {

@@ -17,7 +17,7 @@ from pyprospect.gas.continuum import continuum_for
 from pyprospect.gas.ionizing_light import halpha_from_ionizing_photons, library_ionizing_photons
 from pyprospect.gas.line_grids import HYDROGEN
 from pyprospect.stars.library import SSPLibrary
-from sfhnet.config.prior_names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
+from sfhnet.config.prior_names import FAMILY_NAMES, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
 from sfhnet.core.quantities import DUST, LABELS
 from sfhnet.core.training_grid import INSTRUMENTS, grid_wave_aa, training_grid
 from sfhnet.mocks.galaxy_library import GalaxyLibrary
@@ -28,7 +28,6 @@ from sfhnet.tools.random_streams import stream
 
 if TYPE_CHECKING:
     from sfhnet.config import Config
-    from sfhnet.config.distributions import Distribution
 
 BLOCK = 512
 
@@ -48,10 +47,11 @@ class SynthesizerInputs(TypedDict, total=False):
     veldisp_kms: Tensor | float
     lsf_scale: Tensor | float
     redshift: Tensor | float
+    birth_age_yr: Tensor | float
 
 
-def _nodes(distribution: Distribution, factor: float = 1.0, n: int = 5) -> tuple[float, ...]:
-    low, high = distribution.support
+def _nodes(drawn_from: tuple[float, float], factor: float = 1.0, n: int = 5) -> tuple[float, ...]:
+    low, high = drawn_from
     if not np.isfinite([low, high]).all():
         raise ValueError(f"a prior that runs {low} .. {high} cannot be tabulated; give it low and high")
     return (low * factor,) if low == high else tuple(np.linspace(low, high, n) * factor)
@@ -95,21 +95,24 @@ def make_synthesizer(
             f"age bins reach {top_myr:g} Myr, the SSP library {library.name!r} only "
             f"{library.age_edges_yr[-1] / 1e6:g} Myr; lower the last of age_bins_myr or build a library with older SSPs"
         )
-    nuisance = config.prior.nuisance
     if config.synthesis.halpha == "photons" and "halpha_lsol_per_msol" not in options:
         options["halpha_lsol_per_msol"] = halpha_of_photons(library)
+    prior, birth_age_yr = config.prior, config.synthesis.birth_age_myr * 1e6
+    first, last = prior.drawn_from("birth_age_scale")
     return Synthesizer(
         library,
         grid_wave_aa(config.grid),
         lsf_fwhm_aa=INSTRUMENTS[config.grid.lsf],
-        veldisp_kms=_nodes(nuisance["veldisp_scale"], config.grid.veldisp_kms),
-        lsf_scale=_nodes(nuisance["lsf_scale"], n=3),
+        veldisp_kms=_nodes(prior.drawn_from("veldisp_scale"), config.grid.veldisp_kms),
+        lsf_scale=_nodes(prior.drawn_from("lsf_scale"), n=3),
         # Five: between three, a strong line on the foot of a curve ([SIII] 9531 in F814W) is off by up to 0.005 mag.
-        redshift=_nodes(nuisance["redshift"]),
+        redshift=_nodes(prior.drawn_from("redshift")),
         bands={name: bands[name] for name in config.bands},
         lines=lines,
         continuum=continuum_for(library) if config.synthesis.nebular_continuum else None,
-        birth_age_yr=config.synthesis.birth_age_myr * 1e6,
+        birth_age_yr=birth_age_yr,
+        # Around its own age, with which the forward model is run.
+        birth_age_range_yr=(min(first, 1.0) * birth_age_yr, max(last, 1.0) * birth_age_yr),
         **{"compression": config.synthesis.basis_tolerance, **options},
     )
 
@@ -160,19 +163,25 @@ def gas_log_u(z_gas: Tensor, offset: Tensor | float) -> Tensor:
 
 
 def synthesizer_inputs(
-    parameters: Mapping[str, Tensor | float], z_gas: Tensor, veldisp_kms: float | None = None
+    parameters: Mapping[str, Tensor | float],
+    z_gas: Tensor,
+    veldisp_kms: float | None = None,
+    *,
+    birth_age_yr: float | None = None,
 ) -> SynthesizerInputs:
     """Return the keyword arguments of a synthesizer for the parameters that priors draw.
 
     Parameters
     ----------
     parameters : mapping of Tensor (n,) or float
-        Of `NUISANCE_PARAMETERS`: dust and lines, ``veldisp_scale``, ``lsf_scale``, ``redshift``. What is missing keeps the
-        synthesizer's own value; what has another name is passed over.
+        Of `NUISANCE_PARAMETERS`: dust and lines, ``veldisp_scale``, ``lsf_scale``, ``redshift``, ``birth_age_scale``. What is
+        missing keeps the synthesizer's own value; what has another name is passed over.
     z_gas : Tensor (n,)
         Metal mass fraction of the gas.
     veldisp_kms : float, optional
         Velocity dispersion that ``veldisp_scale`` is a factor on.
+    birth_age_yr : float, optional
+        Age of birth clouds that ``birth_age_scale`` is a factor on.
 
     Returns
     -------
@@ -182,7 +191,7 @@ def synthesizer_inputs(
     Raises
     ------
     ValueError
-        If there is a ``veldisp_scale`` and nothing that it is a factor on.
+        If there is a ``veldisp_scale`` or ``birth_age_scale`` and nothing that it is a factor on.
     """
     same = (*DUST, "line_mix", "diffuse_ew_aa", "lsf_scale", "redshift")
     own = {name: parameters[name] for name in same if name in parameters}
@@ -197,6 +206,10 @@ def synthesizer_inputs(
                 "veldisp_scale is a factor on the training spectra's dispersion; give veldisp_kms"
             )
         inputs["veldisp_kms"] = parameters["veldisp_scale"] * veldisp_kms
+    if "birth_age_scale" in parameters:
+        if birth_age_yr is None:
+            raise ValueError("birth_age_scale is a factor on the age of birth clouds; give birth_age_yr")
+        inputs["birth_age_yr"] = parameters["birth_age_scale"] * birth_age_yr
     return inputs
 
 
@@ -258,7 +271,7 @@ def synthesize(
         with torch.no_grad():
             block = _block(drawn, rows, labeller)
             _fill(room, rows, block, synthesizer, config, None if scatter is None else scatter[rows])
-            return start, _labels(labeller, block) if with_labels else {}
+            return start, _labels(labeller, block, config) if with_labels else {}
 
     for start, found in _threaded(work, range(0, n, BLOCK), threads or torch.get_num_threads(), n, progress):
         room.keep_labels(start, found)
@@ -318,7 +331,12 @@ def _fill(
     result = synthesizer(
         block.ssp_mass,
         block.ssp_z,
-        **synthesizer_inputs(block.parameters, block.ssp_z[:, 0], config.grid.veldisp_kms),
+        **synthesizer_inputs(
+            block.parameters,
+            block.ssp_z[:, 0],
+            config.grid.veldisp_kms,
+            birth_age_yr=1e6 * config.synthesis.birth_age_myr,
+        ),
         line_scatter=None if scatter is None else torch.from_numpy(scatter),
         block=BLOCK,
         threads=1,
@@ -327,13 +345,14 @@ def _fill(
     room.band_flux[rows], room.line_flux[rows] = result.band_flux, result.line_flux
 
 
-def _labels(labeller: Labeller, block: _Block) -> dict[str, Tensor]:
+def _labels(labeller: Labeller, block: _Block, config: Config) -> dict[str, Tensor]:
     return labeller(
         block.mass,
         block.z,
         ssp_mass=block.ssp_mass,
         ssp_z=block.ssp_z,
         **{name: block.parameters[name] for name in ("tau_birth", "tau_screen", "bump")},
+        birth_age_yr=1e6 * config.synthesis.birth_age_myr * block.parameters["birth_age_scale"],
     )
 
 
@@ -355,7 +374,7 @@ def _galaxies(room: _Room, synthesizer: Synthesizer, drawn: PriorSample, config:
         parameters=dict(drawn.parameters),
         family=drawn.family,
         metallicity=drawn.metallicity,
-        family_names=tuple(FAMILY_PARAMETERS),
+        family_names=FAMILY_NAMES,
         metallicity_names=tuple(METALLICITY_PARAMETERS),
         log_prior=drawn.log_prior,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sfhnet.priors import declining, dense_basis, skewed_normal, stochastic
+from sfhnet.priors import bursty, declining, dense_basis, skewed_normal, stochastic
 from sfhnet.priors.age_cells import Array
 
 MassFunction = Callable[[Array, dict[str, Array], np.random.Generator], tuple[Array, Array | None]]
@@ -20,4 +20,5 @@ FAMILIES: dict[str, MassFunction] = {
     "rejuvenated": declining.rejuvenated,
     "stochastic": stochastic.stochastic,
     "single_burst": stochastic.single_burst,
+    "bursty": bursty.bursty,
 }

@@ -140,61 +140,125 @@ def sample(
     return _sample(config, n, seed, shard, age_bins_yr, hold_out)
 
 
+@dataclass(frozen=True)
+class _Population:
+    """What one kind of galaxy is drawn from."""
+
+    share: float
+    families: dict[str, FamilyConfig]
+    metallicity: dict[str, FamilyConfig]
+    nuisance: dict[str, Distribution]
+
+
+def _populations(config: PriorConfig, hold_out: bool) -> list[_Population]:
+    rest = 1.0 - sum(population.share for population in config.populations.values())
+
+    def trained(families: dict[str, FamilyConfig]) -> dict[str, FamilyConfig]:
+        return {k: f for k, f in families.items() if not (hold_out and k in config.held_out_families)}
+
+    own = _Population(rest, trained(config.families), config.metallicity, config.nuisance)
+    return [own] * (rest > 1e-9) + [
+        _Population(
+            p.share,
+            trained(p.families) or own.families,
+            p.metallicity or own.metallicity,
+            own.nuisance | p.nuisance,
+        )
+        for p in config.populations.values()
+    ]
+
+
 def _sample(
     config: PriorConfig, n: int, seed: int, shard: int, age_bins_yr: ArrayLike, hold_out: bool
 ) -> PriorSample:
     age_bins_yr = np.asarray(age_bins_yr, dtype=float)
     edges = age_grid.fine_edges_yr(float(age_bins_yr[-1]), config.n_per_dex, age_bins_yr)
-    families = {k: f for k, f in config.families.items() if not (hold_out and k in config.held_out_families)}
     n_family = max(len(names) for names in FAMILY_PARAMETERS.values())
     n_metal = max(len(names) for names in METALLICITY_PARAMETERS.values())
-    # columns of u keep their meaning whichever families are in use
-    u = _uniforms(config.sampler, n, 2 + n_family + n_metal + len(NUISANCE_PARAMETERS), seed, shard)
+    # columns of u keep their meaning whichever families and populations are in use
+    u = _uniforms(config.sampler, n, 3 + n_family + n_metal + len(NUISANCE_PARAMETERS), seed, shard)
     u = np.clip(u, 0.0, np.nextafter(1.0, 0.0))
-    family, log_prior = _choose(u[:, 0], families, tuple(FAMILY_PARAMETERS))
-    metallicity, log_weight = _choose(u[:, 1], config.metallicity, tuple(METALLICITY_PARAMETERS))
-    log_prior = log_prior + log_weight
-    mass = np.empty((n, edges.size - 1))
-    z = np.empty_like(mass)
-    parameters: dict[str, Array] = {}
+    populations = _populations(config, hold_out)
+    share = np.array([population.share for population in populations])
+    kind = np.searchsorted(np.cumsum(share)[:-1], u[:, 0], side="right")
+    room = _Drawn(
+        edges,
+        np.empty((n, edges.size - 1)),
+        np.empty((n, edges.size - 1)),
+        {},
+        np.empty(n, np.int8),
+        np.empty(n, np.int8),
+        np.log(share)[kind],
+    )
     rng = stream("prior.steps", seed, shard)
-
-    def keep(prefix: str, rows: NDArray[np.intp], values: dict[str, Array]) -> None:
-        for name, value in values.items():
-            column = parameters.setdefault(f"{prefix}_{name}", np.full(n, np.nan))
-            column[rows] = value
-
-    for number, (name, names) in enumerate(FAMILY_PARAMETERS.items()):
-        rows = np.flatnonzero(family == number)
-        if rows.size == 0:
-            continue
-        values, density = _draw(families[name].parameters, names, u[rows, 2:])
-        cells, extra = FAMILIES[name](edges, values, rng)
-        try:
-            mass[rows] = normalise(cells)
-        except ValueError as error:
-            raise ValueError(f"family {name!r} of shard {shard}: {error}") from error
-        log_prior[rows] += density if extra is None else density + extra
-        keep("sfh", rows, values)
-    for number, (name, names) in enumerate(METALLICITY_PARAMETERS.items()):
-        rows = np.flatnonzero(metallicity == number)
-        if rows.size == 0:
-            continue
-        values, density = _draw(config.metallicity[name].parameters, names, u[rows, 2 + n_family :])
-        z[rows] = HISTORIES[name](mass[rows], edges, values)
-        log_prior[rows] += density
-        keep("zh", rows, values)
-    if not np.all(np.isfinite(z)) or z.max() >= 1:
+    try:
+        for number, population in enumerate(populations):
+            room.fill(np.flatnonzero(kind == number), population, u[:, 1:], rng)
+    except ValueError as error:
+        raise ValueError(f"shard {shard}: {error}") from error
+    if not np.all(np.isfinite(room.z)) or room.z.max() >= 1:
         raise ValueError(
-            f"shard {shard} has metal mass fractions up to {z.max()}; narrow the metallicity prior"
+            f"shard {shard} has metal mass fractions up to {room.z.max()}; narrow the metallicity prior"
         )
-    nuisance, density = _draw(config.nuisance, NUISANCE_PARAMETERS, u[:, 2 + n_family + n_metal :])
     return PriorSample(
         edges,
-        mass,
-        np.maximum(z, Z_FLOOR),
-        nuisance | parameters,
-        family,
-        metallicity,
-        log_prior + density,
+        room.mass,
+        np.maximum(room.z, Z_FLOOR),
+        room.parameters,
+        room.family,
+        room.metallicity,
+        room.log_prior,
     )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Room for the galaxies of all populations; fields as in `PriorSample`."""
+
+    edges_yr: Array
+    mass: Array
+    z: Array
+    parameters: dict[str, Array]
+    family: NDArray[np.int8]
+    metallicity: NDArray[np.int8]
+    log_prior: Array
+
+    def keep(self, prefix: str, rows: NDArray[np.intp], values: dict[str, Array]) -> None:
+        for name, value in values.items():
+            column = self.parameters.setdefault(f"{prefix}{name}", np.full(len(self.mass), np.nan))
+            column[rows] = value
+
+    def fill(
+        self, rows: NDArray[np.intp], population: _Population, u: Array, rng: np.random.Generator
+    ) -> None:
+        """Draw the galaxies of one population into its rows."""
+        n_family = max(len(names) for names in FAMILY_PARAMETERS.values())
+        n_metal = max(len(names) for names in METALLICITY_PARAMETERS.values())
+        self.family[rows], log_family = _choose(u[rows, 0], population.families, tuple(FAMILY_PARAMETERS))
+        self.metallicity[rows], log_metal = _choose(
+            u[rows, 1], population.metallicity, tuple(METALLICITY_PARAMETERS)
+        )
+        self.log_prior[rows] += log_family + log_metal
+        for number, (name, names) in enumerate(FAMILY_PARAMETERS.items()):
+            mine = rows[self.family[rows] == number]
+            if mine.size == 0:
+                continue
+            values, density = _draw(population.families[name].parameters, names, u[mine, 2:])
+            cells, extra = FAMILIES[name](self.edges_yr, values, rng)
+            try:
+                self.mass[mine] = normalise(cells)
+            except ValueError as error:
+                raise ValueError(f"family {name!r}: {error}") from error
+            self.log_prior[mine] += density if extra is None else density + extra
+            self.keep("sfh_", mine, values)
+        for number, (name, names) in enumerate(METALLICITY_PARAMETERS.items()):
+            mine = rows[self.metallicity[rows] == number]
+            if mine.size == 0:
+                continue
+            values, density = _draw(population.metallicity[name].parameters, names, u[mine, 2 + n_family :])
+            self.z[mine] = HISTORIES[name](self.mass[mine], self.edges_yr, values)
+            self.log_prior[mine] += density
+            self.keep("zh_", mine, values)
+        nuisance, density = _draw(population.nuisance, NUISANCE_PARAMETERS, u[rows, 2 + n_family + n_metal :])
+        self.log_prior[rows] += density
+        self.keep("", rows, nuisance)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfhnet.config.prior_names import FAMILY_PARAMETERS, METALLICITY_PARAMETERS
+from sfhnet.config.prior_names import FAMILY_NAMES, METALLICITY_PARAMETERS
 from sfhnet.priors.age_cells import constant_between
 from sfhnet.priors.enrichment import HISTORIES, Z_FLOOR
 from sfhnet.priors.sample import PriorSample, sample
@@ -17,15 +17,12 @@ from sfhnet.tools.random_streams import stream, stream_seed
 if TYPE_CHECKING:
     from sfhnet.config import Config
 
-__all__ = ["FAMILY_NAMES", "STRESS_MOCKS", "draw_stress"]
+__all__ = ["STRESS_MOCKS", "draw_stress"]
 
 STRESS_MOCKS: dict[str, str] = {
     "spiky": "mass in few age bins, drawn from a Dirichlet distribution: no family of the training",
     "held_out": "the families that training did not see (prior.held_out_families)",
 }
-
-# The spiky ones have a number of their own behind the families of the prior.
-FAMILY_NAMES: tuple[str, ...] = (*FAMILY_PARAMETERS, "spiky")
 
 
 def draw_stress(kind: str, config: Config) -> PriorSample:
@@ -59,7 +56,12 @@ def draw_stress(kind: str, config: Config) -> PriorSample:
             raise ValueError("prior.held_out_families is empty: no family is held out of training")
         kept = {name: prior.families[name] for name in prior.held_out_families}
         return sample(
-            plain.model_copy(update={"families": kept}), n, seed, shard=0, age_bins_yr=bins_yr, hold_out=False
+            plain.model_copy(update={"families": kept, "populations": {}}),
+            n,
+            seed,
+            shard=0,
+            age_bins_yr=bins_yr,
+            hold_out=False,
         )
     drawn = sample(plain, n, seed, shard=0, age_bins_yr=bins_yr, hold_out=False)
     rng = stream("stress.spiky", config.seed)

@@ -15,6 +15,7 @@ STREAMS: dict[str, str] = {
     "stress.galaxies": "seed of the prior's streams for stress mocks (number of the kind)",
     "stress.spiky": "Dirichlet shares of mass in the age bins of spiky mocks",
     "synthesis.line_scatter": "scatter of the line ratios of mocks (shard)",
+    "synthesis.sums": "which mocks are added up, and their light (shard)",
     "network.weights": "initial weights of a network",
     "network.band_code": "initial codes of the bands in the attention network; one for all seeds",
     "network.subspace": "start of the iteration for the components of spectra; one for all seeds",

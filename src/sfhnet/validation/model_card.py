@@ -131,6 +131,10 @@ def _prior(prior: PriorConfig) -> list[str]:
         "",
         f"- Star-formation histories: {shares(trained)}; held out: {held_out}.",
         f"- Metallicity histories: {shares(prior.metallicity)}.",
+        *(
+            f"- {100 * p.share:.0f} % are apart: {name.replace('_', ' ')}."
+            for name, p in prior.populations.items()
+        ),
         (
             "- Dust, emission lines and kinematics: see the section `prior.nuisance` of the configuration. Answers lean towards "
             "this prior where the spectrum says little."

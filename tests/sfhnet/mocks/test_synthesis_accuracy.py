@@ -249,3 +249,23 @@ def test_line_ratios_of_the_file_are_physical(lines):
     assert 0.3 < ratio["Hbeta"].min() <= ratio["Hbeta"].max() < 0.37
     np.testing.assert_allclose(ratio["OIII4959"] * 2.98, ratio["OIII5007"])
     assert CF_birth(np.array([5500.0]), 1.0)[0] == pytest.approx(np.exp(-1.0))
+
+
+def test_birth_clouds_may_live_as_long_as_a_galaxy_says(ssp_library, hst_bands, drawn, wave_aa):
+    wave_aa = wave_aa[:200]
+    many = Synthesizer(ssp_library, wave_aa, bands=hst_bands, birth_age_range_yr=(4e6, 3e7))
+    mass, z = in_bins(many, drawn)
+    dust = {"tau_birth": 1.5, "tau_screen": 0.2}
+    age_yr = np.geomspace(4e6, 3e7, len(mass))
+    found = many(mass, z, birth_age_yr=age_yr, **dust)
+    for row in (0, len(mass) // 2, len(mass) - 1):
+        one = Synthesizer(ssp_library, wave_aa, bands=hst_bands, birth_age_yr=age_yr[row], compression=0.0)
+        expected = one(mass[row : row + 1], z[row : row + 1], **dust)
+        torch.testing.assert_close(found.flux[row], expected.flux[0], rtol=2e-3, atol=0)
+        torch.testing.assert_close(found.band_flux[row], expected.band_flux[0], rtol=1e-5, atol=0)
+    # Without an age of its own it is the synthesizer's.
+    torch.testing.assert_close(many(mass, z, **dust).flux, many(mass, z, birth_age_yr=1e7, **dust).flux)
+    with pytest.raises(ValueError, match=r"birth_age_yr runs 2e\+06 .* built for 4e\+06 .. 3e\+07"):
+        many(mass, z, birth_age_yr=2e6)
+    with pytest.raises(ValueError, match=r"give ages around 1e\+07 yr"):
+        Synthesizer(ssp_library, wave_aa, birth_age_range_yr=(2e7, 3e7))

@@ -26,7 +26,7 @@ BINS = np.asarray(AGE_BINS_MYR) * 1e6
 
 def only(config, family):
     families = {family: config.families[family].model_copy(update={"weight": 1.0})}
-    return config.model_copy(update={"families": families})
+    return config.model_copy(update={"families": families, "populations": {}})
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,19 @@ def test_impossible_distributions_are_refused(text, message):
         ),
         ({"families": {"delay": {"parameters": {}}}}, "unknown kind 'delay'"),
         ({"held_out_families": ["snorm"]}, "not in families"),
+        ({"populations": {"red": {"share": 0.9}}}, "shares of populations add up to 1.28"),
+        (
+            {"populations": {"red": {"share": 0.1, "nuisance": {"dust": 1}}}},
+            "populations.red.nuisance: unknown",
+        ),
+        (
+            {"populations": {"red": {"share": 0.1, "nuisance": {"tau_screen": "normal(0, 1)"}}}},
+            "populations.red.nuisance.tau_screen can be drawn from -inf",
+        ),
+        (
+            {"populations": {"red": {"share": 0.1, "families": {"delay": {}}}}},
+            "populations.red.families has the unknown kind 'delay'",
+        ),
     ],
 )
 def test_impossible_priors_are_refused(change, message):
@@ -151,7 +164,11 @@ def test_monotone_metallicity_never_falls_and_dilution_does():
     for kind, falls in (("monotone", False), ("diluted", True)):
         metallicity = {kind: config.metallicity[kind]}
         drawn = sample(
-            config.model_copy(update={"metallicity": metallicity}), 256, 1, shard=0, age_bins_yr=BINS
+            config.model_copy(update={"metallicity": metallicity, "populations": {}}),
+            256,
+            1,
+            shard=0,
+            age_bins_yr=BINS,
         )
         rise = np.diff(drawn.z[:, ::-1], axis=1)  # forwards in time
         assert (rise.min() < -1e-5) == falls
@@ -202,6 +219,81 @@ def test_stochastic_walk_has_its_scatter_and_memory():
     correlation = (log_sfr[:, lag:] * log_sfr[:, :-lag]).mean() / log_sfr.var()
     assert correlation == pytest.approx(np.exp(-1), abs=0.05)
     assert np.all(np.isfinite(density))
+
+
+def test_bursts_have_their_rates_and_their_share_of_the_time():
+    edges = np.linspace(0, 2e8, 2001)
+    n = 3000
+    p = {
+        "start_gyr": np.full(n, 13.8),
+        "slope_dex_per_gyr": np.zeros(n),
+        "spacing_myr": np.full(n, 50.0),
+        "duty_fraction": np.full(n, 0.3),
+        "scatter_dex": np.zeros(n),
+        "log_quiet_ratio": np.full(n, -2.0),
+    }
+    mass, density = FAMILIES["bursty"](edges, p, np.random.default_rng(3))
+    rate = mass / np.diff(edges)
+    # Stationary: bursts fill the same share of all times, today's among them.
+    on = (rate > 0.5).mean(axis=0)
+    assert on[0] == pytest.approx(0.3, abs=0.03)
+    assert on.mean() == pytest.approx(0.3, abs=0.01)
+    assert rate.mean() == pytest.approx(0.3 + 0.7 * 0.01, rel=0.03)
+    assert np.isclose(rate, 1.0).mean() + np.isclose(rate, 0.01).mean() > 0.99
+    # Bursts begin every 50 Myr.
+    begins = ((rate[:, :-1] > 0.99) & (rate[:, 1:] < 0.02 + 0.97)).sum() / n
+    assert begins == pytest.approx(200 / 50, rel=0.1)
+    assert np.all(np.isfinite(density))
+
+
+def test_before_the_bursts_that_are_drawn_the_rate_is_their_mean():
+    edges = np.array([0.0, 5e8, 1e10])
+    n = 2000
+    p = {
+        "start_gyr": np.full(n, 13.8),
+        "slope_dex_per_gyr": np.zeros(n),
+        "spacing_myr": np.full(n, 20.0),
+        "duty_fraction": np.full(n, 0.5),
+        "scatter_dex": np.full(n, 0.3),
+        "log_quiet_ratio": np.full(n, -1.0),
+    }
+    mass, _ = FAMILIES["bursty"](edges, p, np.random.default_rng(3))
+    assert (mass[:, 0].mean() / 5e8) / (mass[:, 1].mean() / 9.5e9) == pytest.approx(1.0, abs=0.03)
+
+
+def test_populations_have_their_share_and_their_own_dust():
+    config = PriorConfig()
+    red = {
+        "share": 0.25,
+        "families": {"single_burst": {"parameters": {"burst_age_myr": 9000, "burst_width_fraction": 0.1}}},
+    }
+    red |= {"metallicity": {"constant": {"parameters": {"z_final": 0.02}}}, "nuisance": {"tau_screen": 0.01}}
+    config = PriorConfig.model_validate(config.model_dump(mode="json") | {"populations": {"red": red}})
+    drawn = sample(config, 2000, 1, shard=0, age_bins_yr=BINS)
+    of_red = drawn.parameters["tau_screen"] == 0.01
+    assert of_red.mean() == pytest.approx(0.25, abs=0.01)
+    assert (drawn.parameters["sfh_burst_age_myr"][of_red] == 9000).all()
+    assert (drawn.z[of_red] == 0.02).all()
+    # What they do not say is as in the rest; the density counts the choice among populations.
+    assert drawn.parameters["tau_birth"][of_red].std() == pytest.approx(
+        drawn.parameters["tau_birth"][~of_red].std(), rel=0.15
+    )
+    assert config.drawn_from("tau_screen") == (0.0, 2.5)
+    twice = PriorConfig.model_validate(
+        config.model_dump(mode="json") | {"populations": {"red": red | {"share": 0.5}}}
+    )
+    more = sample(twice, 2000, 1, shard=0, age_bins_yr=BINS)
+    both = of_red & (more.parameters["tau_screen"] == 0.01)
+    np.testing.assert_allclose(more.log_prior[both] - drawn.log_prior[both], np.log(2))
+
+
+def test_old_galaxies_without_dust_get_their_share():
+    drawn = sample(PriorConfig(), 4000, 1, shard=0, age_bins_yr=BINS)
+    age = flatten.coordinates(drawn)[:, 0]
+    old = age > 9.9
+    assert 0.1 < old.mean() < 0.4
+    assert np.median(drawn.parameters["tau_screen"][old]) < 0.3
+    assert np.median(drawn.parameters["tau_screen"][age < 9]) > 0.4
 
 
 def test_shard_is_a_pure_function_of_config_seed_and_number():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sfhnet.config import Config
-from sfhnet.priors.stress import FAMILY_NAMES, draw_stress
+from sfhnet.config.prior_names import FAMILY_NAMES
+from sfhnet.priors.stress import draw_stress
 
 
 def small(**prior):
