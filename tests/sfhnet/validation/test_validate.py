@@ -89,7 +89,7 @@ def test_the_card_shows_the_numbers(validated, model_dir):
     case = metrics["cases"]["real_snr050"]
     assert f"{case['model']['w1_dex']:.3f} ({case['prior_mean']['w1_dex']:.3f})" in card
     assert "OUT_OF_DISTRIBUTION" in card
-    assert "dense basis 25 %" in card
+    assert "dense basis 20 %" in card
     assert f"| 4 | {metrics['aperture']['4']['w1_dex']:.3f} |" in card
     assert "ripple_snr050" in card.split("## Limits")[1]
 
