@@ -26,7 +26,7 @@ step(
         "truth": "results/simulated/{galaxy}/truth.fits",
         "images": [f"results/simulated/{{galaxy}}/hst_{band.lower()}.fits" for band in CONFIG.bands],
     },
-    reads=section("seed", "bands", "age_bins_myr", "simulated_galaxy", "noise", "synthesis.halpha"),
+    reads=section("seed", "bands", "age_bins_myr", "simulated_galaxy", "synthesis.halpha"),
     params={"folder": folder_of("cube"), **FILTER_FOLDER},
     options=f"{WITH_FORWARD} --out-dir {{params.folder}}",
     env="galaxies",

@@ -47,7 +47,7 @@ step(
         "numbers": "results/validation/{model}/validation.h5",
         "card": "results/model/{model}/model_card.md",
     },
-    reads=section("seed", "noise", "prior", "validation"),
+    reads=section("seed", "prior", "validation"),
     params=MODEL_FOLDER,
     options="--model-dir {params.folder} --shards {input.shards} --stress {input.stress} "
     "--out-metrics {output.metrics} --out-h5 {output.numbers} --out-card {output.card}",
@@ -72,7 +72,7 @@ step(
     "Write the benchmark set {wildcards.case} for other programs",
     input={"shards": shard_files(TEST_SHARDS), "stress": stress_files(STRESS)},
     output="results/benchmark_sets/{case}.h5",
-    reads=section("seed", "noise", "age_bins_myr", "validation"),
+    reads=section("seed", "age_bins_myr", "validation"),
     options="--case {wildcards.case} --shards {input.shards} --stress {input.stress} --out {output}",
     env="validation",
     mem_mb=MOCKS_MB,

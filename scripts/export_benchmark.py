@@ -14,6 +14,7 @@ if __name__ == "__main__":
     import numpy as np
 
     from sfhnet.config import load_config
+    from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
     from sfhnet.tools.provenance import provenance
     from sfhnet.validation.benchmark_sets import find_case, read_mocks
     from sfhnet.validation.other_programs import write_benchmark
@@ -21,7 +22,7 @@ if __name__ == "__main__":
     config = load_config(args.config)
     mocks = read_mocks(args.shards, args.stress, config.training.cache_gb)
     write_benchmark(
-        find_case(args.case, mocks, config.validation, noise=config.noise, seed=config.seed),
+        find_case(args.case, mocks, config.validation, noise=BENCHMARK_NOISE, seed=config.seed),
         mocks["test"].wave_aa,
         mocks["test"].band_names,
         age_edges_myr=np.asarray(config.age_bins_myr),

@@ -14,6 +14,7 @@ if __name__ == "__main__":
     script_options.setup(args)
 
     from sfhnet.config import load_config
+    from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
     from sfhnet.ppxf.benchmark_fits import fit_chunk
     from sfhnet.ppxf.fit import import_ppxf
     from sfhnet.ppxf.ingredients import load_templates
@@ -23,7 +24,7 @@ if __name__ == "__main__":
     import_ppxf()
     config = load_config(args.config)
     mocks = read_mocks(args.shards, args.stress, config.training.cache_gb)
-    case = find_case(args.case, mocks, config.validation, noise=config.noise, seed=config.seed)
+    case = find_case(args.case, mocks, config.validation, noise=BENCHMARK_NOISE, seed=config.seed)
     fit_chunk(
         case,
         args.chunk,

@@ -14,6 +14,7 @@ if __name__ == "__main__":
     script_options.setup(args)
 
     from sfhnet.config import load_config
+    from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
     from sfhnet.tools.hdf5 import write_text
     from sfhnet.tools.provenance import provenance
     from sfhnet.validation.benchmark_sets import read_mocks
@@ -25,7 +26,7 @@ if __name__ == "__main__":
         args.model_dir,
         read_mocks(args.shards, args.stress, config.training.cache_gb),
         config.validation,
-        noise=config.noise,
+        noise=BENCHMARK_NOISE,
         seed=config.seed,
         out_metrics=args.out_metrics,
         out_h5=args.out_h5,

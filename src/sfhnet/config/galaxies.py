@@ -119,7 +119,7 @@ class SimulatedGalaxyConfig(Section):
     pointing_arcsec: float = Field(64.0, gt=0)
     """Side of a MUSE pointing [arcsec]; each pointing of the mosaic has a flux-calibration error of its own."""
     shared_errors: bool = True
-    """Errors that spaxels share, of the sizes in section noise: calibration, zero points, line ratios."""
+    """Errors that spaxels share, of the sizes of the benchmark sets: calibration, zero points, line ratios."""
     hst_pixel_arcsec: float = Field(1.3, gt=0)
     """Pixel of the HST images [arcsec]; WFC3/UVIS has 0.04."""
     hst_fwhm_arcsec: float = Field(2.6, gt=0)

@@ -13,6 +13,7 @@ import numpy as np
 from sfhnet.config import Config
 from sfhnet.core.posterior import point_posterior
 from sfhnet.core.quantities import SCALARS
+from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
 from sfhnet.mocks.calibration_errors import zero_point_rms
 from sfhnet.ppxf.fit import RECOMMENDED, FitSettings, PpxfSpectrum, fit_spectrum, scheme_name
 from sfhnet.ppxf.histories import Histories
@@ -130,7 +131,7 @@ def settings_for(case: Case, config: Config, reguls: Sequence[float], *, recomme
     case : Case
         Which benchmark.
     config : Config
-        Sections ``noise`` and ``ppxf``.
+        Section ``ppxf``.
     reguls : sequence of float
         Fixed regularisations.
     recommended : bool
@@ -140,7 +141,7 @@ def settings_for(case: Case, config: Config, reguls: Sequence[float], *, recomme
     -------
     FitSettings
     """
-    off = set(BENCHMARK_KINDS[case.kind].off) | set(config.noise.off)
+    off = set(BENCHMARK_KINDS[case.kind].off) | set(BENCHMARK_NOISE.off)
     exact = "calibration" in off and not BENCHMARK_KINDS[case.kind].ripple
     return FitSettings(
         known_kinematics="kinematics" in off,
@@ -180,7 +181,7 @@ def fit_rows(
     nothing = {"mass_fraction": np.full(n_age, np.nan), "mh": np.full(n_age, np.nan)}
     found: dict[str, list[tuple[dict, dict]]] = {name: [] for name in names}
     batch = case.batch
-    floor = _zero_point_error(case, config) if case.bands else 0.0
+    floor = _zero_point_error(case) if case.bands else 0.0
     for row in track(rows, f"pPXF on {case.name}", unit="mocks"):
         bands = {}
         if case.bands:
@@ -218,9 +219,9 @@ def _stack(rows: np.ndarray, pairs: list[tuple[dict, dict]]) -> PpxfAnswers:
     )
 
 
-def _zero_point_error(case: Case, config: Config) -> float:
+def _zero_point_error(case: Case) -> float:
     # The errors of the bands do not hold those of zero points, which the networks learn; pPXF is told.
-    return float(np.hypot(*zero_point_rms(config.noise, BENCHMARK_KINDS[case.kind].off)))
+    return float(np.hypot(*zero_point_rms(BENCHMARK_NOISE, BENCHMARK_KINDS[case.kind].off)))
 
 
 def measure(answers: PpxfAnswers, case: Case, config: Config) -> dict[str, Any]:

@@ -65,7 +65,7 @@ _IDEAL = tuple(effect for effect in EFFECTS if effect != "variance_shape")
 
 BENCHMARK_KINDS: dict[str, Kind] = {
     "ideal": Kind("Gaussian noise, nothing else", _IDEAL, stream=0),
-    "real": Kind("every nuisance of the training", ("band_dropout",), stream=1),
+    "real": Kind("every nuisance of MUSE and HST", ("band_dropout",), stream=1),
     # The noise of ideal, so that the ratio of the errors is that of the ripple.
     "ripple": Kind(
         "Gaussian noise and a ripple in the flux calibration", _IDEAL, stress=True, ripple=True, stream=0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sfhnet.core.posterior import Posterior
+from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.training.setup import make_spec, training_config
 from sfhnet.training.trainer import Trainer
@@ -83,7 +84,7 @@ def learning_point(
     snr = config.validation.stress_snr
     for benchmark in ("ideal", "real"):
         made = make_benchmark(
-            benchmark, snr, mocks, n=config.validation.galaxies, noise=config.noise, seed=config.seed
+            benchmark, snr, mocks, n=config.validation.galaxies, noise=BENCHMARK_NOISE, seed=config.seed
         )
         n = len(made.batch)
         answers = Posterior(
