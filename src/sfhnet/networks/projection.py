@@ -13,6 +13,9 @@ __all__ = ["BandsAndContext", "Features", "Projection", "principal_components"]
 # Band fluxes over s span 1e-3 to 1e2: logarithmic above this, linear (so that negative noise is harmless) below.
 _BAND_SOFTENING = 0.01
 
+# log10 of the largest fractional error of a band that networks are told.
+_MOST_LOG_ERROR = 1.0
+
 _TYPICAL_SNR = 50.0
 
 _CHI2_BLOCK = 16
@@ -163,9 +166,22 @@ class BandsAndContext(nn.Module):
         self.band_std.copy_(value.std(0).clamp_min(1e-3))
 
     def bands(self, batch: Batch) -> Tensor:
-        """Return value, log error and presence of each band, (n, n_band, 3); zeros where absent."""
+        """Return value, log error and presence of each band, (n, n_band, 3); zeros where absent.
+
+        The value is drawn towards the mean of the mocks once the error is beyond their spread, so that a band that was
+        measured badly says nothing, whatever its number is.
+        """
         value = (torch.asinh(batch.band_flux / _BAND_SOFTENING) - self.band_mean) / self.band_std
-        error = torch.log10(batch.band_sigma / (batch.band_flux.abs() + _BAND_SOFTENING) + 1e-3) + 1.0
+        # Error in units of the spread, at the brightest of the measured flux and the mocks' mean: noise does not make it
+        # smaller. Beyond three times the spread no flux is believed.
+        usual = _BAND_SOFTENING * torch.sinh(self.band_mean)
+        most = _BAND_SOFTENING * torch.sinh(self.band_mean + 3 * self.band_std)
+        level = torch.minimum(torch.maximum(batch.band_flux, usual), most)
+        spread = batch.band_sigma / torch.sqrt(level**2 + _BAND_SOFTENING**2) / self.band_std
+        value = value / (1 + (spread - 1).clamp_min(0) ** 2)
+        flux = torch.minimum(batch.band_flux.abs(), most)
+        relative = batch.band_sigma / (flux + _BAND_SOFTENING)
+        error = torch.log10(relative + 1e-3).clamp_max(_MOST_LOG_ERROR) + 1.0
         present = batch.band_mask.float()
         return torch.stack([value * present, error * present, present], dim=2)
 

@@ -104,6 +104,26 @@ def test_wrong_units_of_bands_leave_the_spectrum_alone():
     assert Flag.NO_BANDS in found
 
 
+@pytest.mark.parametrize(
+    ("flux", "sigma", "flag"),
+    [
+        (0.0, 9.9e99, Flag.MISSING_BANDS),
+        (0.0, 1e7, Flag.MISSING_BANDS),
+        (np.inf, 1.0, Flag.MISSING_BANDS),
+        (np.nan, np.nan, Flag.MISSING_BANDS),
+        (1e30, 1.0, Flag.WRONG_UNITS),
+    ],
+)
+def test_one_bad_band_costs_one_band(flux, sigma, flag):
+    def change(values, row):
+        values["band_flux"][row, 2], values["band_sigma"][row, 2] = flux, sigma
+
+    found, batch = flags_of(change)
+    assert flag in found
+    assert batch.band_mask[1].tolist() == [True, True, False, True, True]
+    assert float(batch.band_sigma[1, 2]) == 1.0
+
+
 def test_without_bands_is_the_same_spectrum():
     batch = build(arrays())
     bare = batch.without_bands()
