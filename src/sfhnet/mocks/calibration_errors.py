@@ -1,7 +1,8 @@
 """Errors of the flux calibration: one model for training, simulated galaxies, benchmarks and the predictive check.
 
-The log of a spectrum is off by a smooth curve (Legendre polynomials, the tilt) and a sine (the ripple); each band by the
-error of its zero point, and all bands of a spectrum by a common one against it. Sizes are those of section ``noise``.
+The log of a spectrum is off by a smooth curve (Legendre polynomials, the tilt; its rms is drawn for each spectrum) and a
+sine (the ripple); each band by the error of its zero point, and all bands of a spectrum by a common one against it. Sizes
+are those of section ``noise``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from torch import Tensor
 
 from sfhnet.config import NoiseConfig
 
-__all__ = ["CalibrationCurves", "linear_curves", "ripples", "zero_point_factors", "zero_point_rms"]
+__all__ = [
+    "CalibrationCurves",
+    "linear_curves",
+    "ripples",
+    "tilt_rms",
+    "zero_point_factors",
+    "zero_point_rms",
+]
 
 Numbers = TypeVar("Numbers", np.ndarray, Tensor)
 
@@ -35,10 +43,13 @@ class CalibrationCurves:
 
     def __init__(self, noise: NoiseConfig, wave_aa: Tensor) -> None:
         self.noise, self.wave_aa = noise, wave_aa
-        self._tilts = torch.from_numpy(_legendre(len(wave_aa), noise.tilt_order)).to(wave_aa)
+        sizes = _tilt_sizes(noise)[:, None] * _legendre(len(wave_aa), noise.tilt_order)
+        self._tilts = torch.from_numpy(sizes).to(wave_aa)
 
-    def __call__(self, n: int, uniform: Callable[..., Tensor], normal: Callable[..., Tensor]) -> Tensor:
-        """Return `n` factors.
+    def numbers(
+        self, n: int, uniform: Callable[..., Tensor], normal: Callable[..., Tensor]
+    ) -> dict[str, Tensor]:
+        """Draw the random numbers of `n` curves.
 
         Parameters
         ----------
@@ -49,18 +60,38 @@ class CalibrationCurves:
 
         Returns
         -------
-        Tensor, shape (n, n_wave)
+        dict of Tensor, first axis n
         """
-        noise, order = self.noise, len(self._tilts)
-        # One rms per spectrum, shared between the polynomials: sum of squares has that expectation.
-        curve = (noise.tilt_rms / np.sqrt(order)) * normal(n, order) @ self._tilts
+        noise = self.noise
+        low, high = np.log(noise.tilt_range)
+        numbers = {"tilts": normal(n, noise.tilt_order)}
+        rms = torch.exp(low + (high - low) * uniform(n, 1)) if high > low else noise.tilt_range[0]
+        numbers["tilts"] = numbers["tilts"] * rms
         if noise.ripple_rms > 0:
-            of_period = uniform(n, 1)
-            amplitude = np.sqrt(2.0) * noise.ripple_rms * normal(n, 1).abs()
-            curve = curve + amplitude * ripples(
-                self.wave_aa, noise.ripple_period_aa, of_period=of_period, of_phase=uniform(n, 1)
+            numbers["ripple_period"] = uniform(n, 1)
+            numbers["ripple"] = np.sqrt(2.0) * noise.ripple_rms * normal(n, 1).abs()
+            numbers["ripple_phase"] = uniform(n, 1)
+        return numbers
+
+    def log_curves(self, numbers: dict[str, Tensor]) -> Tensor:
+        """Return the natural log of the factors on the flux, (n, n_wave), from `numbers`."""
+        curves = numbers["tilts"] @ self._tilts
+        if "ripple" in numbers:
+            curves = torch.addcmul(
+                curves,
+                numbers["ripple"],
+                ripples(
+                    self.wave_aa,
+                    self.noise.ripple_period_aa,
+                    of_period=numbers["ripple_period"],
+                    of_phase=numbers["ripple_phase"],
+                ),
             )
-        return torch.exp(curve)
+        return curves
+
+    def __call__(self, n: int, uniform: Callable[..., Tensor], normal: Callable[..., Tensor]) -> Tensor:
+        """Return `n` factors on the flux, (n, n_wave); arguments as of `numbers`."""
+        return torch.exp(self.log_curves(self.numbers(n, uniform, normal)))
 
 
 def ripples(
@@ -108,8 +139,24 @@ def linear_curves(noise: NoiseConfig, n_wave: int, order: int) -> np.ndarray:
     # than all of it.
     low, high = noise.ripple_period_aa
     size = noise.ripple_rms / np.sqrt(np.maximum(np.log(high / low) * orders, 1.0))
-    size[: noise.tilt_order] = noise.tilt_rms / np.sqrt(noise.tilt_order)
+    tilts = tilt_rms(noise) * _tilt_sizes(noise)[:order]
+    # Ripples have no part in the slowest orders.
+    size[: len(tilts)] = np.where(orders[: len(tilts)] <= 3, tilts, np.maximum(size[: len(tilts)], tilts))
     return size[:, None] * _legendre(n_wave, order)
+
+
+def tilt_rms(noise: NoiseConfig) -> float:
+    """Return the rms of the tilt over all spectra, as a fraction of the flux."""
+    low, high = noise.tilt_range
+    if low == high:
+        return low
+    return float(np.sqrt((high**2 - low**2) / (2 * np.log(high / low))))
+
+
+def _tilt_sizes(noise: NoiseConfig) -> np.ndarray:
+    """Sizes of the Legendre orders, of unit sum of squares, (tilt_order,)."""
+    sizes = np.arange(1.0, noise.tilt_order + 1) ** -noise.tilt_slope
+    return np.asarray(sizes / np.sqrt((sizes**2).sum()))
 
 
 def _legendre(n_wave: int, order: int) -> np.ndarray:

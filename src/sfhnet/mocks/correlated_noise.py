@@ -1,15 +1,17 @@
-"""White noise made to be shared by neighbouring pixels: products with band matrices, block by block."""
+"""White noise made to be shared by neighbouring pixels, and smooth random curves: products with band matrices, block by block."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["smoothed", "smoothing_band"]
+__all__ = ["CurveBand", "curve_band", "random_curves", "smoothed", "smoothing_band"]
 
 
-def smoothing_band(sigma_pixel: float, reach: int = 8, block: int = 64) -> Tensor:
+def smoothing_band(sigma_pixel: float, reach: int = 8, block: int = 16) -> Tensor:
     """Return the matrix that smooths a block of pixels by a Gaussian.
 
     Parameters
@@ -50,9 +52,63 @@ def smoothed(rows: Tensor, band: Tensor) -> Tensor:
     -------
     Tensor (n, n_wave)
     """
-    n, n_wave = rows.shape
+    n_wave = rows.shape[1]
     wide, block = band.shape
     reach = (wide - block) // 2
     n_block = -(-n_wave // block)
     padded = torch.nn.functional.pad(rows, (reach, n_block * block - n_wave + reach))
-    return (padded.unfold(1, wide, block) @ band).reshape(n, -1)[:, :n_wave]
+    return (padded.unfold(1, wide, block) @ band).flatten(1)[:, :n_wave]
+
+
+class CurveBand(NamedTuple):
+    """What makes random knots curves: band (n_knot_seen, block), knots that a block begins after the last one, knots in all."""
+
+    band: Tensor
+    step: int
+    n_knot: int
+
+
+def curve_band(length_pixel: float, n_wave: int) -> CurveBand:
+    """Prepare curves that are white noise smoothed by a Gaussian, from as few knots as it takes.
+
+    Parameters
+    ----------
+    length_pixel : float
+        Gaussian sigma of the smoothing in pixels.
+    n_wave : int
+        Pixels of a curve.
+
+    Returns
+    -------
+    CurveBand
+    """
+    # Knots a sigma apart: the variance between them is even to 1e-4.
+    spacing = max(1, int(length_pixel))
+    step = max(1, round(64 / spacing))
+    reach = int(np.ceil(4 * length_pixel / spacing))
+    knots = spacing * np.arange(-reach, step + reach)
+    pixels = np.arange(step * spacing)
+    band = np.exp(-0.5 * ((pixels - knots[:, None]) / length_pixel) ** 2)
+    band /= np.sqrt((band**2).sum(axis=0).mean())
+    n_block = -(-n_wave // len(pixels))
+    return CurveBand(torch.from_numpy(band).float(), step, n_block * step + 2 * reach)
+
+
+def random_curves(knots: Tensor, band: CurveBand, n_wave: int) -> Tensor:
+    """Return curves of unit variance.
+
+    Parameters
+    ----------
+    knots : Tensor (n, n_knot)
+        Normal random numbers; those beyond what `band` asks for are not used.
+    band : CurveBand
+        From `curve_band`.
+    n_wave : int
+        Pixels.
+
+    Returns
+    -------
+    Tensor (n, n_wave)
+    """
+    seen = knots[:, : band.n_knot].unfold(1, len(band.band), band.step)
+    return (seen @ band.band).flatten(1)[:, :n_wave]

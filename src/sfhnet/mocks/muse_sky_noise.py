@@ -84,13 +84,15 @@ def smooth_sigma(wave_aa: np.ndarray) -> np.ndarray:
     return np.interp(wave_aa, _SMOOTH[:, 0], _SMOOTH[:, 1])
 
 
-def sky_lines_sigma(wave_aa: np.ndarray) -> np.ndarray:
+def sky_lines_sigma(wave_aa: np.ndarray, line_sigma_aa: float = _LINE_SIGMA_AA) -> np.ndarray:
     """Return what sky lines add to the error in quadrature, in the unit of `smooth_sigma`.
 
     Parameters
     ----------
     wave_aa : ndarray (n_wave,)
         Observed air wavelengths in AA.
+    line_sigma_aa : float
+        Gaussian sigma of a line, AA; that of MUSE by default.
     """
-    profile = np.exp(-0.5 * ((wave_aa[:, None] - _LINES[:, 0]) / _LINE_SIGMA_AA) ** 2)
+    profile = np.exp(-0.5 * ((wave_aa[:, None] - _LINES[:, 0]) / line_sigma_aa) ** 2)
     return np.sqrt((profile * _LINES[:, 1] ** 2).sum(axis=1))

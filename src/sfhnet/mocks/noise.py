@@ -2,6 +2,9 @@
 
 Mocks are stored noiseless; each time one is read it gets a new redshift against the sky, noise, calibration error,
 kinematic error, missing pixels and missing bands. Every effect can be switched off by name for ablation (`noise.off`).
+
+All random numbers are drawn first, in an order that new effects only add to; what is done with them is done some rows at
+a time, which on a CPU halves the time. Nothing here waits for a device.
 """
 
 from __future__ import annotations
@@ -17,9 +20,14 @@ from torch import Tensor
 from pyprospect.constants import C_KMS
 from sfhnet.config import NoiseConfig, NoiseEffect
 from sfhnet.core.batch import WINDOWS_AA, Batch
-from sfhnet.mocks import muse_sky_noise as sky
-from sfhnet.mocks.calibration_errors import CalibrationCurves, zero_point_factors
+from sfhnet.core.cleaning import looked_at, pixels_between
+from sfhnet.mocks.band_errors import BandErrors
+from sfhnet.mocks.calibration_errors import CalibrationCurves
 from sfhnet.mocks.correlated_noise import smoothed, smoothing_band
+from sfhnet.mocks.hidden_pixels import HiddenPixels
+from sfhnet.mocks.instrument_noise import error_shapes
+from sfhnet.mocks.model_errors import ModelErrors, TelluricResiduals
+from sfhnet.tools.random_streams import torch_stream
 
 __all__ = ["EFFECTS", "Lines", "NoiseModel"]
 
@@ -30,6 +38,12 @@ Random = Callable[..., Tensor]
 
 # How many placements of the sky lines against the rest frame are prepared.
 _N_SKY = 48
+# Rows made in one go on a CPU: what is on the way stays in its cache. A multiple of `model_errors.N_LENGTH`.
+_ROWS = 32
+# Every so many pixels give the median S/N well enough.
+_MEDIAN_STEP = 16
+# Spectra begin anywhere in the table of the scatter of errors from pixel to pixel.
+_N_START = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,20 @@ class Lines:
 
     flux: Tensor
     profile: Tensor
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """All random numbers of a batch: by part and name, first axis n; white noise (n, n_wave), which becomes the spectra."""
+
+    parts: dict[str, dict[str, Tensor]]
+    white: Tensor
+
+    def __getitem__(self, rows: slice) -> _Numbers:
+        parts = {
+            part: {name: value[rows] for name, value in named.items()} for part, named in self.parts.items()
+        }
+        return _Numbers(parts, self.white[rows])
 
 
 class NoiseModel:
@@ -82,20 +110,29 @@ class NoiseModel:
             raise ValueError(
                 "the wavelength grid is not evenly spaced; resample the mocks to the training grid first"
             )
-        self.wave_aa = torch.from_numpy(wave).float().to(self.device)
-        redshifts = np.linspace(0.0, config.redshift_max, _N_SKY)
-        smooth = np.stack([sky.smooth_sigma(wave * (1 + z)) for z in redshifts])
-        lines = np.stack([sky.sky_lines_sigma(wave * (1 + z)) for z in redshifts])
-        self._smooth = torch.from_numpy(smooth).float().to(self.device)
-        self._sky_lines = torch.from_numpy(lines).float().to(self.device)
-        self._sky_ratio = 1.0 + (self._sky_lines / self._smooth) ** 2
+        self._on_host_aa = torch.from_numpy(wave).float()  # asking a device for wavelengths would wait for it
+        self.wave_aa = self._on_host_aa.to(self.device)
+        self._pixel_per_kms = self.wave_aa / self.step_aa / C_KMS
+        redshifts = np.linspace(0.0, config.redshift_max, _N_SKY).tolist()
+        smooth, lines = error_shapes(wave, redshifts)
+        # Instruments one after the other, (n_instrument * _N_SKY, n_wave).
+        self._smooth_variance = self._table((smooth**2).reshape(-1, len(wave)))
+        self._sky_lines = self._table(lines.reshape(-1, len(wave)))
         self._kernels = [
             smoothing_band(sigma_aa / self.step_aa).to(self.device)
             for sigma_aa in config.correlation_sigma_aa
         ]
-        # 16 bits hold every pixel number, and comparing them costs a fraction of comparing wavelengths.
-        self._pixel = torch.arange(len(wave), dtype=torch.int16, device=self.device)[None]
         self._calibration = CalibrationCurves(config, self.wave_aa)
+        self._model_errors = ModelErrors(config, self.wave_aa)
+        self._telluric = TelluricResiduals(config.telluric_rms, self.wave_aa, redshifts)
+        self._hidden = HiddenPixels(config, wave, self.on, self.device)
+        self._band_errors = BandErrors(config, self.on)
+        table = torch.randn(_N_START + len(wave), generator=torch_stream("noise.sigma", 0))
+        factors = (10.0 ** (config.error_pixel_scatter_dex * table)).to(self.device)
+        self._sigma_factors = factors.as_strided((_N_START, len(wave)), (1, 1))
+
+    def _table(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).float().to(self.device)
 
     def on(self, effect: str) -> bool:
         """Return whether an effect is switched on."""
@@ -126,7 +163,7 @@ class NoiseModel:
         lines : Lines, optional
             The emission lines contained in `flux`; needed for line scatter.
         snr : float, optional
-            Median S/N per pixel for all; drawn log-uniformly from ``noise.snr_range`` otherwise.
+            Median S/N per pixel of the whole range for all; drawn log-uniformly from ``noise.snr_range`` otherwise.
 
         Returns
         -------
@@ -134,25 +171,21 @@ class NoiseModel:
             n spectra.
         """
         n, n_wave = flux.shape
-
-        def uniform(*shape: int) -> Tensor:
-            return torch.rand(*shape, generator=generator, device=flux.device)
-
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator, device=flux.device)
-
-        # The order of the steps is that of the random numbers: another one changes every mock.
-        flux = self._distorted(flux, lines, uniform, normal)
-        window = (self.wave_aa >= WINDOWS_AA[0][0]) & (self.wave_aa <= WINDOWS_AA[0][1])
-        level = flux[:, window].mean(dim=1, keepdim=True).clamp_min(1e-30)  # (n, 1)
-        target = self._target_snr(n, snr, uniform)  # (n, 1)
-        row = torch.floor(uniform(n) * _N_SKY).long().clamp_max(_N_SKY - 1)  # (n,), placement of the sky
-        noisy, sigma = self._with_noise(flux, level, target, row, uniform, normal)
-        mask = self._mask(row, n_wave, uniform)
-        bands, band_sigma, band_mask = self._bands(band_flux, level, target, uniform, normal)
+        n_line = 0 if lines is None else lines.flux.shape[1]
+        numbers = self._numbers((n, n_wave), band_flux.shape[1], n_line, snr=snr, generator=generator)
+        sigma, level = torch.empty_like(numbers.white), flux.new_empty(n, 1)
+        mask = torch.empty_like(sigma, dtype=torch.bool)
+        size = _ROWS if looked_at(flux) else max(n, 1)
+        for start in range(0, n, size):
+            rows = slice(start, start + size)
+            some = None if lines is None else Lines(lines.flux[rows], lines.profile)
+            sigma[rows], mask[rows], level[rows] = self._realise(numbers[rows], flux[rows], some)
+        target = numbers.parts["error"]["target"]
+        background = self.config.band_background * level / target * 10.0
+        bands, band_sigma, band_mask = self._band_errors(numbers.parts["bands"], band_flux, background)
         return Batch.build(
-            self.wave_aa,
-            noisy,
+            self._on_host_aa,
+            numbers.white,
             sigma,
             mask=mask,
             band_flux=bands,
@@ -161,153 +194,140 @@ class NoiseModel:
             labels=labels,
         )
 
-    def _distorted(self, flux: Tensor, lines: Lines | None, uniform: Random, normal: Random) -> Tensor:
-        """Return flux with the errors that are not noise: of lines, kinematics and calibration."""
-        if lines is not None and self.on("line_scatter"):
-            flux = self._line_scatter(flux, lines, normal)
+    def _numbers(
+        self,
+        shape: tuple[int, int],
+        n_band: int,
+        n_line: int,
+        *,
+        snr: float | None,
+        generator: torch.Generator,
+    ) -> _Numbers:
+        """Draw all random numbers. Another order changes every mock: new ones come last."""
+        n, n_wave = shape
+        c, parts = self.config, {}
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(*shape, generator=generator, device=self.device)
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator, device=self.device)
+
+        if n_line and self.on("line_scatter"):
+            parts["lines"] = {"common": normal(n, 1), "single": normal(n, n_line)}
         if self.on("kinematics"):
-            flux = self._kinematics(flux, normal)
+            parts["kinematics"] = {"velocity": normal(n, 1), "spread": normal(n, 1)}
         if self.on("calibration"):
-            flux = flux * self._calibration(len(flux), uniform, normal)
-        return flux
-
-    def _target_snr(self, n: int, snr: float | None, uniform: Random) -> Tensor:
-        if snr is not None:
-            return torch.full((n, 1), float(snr), device=self.device)
-        low, high = np.log10(self.config.snr_range[0]), np.log10(self.config.snr_range[1])
-        return 10.0 ** (low + (high - low) * uniform(n, 1))
-
-    def _with_noise(
-        self, flux: Tensor, level: Tensor, target: Tensor, row: Tensor, uniform: Random, normal: Random
-    ) -> tuple[Tensor, Tensor]:
-        """Return flux with noise and the error that the file would state, both (n, n_wave)."""
-        c, (n, n_wave) = self.config, flux.shape
-        sigma, sky_sigma = self._sigma(flux / level, row, uniform)
-        # Scale so that the median S/N per pixel is the target; every 4th pixel gives that median well enough.
-        median = torch.median((flux / level / sigma)[:, ::4], dim=1, keepdim=True).values
-        factor = level * median / target
-        sigma = sigma * factor
+            parts["calibration"] = self._calibration.numbers(n, uniform, normal)
+        low, high = np.log10(c.snr_range)
+        if snr is None:
+            target = 10.0 ** (low + (high - low) * uniform(n, 1))
+        else:
+            target = torch.full((n, 1), float(snr), device=self.device)
+        error = parts["error"] = {"target": target}
+        row = torch.floor(uniform(n) * _N_SKY).long().clamp_max(_N_SKY - 1)  # (n,), placement of the sky
+        if self.on("variance_shape"):
+            error["share"] = uniform(n, 1)
         white = normal(n, n_wave)
-        noisy = torch.addcmul(flux, sigma, self._correlate(white) if self.on("correlation") else white)
-        if self.on("sky_residuals") and sky_sigma is not None:
-            amplitude = c.sky_residual * normal(n, 1)
-            noisy = torch.addcmul(noisy, sky_sigma, amplitude * factor)
+        if self.on("correlation"):
+            self._correlate(white)
+        if self.on("sky_residuals") and self.on("variance_shape"):
+            error["sky"] = c.sky_residual * normal(n, 1)
         if self.on("error_scatter"):
-            sigma = sigma * 10.0 ** (c.error_scatter_dex * normal(n, 1))
-        return noisy, sigma
+            error["factor"] = 10.0 ** (c.error_scatter_dex * normal(n, 1))
+        parts["hidden"] = self._hidden.numbers(n, uniform)
+        parts["bands"] = self._band_errors.numbers(n, n_band, uniform, normal=normal)
+        parts["hidden"] = self._hidden.new_numbers(n, uniform, parts["hidden"])
+        parts["bands"] |= self._band_errors.new_numbers(n, n_band, uniform)
+        if self.on("model_error"):
+            parts["model_error"] = self._model_errors.numbers(n, uniform, normal)
+        if self.on("telluric"):
+            parts["telluric"] = self._telluric.numbers(n, normal)
+        error["instrument"] = error["placement"] = row
+        if self.on("other_instruments"):
+            draw = uniform(n)
+            flat, sdss = draw < c.flat_share, draw >= 1 - c.sdss_share
+            error["instrument"] = row + _N_SKY * (flat.long() + 2 * sdss.long())
+        if self.on("error_scatter") and c.error_pixel_scatter_dex > 0:
+            error["start"] = (uniform(n) * _N_START).long().clamp_max(_N_START - 1)
+        return _Numbers(parts, white)
 
-    def _line_scatter(self, flux: Tensor, lines: Lines, normal: Random) -> Tensor:
-        n, n_line = lines.flux.shape
-        common = self.config.line_scatter_common_dex * normal(n, 1)
-        change = 10.0 ** (common + self.config.line_scatter_dex * normal(n, n_line)) - 1.0
+    def _realise(self, numbers: _Numbers, flux: Tensor, lines: Lines | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Turn white noise into spectra, in place; return their sigma and mask, and the noiseless level (n, 1)."""
+        error = numbers.parts["error"]
+        flux = self._distorted(flux, lines, numbers.parts)
+        window = pixels_between(self._on_host_aa, *WINDOWS_AA[0])
+        level = flux[:, window].mean(dim=1, keepdim=True).clamp_min(1e-30)
+        smooth = self._smooth_variance.index_select(0, error["instrument"])
+        sky = self._sky_lines.index_select(0, error["instrument"])
+        mask = self._hidden(numbers.parts["hidden"], smooth, sky * sky)
+        sigma, sky = self._sigma(flux / level, smooth, sky, error.get("share"))
+        # Scale so that the median S/N per pixel is the target.
+        every = slice(None, None, _MEDIAN_STEP)
+        median = torch.median(flux[:, every] / level / sigma[:, every], dim=1, keepdim=True).values
+        factor = level * median / error["target"]
+        sigma.mul_(factor)
+        noisy = numbers.white.mul_(sigma).add_(flux)
+        if "sky" in error:
+            noisy.addcmul_(sky, error["sky"] * factor)
+        if "factor" in error:
+            sigma.mul_(error["factor"])
+        if "start" in error:
+            sigma.mul_(self._sigma_factors.index_select(0, error["start"]))
+        return sigma, mask, level
+
+    def _distorted(self, flux: Tensor, lines: Lines | None, parts: dict[str, dict[str, Tensor]]) -> Tensor:
+        """Return flux with the errors that are not noise: of lines, kinematics, calibration, models and air."""
+        if lines is not None and "lines" in parts:
+            flux = self._line_scatter(flux, lines, **parts["lines"])
+        if "kinematics" in parts:
+            flux = self._kinematics(flux, **parts["kinematics"])
+        curves = None
+        if "calibration" in parts:
+            curves = self._calibration.log_curves(parts["calibration"])
+        if "model_error" in parts:
+            curves = torch.zeros_like(flux) if curves is None else curves
+            self._model_errors.add_to(curves, parts["model_error"])
+        if "telluric" in parts:
+            curves = torch.zeros_like(flux) if curves is None else curves
+            self._telluric.add_to(curves, parts["telluric"], parts["error"]["placement"])
+        return flux if curves is None else curves.exp_().mul_(flux)
+
+    def _line_scatter(self, flux: Tensor, lines: Lines, common: Tensor, single: Tensor) -> Tensor:
+        c = self.config
+        change = 10.0 ** (c.line_scatter_common_dex * common + c.line_scatter_dex * single) - 1.0
         return torch.addmm(flux, lines.flux * change, lines.profile)
 
-    def _kinematics(self, flux: Tensor, normal: Random) -> Tensor:
+    def _kinematics(self, flux: Tensor, velocity: Tensor, spread: Tensor) -> Tensor:
         """Shift and broaden by a second-order Taylor series: exact enough for errors well below the line width."""
-        c, n = self.config, flux.shape[0]
-        pixel = (self.wave_aa / self.step_aa / C_KMS)[1:-1]
-        velocity = c.velocity_sigma_kms * normal(n, 1)
+        c, pixel = self.config, self._pixel_per_kms[1:-1]
+        velocity = c.velocity_sigma_kms * velocity
         # Extra variance of the kernel in pixel^2: (sigma (1+d))^2 - sigma^2, for dispersion and LSF together.
-        spread = (1.0 + (c.dispersion_scatter * normal(n, 1)).clamp(-0.4, 0.4)) ** 2 - 1.0
-        variance = velocity**2 + spread * c.dispersion_kms**2
+        wider = (1.0 + (c.dispersion_scatter * spread).clamp(-0.4, 0.4)) ** 2 - 1.0
+        variance = velocity**2 + wider * c.dispersion_kms**2
         left, middle, right = flux[:, :-2], flux[:, 1:-1], flux[:, 2:]
         result = flux.clone()
         inner = result[:, 1:-1]
-        inner.addcmul_(right - left, velocity * pixel, value=-0.5)
-        inner.addcmul_((right + left).sub_(middle, alpha=2), variance * pixel**2, value=0.5)
+        inner.addcmul_((right - left).mul_(pixel), velocity, value=-0.5)
+        inner.addcmul_((right + left).sub_(middle, alpha=2).mul_(pixel**2), variance, value=0.5)
         return result
 
-    def _correlate(self, white: Tensor) -> Tensor:
+    def _correlate(self, white: Tensor) -> None:
         # Real spectra are broadened to the training resolution: neighbouring pixels share noise. The kernels keep the
         # sum, so averages over many pixels keep the error that sigma says. Rows are in random order already.
         parts = torch.tensor_split(white, len(self._kernels) + 1)
         for part, kernel in zip(parts[1:], self._kernels, strict=True):
-            part.copy_(smoothed(part, kernel))
-        return white
+            for rows in part.split(_ROWS) if looked_at(part) else (part,):
+                rows.copy_(smoothed(rows, kernel))
 
-    def _sigma(self, shape: Tensor, row: Tensor, uniform: Random) -> tuple[Tensor, Tensor | None]:
-        if not self.on("variance_shape"):
-            return torch.ones_like(shape), None
-        smooth, lines = self._smooth[row], self._sky_lines[row]
+    def _sigma(
+        self, shape: Tensor, smooth: Tensor, sky: Tensor, share: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the error over that of the smooth sky at 5300-5500 AA, and the part that sky lines have in it."""
+        if share is None:
+            return torch.ones_like(shape), sky
         # ASSUME: sources range from sky-limited to source-limited; the source's own photons scale with its flux and,
         # like the smooth part, with the inverse throughput.
-        share = uniform(len(row), 1)
-        variance = smooth**2 * ((1 - share) + share * shape.clamp_min(0.02)) + (1 - share) * lines**2
-        return torch.sqrt(variance), lines * torch.sqrt(1 - share)
-
-    def _mask(self, row: Tensor, n_wave: int, uniform: Random) -> Tensor:
-        c, n = self.config, len(row)
-        mask = torch.ones(n, n_wave, dtype=torch.bool, device=self.device)
-
-        def hide(low_aa: Tensor | float, high_aa: Tensor | float, used: Tensor) -> None:
-            low = torch.where(used, self._pixel_of(low_aa), n_wave).to(torch.int16)
-            high = torch.where(used, self._pixel_of(high_aa), 0).to(torch.int16)
-            mask.logical_and_((self._pixel < low) | (self._pixel > high))
-
-        if self.on("pixel_dropout"):
-            low, high = c.sky_mask_ratio
-            limit = low + (high - low) * uniform(n, 1)
-            limit = torch.where(uniform(n, 1) < c.sky_mask_probability, limit, torch.inf)
-            mask &= self._sky_ratio[row] < limit
-            # Single pixels, drawn with replacement: a few are drawn twice.
-            single = (uniform(n, round(c.pixel_drop_share * n_wave)) * n_wave).long().clamp_max(n_wave - 1)
-            mask.scatter_(1, single, False)
-            wave = self.wave_aa
-            for _ in range(c.max_blocks):
-                centre = wave[0] + (wave[-1] - wave[0]) * uniform(n, 1)
-                low, high = np.log(c.block_aa[0]), np.log(c.block_aa[1])
-                half = 0.5 * torch.exp(low + (high - low) * uniform(n, 1))
-                hide(centre - half, centre + half, uniform(n, 1) < c.block_probability)
-            # the laser notch of MUSE's adaptive optics
-            hide(5800.0, 5970.0, uniform(n, 1) < c.notch_probability)
-        if self.on("edges"):
-            red = wave_cut(self.wave_aa[-1], c.red_edge_aa, uniform(n, 1))
-            blue = wave_cut(self.wave_aa[0], c.blue_edge_aa, uniform(n, 1))
-            cut_red, cut_blue = uniform(n, 1) < c.edge_probability, uniform(n, 1) < c.edge_probability
-            hide(red, self.wave_aa[-1] + self.step_aa, cut_red)
-            hide(self.wave_aa[0] - self.step_aa, blue, cut_blue)
-        return mask
-
-    def _pixel_of(self, wave_aa: Tensor | float) -> Tensor:
-        """Return the pixel nearest to a wavelength, within one of the grid."""
-        pixel = torch.as_tensor((wave_aa - self.wave_aa[0]) / self.step_aa, device=self.device)
-        return torch.round(pixel).clamp(-1, self._pixel.shape[1])
-
-    def _bands(
-        self, band_flux: Tensor, level: Tensor, target: Tensor, uniform: Random, normal: Random
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        c, (n, n_band) = self.config, band_flux.shape
-        # ASSUME: HST errors are a fraction of the flux (log-uniform) and a background error that follows the spectrum's
-        # own S/N, since both come from the same aperture.
-        low, high = np.log(c.band_error_range[0]), np.log(c.band_error_range[1])
-        relative = torch.exp(low + (high - low) * uniform(n, n_band))
-        background = c.band_background * level / target * 10.0
-        sigma = torch.sqrt((relative * band_flux) ** 2 + background**2)
-        observed = band_flux + sigma * normal(n, n_band)
-        if self.on("zero_points"):
-            observed = observed * zero_point_factors(c, normal(n, 1), normal(n, n_band))
-        present = torch.ones(n, n_band, dtype=torch.bool, device=band_flux.device)
-        if self.on("band_dropout"):
-            present &= uniform(n, n_band) >= c.band_drop_probability
-            present &= uniform(n, 1) >= c.all_bands_drop_probability
-        return observed, sigma, present
-
-
-def wave_cut(full: Tensor, limit_aa: float, draw: Tensor) -> Tensor:
-    """Place an edge evenly between the end of the grid and the deepest cut allowed.
-
-    Parameters
-    ----------
-    full : Tensor ()
-        End of the grid in Angstrom.
-    limit_aa : float
-        Deepest cut.
-    draw : Tensor (n, 1)
-        Uniform random numbers in [0, 1).
-
-    Returns
-    -------
-    Tensor (n, 1)
-        Angstrom.
-    """
-    return full + (limit_aa - full) * draw
+        sky = sky * torch.sqrt(1 - share)
+        variance = shape.clamp_min(0.02).mul_(share).add_(1 - share).mul_(smooth).addcmul_(sky, sky)
+        return variance.sqrt_(), sky

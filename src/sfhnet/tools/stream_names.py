@@ -26,6 +26,8 @@ STREAMS: dict[str, str] = {
     "train.order": "order of the mocks (epoch)",
     "train.noise": "noise of a step (step, rank)",
     "train.dropout": "dropout of a step (step, rank)",
+    "noise.telluric": "strengths of telluric lines; one for all seeds",
+    "noise.sigma": "table of the scatter of quoted errors from pixel to pixel; one for all seeds",
     "calibrate.noise": "noise of the calibration mocks (pass)",
     "limits.noise": "noise of the mocks that the limits of the predictive check are learned from",
     "benchmark.noise": "noise of a benchmark set (kind, ten times the S/N)",

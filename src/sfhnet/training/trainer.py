@@ -54,7 +54,10 @@ _log = logging.getLogger("sfhnet.training.trainer")
 _HELD_OUT_CHUNK = 512
 
 # What the basis of a network need not describe: with these off, and practically without white noise, the rest is left.
-_NOT_IN_BASIS = ("band_dropout", "correlation", "edges", "error_scatter", "pixel_dropout", "sky_residuals")
+_NOT_IN_BASIS = (
+    *("band_dropout", "correlation", "edges", "error_scatter", "pixel_dropout", "sky_residuals"),
+    *("windows", "hidden_lines", "model_error", "telluric", "other_instruments", "poor_bands"),
+)
 _FIT_SNR = 1e5
 
 # Seconds between two looks at the loss within an epoch: the host waits for the device to see it.

@@ -6,9 +6,11 @@ import torch
 
 from ingredients import WAVE_AA
 from sfhnet.config import NoiseConfig
+from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
 from sfhnet.mocks.calibration_errors import (
     CalibrationCurves,
     linear_curves,
+    tilt_rms,
     zero_point_factors,
     zero_point_rms,
 )
@@ -29,16 +31,27 @@ def drawn(noise, n, seed=0):
 
 def test_draws_have_the_rms_that_was_asked_for():
     for noise, rms in (
-        (NoiseConfig(ripple_rms=0.0), 0.02),
-        (NoiseConfig(tilt_rms=0.0), 0.008),
-        (NoiseConfig(), np.hypot(0.02, 0.008)),
+        (NoiseConfig(ripple_rms=0.0, tilt_range=(0.02, 0.02)), 0.02),
+        (NoiseConfig(tilt_range=(1e-4, 1e-4)), 0.008),
+        (BENCHMARK_NOISE, np.hypot(0.02, 0.008)),
+        # Log-uniform: the mean square is (b^2 - a^2) / (2 ln b/a).
+        (NoiseConfig(ripple_rms=0.0), np.sqrt((0.15**2 - 0.005**2) / (2 * np.log(30)))),
     ):
-        assert np.sqrt((drawn(noise, 2000) ** 2).mean()) == pytest.approx(rms, rel=0.05)
+        assert np.sqrt((drawn(noise, 3000) ** 2).mean()) == pytest.approx(rms, rel=0.06)
+        assert np.hypot(tilt_rms(noise), noise.ripple_rms) == pytest.approx(rms, rel=0.001)
+
+
+def test_orders_of_the_tilt_fall_as_asked_for():
+    noise = NoiseConfig(ripple_rms=0.0, tilt_range=(0.02, 0.02), tilt_order=8, tilt_slope=1.0)
+    x = np.linspace(-1, 1, WAVE_AA.size)
+    found = np.polynomial.legendre.legfit(x, drawn(noise, 3000).T, 8)[1:].std(axis=1)
+    sizes = found / np.sqrt(2 * np.arange(1, 9) + 1)
+    np.testing.assert_allclose(sizes / sizes[0], 1 / np.arange(1, 9), rtol=0.08)
 
 
 def test_the_linear_model_spreads_like_the_draws():
     """The predictive check allows for what the networks were trained with: order by order the same size."""
-    noise = NoiseConfig()
+    noise = BENCHMARK_NOISE
     columns = linear_curves(noise, WAVE_AA.size, ORDER)
     coefficients = np.linalg.lstsq(columns.T, drawn(noise, 2000).T, rcond=None)[0]
     rms = np.sqrt((coefficients**2).mean(axis=1))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load, save
 
 from host_sync import NoHostSync
-from sfhnet.config import NoiseConfig
+from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
 from sfhnet.networks.best_linear import BestLinear
 from sfhnet.networks.linear_features import Continuum, LinearFeatures, pair_pixels
 
@@ -22,7 +22,7 @@ def clean(mocks):
 
     off = ["pixel_dropout", "edges", "band_dropout", "sky_residuals", "error_scatter", "correlation"]
     picked = mocks.get(np.arange(len(mocks)))
-    noise_model = NoiseModel(NoiseConfig(), mocks.wave_aa, mocks.band_names, off=off)
+    noise_model = NoiseModel(BENCHMARK_NOISE, mocks.wave_aa, mocks.band_names, off=off)
     generator = torch.Generator().manual_seed(1)
     return picked.noisy(noise_model, generator, snr=1e5)
 
@@ -39,7 +39,7 @@ def spectra(held_out):
     """Unseen mocks with sky lines, edges, gaps and S/N of 10 to 200."""
     from sfhnet.mocks.noise import NoiseModel
 
-    noise_model = NoiseModel(NoiseConfig(snr_range=(10.0, 200.0)), held_out.wave_aa, held_out.band_names)
+    noise_model = NoiseModel(BENCHMARK_NOISE, held_out.wave_aa, held_out.band_names)
     picked = held_out.get(np.arange(64))
     return picked.noisy(noise_model, torch.Generator().manual_seed(2))
 
@@ -158,7 +158,7 @@ def test_the_reduced_chi_square_is_one_for_mocks_and_large_for_strangers(feature
 
     picked = mocks.get(np.arange(96))
     noise_model = NoiseModel(
-        NoiseConfig(), mocks.wave_aa, mocks.band_names, off=["correlation", "error_scatter"]
+        BENCHMARK_NOISE, mocks.wave_aa, mocks.band_names, off=["correlation", "error_scatter"]
     )
     batch = picked.noisy(noise_model, torch.Generator().manual_seed(5), snr=30.0)
     components, chi2 = features.familiarity(batch, features(batch)[1])
@@ -233,3 +233,36 @@ def test_nothing_waits_for_the_device(features, spectra):
 def test_too_few_mocks_are_refused():
     with pytest.raises(ValueError, match="use more"):
         BestLinear(100, 10).fit(torch.randn(10, 100), torch.ones(100))
+
+
+def bands_of(features, batch, flux, sigma):
+    """Features of the first band of the first spectrum with another flux and error."""
+    band_flux, band_sigma = batch.band_flux.clone(), batch.band_sigma.clone()
+    band_flux[0, 0], band_sigma[0, 0] = flux, sigma
+    present = torch.ones_like(batch.band_mask)
+    return features.bands(replace(batch, band_flux=band_flux, band_sigma=band_sigma, band_mask=present))[0, 0]
+
+
+def test_a_band_with_a_huge_error_says_nothing_whatever_its_flux(features, clean):
+    usual = float(clean.band_flux[:, 0].median())
+    found = torch.stack(
+        [
+            bands_of(features, clean, flux, sigma)
+            for flux, sigma in ((usual, 900.0), (-99.0, 99.0), (-900.0, 900.0), (900.0, 900.0), (0.0, 900.0))
+        ]
+    )
+    assert float(found[:, 0].abs().max()) < 0.05
+    # Told to be worse than half its flux, up to the largest error that is told.
+    assert 1.6 < float(found[:, 1].min()) <= float(found[:, 1].max()) == pytest.approx(2.0)
+    doubtful = bands_of(features, clean, -9 * usual, 10 * usual)
+    assert abs(float(doubtful[0])) < 0.5
+
+
+def test_a_band_that_is_measured_well_is_told_as_it_is(features, clean):
+    for row in range(5):
+        flux = float(clean.band_flux[row, 0])
+        value, error, present = bands_of(features, clean, flux, 0.03 * flux)
+        expected = (np.arcsinh(flux / 0.01) - features.band_mean[0]) / features.band_std[0]
+        assert float(value) == pytest.approx(float(expected), rel=1e-4)
+        assert float(error) == pytest.approx(np.log10(0.03 * flux / (flux + 0.01) + 1e-3) + 1, abs=1e-3)
+        assert present == 1

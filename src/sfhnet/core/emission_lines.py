@@ -1,0 +1,60 @@
+"""The emission lines of galaxies that an optical spectrum shows, and the pixels that they cover: one list for all.
+
+Air wavelengths in Angstrom. Lines that always lie within a neighbour's pixels are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+__all__ = ["LINES_AA", "LINE_GROUPS", "line_pixels"]
+
+# Paschen lines are a group of their own: hiding them hides the calcium triplet.
+LINES_AA: dict[str, tuple[float, ...]] = {
+    "balmer": (3970.08, 4101.73, 4340.46, 4861.33, 6562.80),
+    # Strong ones of oxygen, neon, nitrogen, sulphur.
+    "forbidden": (
+        *(3726.03, 3728.82, 3868.76, 4958.91, 5006.84, 6300.30, 6363.78),
+        *(6548.05, 6583.45, 6716.44, 6730.82, 9068.60),
+    ),
+    # Helium, argon, iron, chlorine, and the weak lines of the others.
+    "weak": (
+        *(3888.65, 4026.19, 4363.21, 4471.48, 4658.10, 4685.70, 4711.37, 4740.16, 4921.93, 5015.68),
+        *(5197.90, 5200.26, 5517.72, 5537.88, 5754.64, 5875.62, 6312.06, 6678.15, 7065.20, 7135.79),
+        *(7281.35, 7319.99, 7330.20, 7751.11, 8446.36),
+    ),
+    "paschen": (8413.32, 8437.96, 8467.25, 8502.48, 8545.38, 8598.39, 8665.02, 8750.47, 8862.78, 9014.91, 9229.01),
+}  # fmt: skip
+LINE_GROUPS: tuple[str, ...] = tuple(LINES_AA)
+
+
+def line_pixels(
+    wave_aa: np.ndarray, half_width_aa: float, groups: Collection[str] = LINE_GROUPS
+) -> np.ndarray:
+    """Return which pixels lie within `half_width_aa` of a line of some groups.
+
+    Parameters
+    ----------
+    wave_aa : ndarray (n_wave,)
+        Rest-frame air wavelengths in AA.
+    half_width_aa : float
+        To each side, AA.
+    groups : collection of str
+        Of `LINE_GROUPS`.
+
+    Returns
+    -------
+    ndarray of bool (n_wave,)
+
+    Raises
+    ------
+    ValueError
+        If a group is unknown.
+    """
+    unknown = sorted(set(groups) - set(LINE_GROUPS))
+    if unknown:
+        raise ValueError(f"no group of lines {', '.join(unknown)}; there are {', '.join(LINE_GROUPS)}")
+    lines = np.array([line for group in groups for line in LINES_AA[group]])
+    return np.any(np.abs(np.asarray(wave_aa)[:, None] - lines) <= half_width_aa, axis=1)
