@@ -80,6 +80,13 @@ def run(args: argparse.Namespace) -> int:
         posterior = model.infer_spectra(Spectra.read(args.spectra), n_samples=args.samples)
     else:
         found = read_spectra(args.spectra, args.kind)
+        for note in (*found.notes, *_assumed(args.medium, found.medium)):
+            sys.stderr.write(f"{args.spectra}: {note}\n")
+        if args.bands and found.converted_from:
+            raise ValueError(
+                f"{args.spectra} is in {found.converted_from} and {args.bands} in the unit of the spectra: convert both to "
+                "f_lambda"
+            )
         posterior = model.infer(
             found.wave_aa,
             found.flux,
@@ -106,6 +113,14 @@ def run(args: argparse.Namespace) -> int:
         )
     sys.stdout.write("\n".join([*lines, f"wrote {args.out}", ""]))
     return 0
+
+
+def _assumed(given: str | None, found: str | None) -> tuple[str, ...]:
+    if given is None and found is None:
+        return ("the file does not say whether its wavelengths are in air: --medium air is assumed",)
+    if given and found and given != found:
+        return (f"the file says its wavelengths are in {found}; --medium {given} is used",)
+    return ()
 
 
 def _schema(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from sfhnet.observation.fits_files import open_fits
-from sfhnet.observation.wavelengths_and_units import parse_flux_unit, vacuum_to_air
+from sfhnet.observation.spectral_axis import spectral_axis
+from sfhnet.observation.wavelengths_and_units import parse_flux_unit, parse_unit, vacuum_to_air
 
 _BYTES_PER_VALUE = 16  # DATA, STAT as float32, DQ, and the working copies made of them
 
@@ -195,9 +195,11 @@ def open_cube(path: str | os.PathLike, galaxy: str) -> Cube:
         unit_text = header.get("BUNIT") or primary.get("BUNIT")
         flux_unit_cgs = parse_flux_unit(unit_text, f"{galaxy}: {path} [DATA]")
         stat_unit = hdus["STAT"].header.get("BUNIT")
-        if stat_unit is not None:
-            _check_variance_unit(stat_unit, flux_unit_cgs, f"{galaxy}: {path} [STAT]")
-        wave_aa = wavelength_axis(header, shape[0], f"{galaxy}: {path} [DATA]")
+        if stat_unit:
+            _check_variance_unit(stat_unit, unit_text, f"{galaxy}: {path} [STAT]")
+        # Some programs keep the axis in the first header only.
+        axis_header = header if "CRVAL3" in header else primary
+        wave_aa = wavelength_axis(axis_header, shape[0], f"{galaxy}: {path} [DATA]")
         wcs = WCS(header).celestial
         if wcs.naxis != 2 or not wcs.has_celestial:
             raise ValueError(
@@ -207,15 +209,20 @@ def open_cube(path: str | os.PathLike, galaxy: str) -> Cube:
         return Cube(path, galaxy, wave_aa, shape, flux_unit_cgs, wcs, area, "DQ" in names)
 
 
-def _check_variance_unit(text: str, flux_unit_cgs: float, where: str) -> None:
-    inner = re.match(r"^\((.*)\)\s*\*\*\s*2$", text.strip())
-    if inner is None:
-        return
-    scale = parse_flux_unit(inner.group(1), where)
-    if not abs(scale / flux_unit_cgs - 1) < 1e-6:
-        raise ValueError(
-            f"{where} is in ({scale:g} cgs)**2 but DATA in {flux_unit_cgs:g} cgs; make them agree"
-        )
+def _check_variance_unit(text: str, flux_unit: str, where: str) -> None:
+    """Refuse a STAT that says it is something else than the variance of DATA."""
+    if text.replace(" ", "") == f"{flux_unit}**2".replace(" ", ""):
+        return  # MUSE's own way to write the square, which squares the last factor only
+    unit, wanted = parse_unit(text, where), parse_unit(flux_unit, where) ** 2
+    if not unit.is_equivalent(wanted):
+        kind = ""
+        if unit.is_equivalent(wanted**0.5):
+            kind = ": that is of an error; square STAT"
+        elif unit.is_equivalent(wanted**-1):
+            kind = ": that is of an inverse variance; invert STAT"
+        raise ValueError(f"{where} has BUNIT {text!r}, expected ({flux_unit})**2, of a variance{kind} or correct BUNIT")
+    if not abs(float(unit.to(wanted)) - 1) < 1e-6:
+        raise ValueError(f"{where} has BUNIT {text!r} but DATA {flux_unit!r}: scales differ; make them agree")
 
 
 def wavelength_axis(header: fits.Header, n_wave: int, where: str) -> np.ndarray:
@@ -224,7 +231,7 @@ def wavelength_axis(header: fits.Header, n_wave: int, where: str) -> np.ndarray:
     Parameters
     ----------
     header : fits.Header
-        Header of DATA: CRVAL3, CRPIX3, CD3_3 or CDELT3, CUNIT3, CTYPE3.
+        Header of DATA, as for `sfhnet.observation.spectral_axis.spectral_axis`.
     n_wave : int
         Number of channels.
     where : str
@@ -237,21 +244,11 @@ def wavelength_axis(header: fits.Header, n_wave: int, where: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If keywords are missing, the axis is not linear in wavelength, or not optical.
+        If keywords are missing, the axis is no wavelength, not optical, or of an unknown medium.
     """
-    step = header.get("CD3_3", header.get("CDELT3"))
-    start, pixel = header.get("CRVAL3"), header.get("CRPIX3", 1.0)
-    kind = str(header.get("CTYPE3", "AWAV")).strip().upper()
-    if step is None or start is None:
-        raise ValueError(f"{where} lacks CRVAL3 or CD3_3; the wavelength axis cannot be made")
-    if kind not in ("AWAV", "WAVE"):
+    wave_aa, medium = spectral_axis(header, 3, n_wave, where=where)
+    if medium is None:
         raise ValueError(
-            f"{where} has CTYPE3 {kind!r}; expected AWAV (air) or WAVE (vacuum), linear in wavelength"
+            f"{where} has CTYPE3 {header.get('CTYPE3')!r}; expected AWAV (air) or WAVE (vacuum), linear or -LOG"
         )
-    unit = u.Unit(str(header.get("CUNIT3", "Angstrom")).strip())
-    wave_aa = (start + (np.arange(n_wave) + 1.0 - pixel) * step) * unit.to(u.AA)
-    if not (step > 0 and 1000 < wave_aa[0] < wave_aa[-1] < 30000):
-        raise ValueError(
-            f"{where} has wavelengths {wave_aa[0]:.1f} .. {wave_aa[-1]:.1f} Angstrom; check CUNIT3, CD3_3"
-        )
-    return vacuum_to_air(wave_aa) if kind == "WAVE" else wave_aa
+    return vacuum_to_air(wave_aa) if medium == "vacuum" else wave_aa

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
+from sfhnet.tools.reading import reading
 
-def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
-    """Open a FITS file for reading; errors name galaxy, file and remedy.
+
+@contextmanager
+def open_fits(path: str | os.PathLike, galaxy: str) -> Iterator[fits.HDUList]:
+    """Open a FITS file for reading; errors, those of astropy in the block too, name galaxy, file and remedy.
 
     Parameters
     ----------
@@ -20,24 +25,24 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
     galaxy : str
         Name for messages.
 
-    Returns
-    -------
+    Yields
+    ------
     astropy.io.fits.HDUList
-        Open; to be closed by the caller, best as a context manager.
+        Closed at the end of the block.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no FITS file, or cut short.
+        If it is no FITS file, cut short or damaged.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"{galaxy}: {path} does not exist; correct the sample sheet or fetch the file"
         )
-    with warnings.catch_warnings():
+    with reading(path, galaxy), warnings.catch_warnings():
         # Astropy only warns of a file that is cut short; here that is an error, with the remedy.
         warnings.simplefilter("ignore", AstropyUserWarning)
         try:
@@ -45,13 +50,10 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> fits.HDUList:
             hdus = fits.open(path, memmap=False, lazy_load_hdus=True)
         except OSError as error:
             raise ValueError(f"{galaxy}: {path} cannot be read as FITS ({error}); is it whole?") from error
-        try:
+        with hdus:
             if path.suffix != ".gz":
                 _check_size(hdus, path, galaxy)
-        except BaseException:
-            hdus.close()
-            raise
-    return hdus
+            yield hdus
 
 
 def image_hdus(hdus: fits.HDUList) -> list[fits.hdu.image.ImageHDU]:

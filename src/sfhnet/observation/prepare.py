@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +35,8 @@ from sfhnet.observation.sky_channels import sky_mask
 from sfhnet.observation.spectrum_files import read_spectra
 from sfhnet.observation.true_maps import truth_in_bins
 from sfhnet.observation.wavelengths_and_units import vacuum_to_air
+
+_log = logging.getLogger("sfhnet.observation.prepare")
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,11 @@ def _prepare_spectrum(target: Target, run: _Run) -> Spectra:
     config = run.config
     read = read_spectra(target.data, target.kind, target.galaxy)
     if read.flux_unit_cgs is None:
-        raise ValueError(f"{target.galaxy}: {target.data} does not say the unit of its flux; add it")
+        raise ValueError(
+            f"{target.galaxy}: {target.data} does not say the unit of its flux, or it is a surface brightness; a mass needs it"
+        )
+    for note in read.notes:
+        _log.warning("%s: %s: %s", target.galaxy, target.data, note)
     if target.medium not in ("air", "vacuum"):
         raise ValueError(f"{target.galaxy}: medium {target.medium!r} is unknown; choose 'air' or 'vacuum'")
     wave_aa = vacuum_to_air(read.wave_aa) if target.medium == "vacuum" else read.wave_aa
@@ -262,7 +269,7 @@ def _prepare_spectrum(target: Target, run: _Run) -> Spectra:
         ),
         flags=rest.flags | np.uint32(Flag.MISSING_BANDS | Flag.NO_BANDS),
         on_map=_MapFields(),
-        meta=_meta(target, config, redshift, ebv),
+        meta=_meta(target, config, redshift, ebv) | {"notes": list(read.notes)},
     )
 
 

@@ -155,7 +155,7 @@ def test_variance_in_another_unit(tmp_path, data):
     path = write_cube(tmp_path / "c.fits", data)
     with fits.open(path, mode="update") as hdus:
         hdus["STAT"].header["BUNIT"] = "(10**(-18)*erg/s/cm**2/Angstrom)**2"
-    with pytest.raises(ValueError, match=r"\[STAT\] is in \(1e-18 cgs\)\*\*2 but DATA in 1e-20"):
+    with pytest.raises(ValueError, match=r"\[STAT\] has BUNIT .*but DATA .*scales differ"):
         open_cube(path, "G")
 
 
@@ -173,8 +173,8 @@ def test_no_wavelengths_or_sky(tmp_path, data):
     header = cube_header(N, CTYPE1="LINEAR", CTYPE2="LINEAR")
     with pytest.raises(ValueError, match="no celestial WCS"):
         open_cube(write_cube(tmp_path / "b.fits", data, header=header), "G")
-    header = cube_header(N, CTYPE3="AWAV-LOG")
-    with pytest.raises(ValueError, match="CTYPE3 'AWAV-LOG'"):
+    header = cube_header(N, CTYPE3="VELO")
+    with pytest.raises(ValueError, match="CTYPE3 'VELO'"):
         open_cube(write_cube(tmp_path / "c.fits", data, header=header), "G")
 
 

@@ -119,7 +119,7 @@ def test_tables_that_are_none(tmp_path, toy_ssp):
     path = tmp_path / "spec.dat"
     path.write_text("wave flux var\n5000 abc 1\n")
     target = Target("G", "table", path, 0.003, 10.0, 0.0)
-    with pytest.raises(ValueError, match=r"G: .*spec\.dat cannot be read .* expected one header line"):
+    with pytest.raises(ValueError, match=r"G: .*spec\.dat .*expected one header line"):
         prepare(target, GalaxiesConfig(), GridConfig(), band_names=BANDS, ssp=toy_ssp)
     path.write_text("wave flux var\n" + "\n".join(f"{w} 0 0" for w in range(5000, 5100)))
     with pytest.raises(ValueError, match=r"spec\.dat has no good pixel"):
