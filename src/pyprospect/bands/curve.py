@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_SHORTEST_AA = 912.0
+_WAVE_NAMES = ("wave", "lambda", "lam", "wl")
+
 
 @dataclass(frozen=True, eq=False)
 class Filter:
@@ -127,7 +130,8 @@ def read_curve(path: str | os.PathLike, record: int | str | None = None, name: s
     ----------
     path : path-like
         Plain two-column text (Angstrom, throughput; comments with '#', commas or one header line are
-        fine), a sedpy ``.par`` file, or an EAZY ``FILTER.RES`` collection.
+        fine), a sedpy ``.par`` file, or an EAZY ``FILTER.RES`` collection. A comment or header that names nm or
+        microns is believed, and so are names of columns.
     record : int or str, optional
         Which record of a collection: its 1-based number or a part of its description that fits one.
     name : str, optional
@@ -140,32 +144,68 @@ def read_curve(path: str | os.PathLike, record: int | str | None = None, name: s
     Raises
     ------
     ValueError
-        If the file holds no curve, or a collection is read without a `record` that fits exactly one.
+        If the file holds no curve, one in no optical unit, or a collection is read without a `record` that fits
+        exactly one.
     """
     path = Path(path)
-    lines = [ln.strip() for ln in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    lines = [ln.strip() for ln in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
     rows = [ln for ln in lines if ln and not ln.startswith("#")]
-    if rows and re.match(r"\d+\s+\S*[A-Za-z/]\S*", rows[0]):
-        return _read_collection(path, rows, record, name)
+    if rows and re.match(r"\d+\s+\S*[A-Za-z/]\S*", rows[0]) and not _are_numbers(rows[0].split()):
+        try:
+            return _read_collection(path, rows, record, name)
+        except IndexError as error:
+            raise ValueError(f"{path.name} is a collection of filters that is cut short") from error
     if record is not None:
         raise ValueError(f"{path.name} holds one curve, so record={record!r} has no meaning; leave it out")
-    values = []
+    values: list[tuple[float, float]] = []
+    words = [ln for ln in lines if ln.startswith("#")]
+    wave_at, response_at = 0, 1
     for number, row in enumerate(rows):
-        cells = re.split(r"[,\s;]+", row.replace('"', ""))
+        cells = re.split(r"\s*[,;]\s*|\s+", row.replace('"', ""))
         # sedpy's older .par files are Yanny tables: "KFILTER wave throughput"
         if cells[0] == "KFILTER":
             cells = cells[1:]
         try:
-            values.append((float(cells[0]), float(cells[1])))
+            values.append((float(cells[wave_at]), float(cells[response_at])))
         except (ValueError, IndexError):
             if values:
                 raise ValueError(f"{path.name}: cannot read {row!r} as wavelength and throughput") from None
+            words.append(row)
+            wave_at = next((k for k, cell in enumerate(cells) if cell.lower().startswith(_WAVE_NAMES)), 0)
+            response_at = wave_at + 1 if wave_at + 1 < len(cells) else 0 if wave_at else 1
             if number > 20:
                 break
     if len(values) < 2:
         raise ValueError(f"{path.name} holds no two-column filter curve (Angstrom, throughput)")
     table = np.array(values)
-    return Filter(name or path.stem, table[:, 0], table[:, 1])
+    wave_aa = table[:, 0] * _declared_unit_aa(" ".join(words))
+    # No star shines below the Lyman limit through neutral gas: such numbers are in another unit, or the other column.
+    if not np.nanmax(wave_aa) >= _SHORTEST_AA:
+        raise ValueError(
+            f"{path.name} has wavelengths {np.nanmin(wave_aa):g} .. {np.nanmax(wave_aa):g} Angstrom: in nm or micron, or the "
+            "second column? Convert, or name the unit in the header"
+        )
+    return Filter(name or path.stem, wave_aa, table[:, 1])
+
+
+def _are_numbers(cells: list[str]) -> bool:
+    try:
+        return all(np.isfinite([float(cell) for cell in cells]))
+    except ValueError:
+        return False
+
+
+def _declared_unit_aa(words: str) -> float:
+    """Return how many Angstrom the unit is that comments or names of columns declare; 1 where they name none."""
+    if re.search(r"(?<![A-Za-z])(angstroms?|AA)(?![A-Za-z])", words, re.IGNORECASE):
+        return 1.0
+    for pattern, unit_aa in (
+        (r"nm|nanomet(?:er|re)s?", 10.0),
+        (r"um|µm|μm|microns?|micromet(?:er|re)s?", 1e4),
+    ):
+        if re.search(rf"(?<![A-Za-z])(?:{pattern})(?![A-Za-z])", words, re.IGNORECASE):
+            return unit_aa
+    return 1.0
 
 
 def _read_collection(path: Path, rows: list[str], record: int | str | None, name: str | None) -> Filter:
@@ -189,5 +229,7 @@ def _read_collection(path: Path, rows: list[str], record: int | str | None, name
             f"record={record!r} fits {len(hits)} of the {len(starts)} filters in {path.name}; need one"
         )
     info, first, count = starts[hits[0] - 1]
+    if first + count > len(rows):
+        raise ValueError(f"{path.name} is a collection of filters that is cut short: {info} has {count} rows")
     table = np.array([[float(c) for c in row.split()[1:3]] for row in rows[first : first + count]])
     return Filter(name or info.split()[0], table[:, 0], table[:, 1])

@@ -220,7 +220,9 @@ def _check_variance_unit(text: str, flux_unit: str, where: str) -> None:
             kind = ": that is of an error; square STAT"
         elif unit.is_equivalent(wanted**-1):
             kind = ": that is of an inverse variance; invert STAT"
-        raise ValueError(f"{where} has BUNIT {text!r}, expected ({flux_unit})**2, of a variance{kind} or correct BUNIT")
+        raise ValueError(
+            f"{where} has BUNIT {text!r}, expected ({flux_unit})**2, of a variance{kind} or correct BUNIT"
+        )
     if not abs(float(unit.to(wanted)) - 1) < 1e-6:
         raise ValueError(f"{where} has BUNIT {text!r} but DATA {flux_unit!r}: scales differ; make them agree")
 

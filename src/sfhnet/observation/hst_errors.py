@@ -13,6 +13,9 @@ from astropy.stats import sigma_clipped_stats
 from sfhnet.observation.fits_files import open_fits, science_image
 from sfhnet.sources.hst_file_names import weights_of
 
+# Keywords in which AstroDrizzle and its users say what kind of weights WHT holds (final_wht_type: EXP, IVM, ERR).
+_WEIGHT_KEYS = ("WHTTYPE", "WHT_TYPE", "FINALWHT", "D001OUWT", "D001WHTT", "D001WTYP")
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -23,16 +26,26 @@ class Weights:
     name : str
         File or extension.
     values : ndarray of float32, shape (ny, nx)
-        Standard deviations (an extension ERR) or inverse variances, in the unit of the image.
+        Standard deviations (an extension ERR) or inverse variances, in the unit of the image; or exposure times.
+    are_exposures : bool
+        Whether they are exposure times, AstroDrizzle's default for WHT: they tell how the noise goes, not how large it is.
     """
 
     name: str
     values: np.ndarray
+    are_exposures: bool = False
 
     @property
     def are_errors(self) -> bool:
-        """True for standard deviations; False for inverse variances."""
+        """True for standard deviations; False for inverse variances and exposure times."""
         return self.name == "ERR"
+
+    @property
+    def origin(self) -> str:
+        """Where the errors come from, in words."""
+        return (
+            f"measured in the image, times {self.name} (exposure time)" if self.are_exposures else self.name
+        )
 
 
 def read_weights(
@@ -79,7 +92,25 @@ def read_weights(
             hdu = science_image(others, f"{galaxy}: {weight_path}")
             return Weights(Path(weight_path).name, _section(hdu, cut, shape, where))
     name = next((name for name in ("ERR", "WHT") if name in hdus), None)
-    return None if name is None else Weights(name, _section(hdus[name], cut, shape, where))
+    if name is None:
+        return None
+    exposures = name == "WHT" and _are_exposures(hdus, cut)
+    return Weights(name, _section(hdus[name], cut, shape, where), exposures)
+
+
+def _are_exposures(hdus: fits.HDUList, cut: tuple[slice, slice]) -> bool:
+    """Return whether WHT holds exposure times: because a header says so, or because none does and they reach EXPTIME."""
+    headers = [hdu.header for hdu in hdus]
+    said = {str(header[key]).strip().upper() for header in headers for key in _WEIGHT_KEYS if key in header}
+    unit = str(hdus["WHT"].header.get("BUNIT", "")).strip().lower()
+    if said & {"EXP", "EXPTIME", "EXPOSURE"} or unit in ("s", "sec", "second", "seconds"):
+        return True
+    if said:
+        return False
+    exposure = next((float(header["EXPTIME"]) for header in headers if header.get("EXPTIME")), 0.0)
+    weights = np.asarray(hdus["WHT"].section[cut])
+    positive = weights[np.isfinite(weights) & (weights > 0)]
+    return exposure > 0 and positive.size > 0 and abs(np.percentile(positive, 95) / exposure - 1) < 0.02
 
 
 def valid_and_variance(
@@ -110,6 +141,11 @@ def valid_and_variance(
         valid &= values != 0
         return valid, _measured_variance(np.where(valid, values, 0), valid, header, factor)
     valid &= np.isfinite(weights.values) & (weights.values > 0)
+    if weights.are_exposures:
+        shorter = (
+            np.median(weights.values[valid]) / np.where(valid, weights.values, 1) if valid.any() else 1.0
+        )
+        return valid, _measured_variance(np.where(valid, values, 0), valid, header, factor) * shorter
     variance = np.zeros_like(weights.values)
     if weights.are_errors:
         np.square(weights.values, where=valid, out=variance)
@@ -136,7 +172,7 @@ def _measured_variance(
         return np.ones(values.shape, dtype=np.float32)
     _, _, noise = sigma_clipped_stats(step, sigma=3.0, maxiters=5)
     variance = np.full(values.shape, max(noise, 0.0) ** 2, dtype=np.float32)
-    exposure = float(header.get("EXPTIME", 0))
+    exposure = float(header.get("EXPTIME", 0) or 0)
     if factor == header.get("PHOTFLAM") and exposure > 0:
         # ASSUME: electrons/s, so that the source adds its own photon noise.
         variance += np.clip(values, 0, None) / exposure

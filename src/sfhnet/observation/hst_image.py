@@ -110,7 +110,7 @@ def read_image(
     weight_path : path, optional
         Inverse variance in the unit of the image (AstroDrizzle ``wht`` of type ERR/IVM); by default the one
         that PHANGS-HST publishes with the image, if it lies beside it, else an extension ERR or WHT of the image
-        file, and failing that the noise is measured in the image.
+        file, and failing that the noise is measured in the image. So it is where WHT holds exposure times.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def read_image(
         pixel_arcsec=float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))),
         pivot_aa=float(header.get("PHOTPLAM", np.nan)),
         detector="/".join(str(header[key]).strip() for key in ("INSTRUME", "DETECTOR") if key in header),
-        errors="measured in the image" if weights is None else weights.name,
+        errors="measured in the image" if weights is None else weights.origin,
         sky=None if sky is None else sky * factor,
         n_sky=n_sky,
     )

@@ -15,7 +15,9 @@ _MEDIUM = {"AWAV": "air", "WAVE": "vacuum"}
 _SILENT = ("", "LINEAR", "WAVELENGTH", "LAMBDA", "PIXEL")
 
 
-def spectral_axis(header: fits.Header, axis: int, n_wave: int, *, where: str) -> tuple[np.ndarray, str | None]:
+def spectral_axis(
+    header: fits.Header, axis: int, n_wave: int, *, where: str
+) -> tuple[np.ndarray, str | None]:
     """Make the wavelengths that a header describes.
 
     Parameters
@@ -59,7 +61,9 @@ def spectral_axis(header: fits.Header, axis: int, n_wave: int, *, where: str) ->
     reference = float(header.get(f"CRPIX{axis}", 1.0))
     if header.get("DC-FLAG") == 1:
         if kind.endswith("-LOG"):
-            raise ValueError(f"{where} has CTYPE{axis} {kind!r} and DC-FLAG 1; only one can be meant, remove the other")
+            raise ValueError(
+                f"{where} has CTYPE{axis} {kind!r} and DC-FLAG 1; only one can be meant, remove the other"
+            )
         with np.errstate(over="ignore"):
             wave_aa = 10.0 ** (float(start) + (pixel - reference) * step) * unit_aa
     elif kind.endswith("-LOG"):

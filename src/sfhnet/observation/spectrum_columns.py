@@ -9,11 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pyprospect.constants import C_KMS
-from sfhnet.observation.wavelengths_and_units import OPTICAL_AA, parse_flux_unit, parse_unit, wavelength_unit_aa
+from sfhnet.observation.wavelengths_and_units import (
+    OPTICAL_AA,
+    parse_flux_unit,
+    parse_unit,
+    wavelength_unit_aa,
+)
+
+if TYPE_CHECKING:
+    from astropy.units import UnitBase
 
 __all__ = ["Column", "SpectrumFile", "named_column", "role_of", "spectrum_of"]
 
@@ -24,18 +33,53 @@ ROLES: dict[str, tuple[str, ...]] = {
     "ln wave": ("lnlam", "ln_wave", "lnwave", "ln_lambda"),
     "flux": ("flux", "flam", "f_lambda", "flambda", "flux_density", "data", "sci", "spectrum", "fnu", "f_nu"),
     "sigma": (
-        *("sigma", "error", "errors", "err", "flux_err", "fluxerr", "e_flux", "noise", "uncertainty", "unc", "std"),
+        *(
+            "sigma",
+            "error",
+            "errors",
+            "err",
+            "flux_err",
+            "fluxerr",
+            "e_flux",
+            "noise",
+            "uncertainty",
+            "unc",
+            "std",
+        ),
         *("flux_error", "flux_sigma", "sigma_flux", "flux_unc", "stddev", "errs"),
     ),
     "variance": ("variance", "var", "stat", "flux_var", "flux_variance"),
     "ivar": ("ivar", "inverse_variance", "invvar", "flux_ivar"),
     "good": ("good", "mask_good"),
-    "bad": ("mask", "bad", "bad_pixels", "badpix", "dq", "qual", "quality", "flag", "flags", "and_mask", "mask_bad"),
+    "bad": (
+        "mask",
+        "bad",
+        "bad_pixels",
+        "badpix",
+        "dq",
+        "qual",
+        "quality",
+        "flag",
+        "flags",
+        "and_mask",
+        "mask_bad",
+    ),
 }
 _ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
 _PER_FREQUENCY = ("fnu", "f_nu")
 # Words in parentheses behind a name that are no unit.
-_NO_UNIT = ("", "normalized", "normalised", "relative", "arbitrary", "1sigma", "1-sigma", "1 sigma", "none", "dimensionless")
+_NO_UNIT = (
+    "",
+    "normalized",
+    "normalised",
+    "relative",
+    "arbitrary",
+    "1sigma",
+    "1-sigma",
+    "1 sigma",
+    "none",
+    "dimensionless",
+)
 # SDSS: 10^-17 and the rest of the plate's fibre are told by bits that stand in (nearly) every pixel.
 _BIT_OF_ALL = 0.5
 
@@ -247,7 +291,9 @@ def _wavelengths(by_role: Mapping[str, Mapping[str, Column]], where: str, there:
             if values.ndim != 1:
                 raise ValueError(f"{where}: {name} has shape {values.shape}; give one axis for all spectra")
             text = column.unit or ""
-            inner = re.match(r"^(?:log(?:10)?|dex)\s*[(\[]?\s*(?:lambda\s*/\s*)?(.*?)[)\]]?$", text, re.IGNORECASE)
+            inner = re.match(
+                r"^(?:log(?:10)?|dex)\s*[(\[]?\s*(?:lambda\s*/\s*)?(.*?)[)\]]?$", text, re.IGNORECASE
+            )
             logarithm = "log wave" if inner and role == "wave" else role
             unit = inner.group(1) if inner else text
             factor = wavelength_unit_aa(unit or "Angstrom", f"{where} [{name}]")
@@ -284,7 +330,7 @@ def _check_optical(wave_aa: np.ndarray, values: np.ndarray, name: str, *, unit: 
     )
 
 
-def _unit(text: str | None, where: str):  # noqa: ANN202 - a unit of astropy, which is slow to import
+def _unit(text: str | None, where: str) -> UnitBase | None:
     if text is None or text.strip().lower() in _NO_UNIT:
         return None
     return parse_unit(text, where)
@@ -292,7 +338,7 @@ def _unit(text: str | None, where: str):  # noqa: ANN202 - a unit of astropy, wh
 
 def _to_f_lambda(
     text: str | None,
-    unit,  # noqa: ANN001
+    unit: UnitBase | None,
     wave_aa: np.ndarray,
     *,
     name: str,
@@ -321,7 +367,7 @@ def _to_f_lambda(
 def _errors(
     by_role: Mapping[str, Mapping[str, Column]],
     shape: tuple[int, int],
-    flux_unit,  # noqa: ANN001
+    flux_unit: UnitBase | None,
     *,
     where: str,
     there: str,
@@ -355,7 +401,7 @@ def _errors(
     return sigma
 
 
-def _scale_of_errors(text: str | None, flux_unit, power: int, *, where: str) -> float:  # noqa: ANN001
+def _scale_of_errors(text: str | None, flux_unit: UnitBase | None, power: int, *, where: str) -> float:
     unit = _unit(text, where)
     if unit is None:
         return 1.0
@@ -364,7 +410,9 @@ def _scale_of_errors(text: str | None, flux_unit, power: int, *, where: str) -> 
         raise ValueError(f"{where} has the unit {text!r} but the flux has none; give both or neither")
     wanted = flux_unit**power
     if not unit.is_equivalent(wanted):
-        raise ValueError(f"{where} is called {kind} of a flux in {flux_unit}, but has the unit {text!r}; correct one")
+        raise ValueError(
+            f"{where} is called {kind} of a flux in {flux_unit}, but has the unit {text!r}; correct one"
+        )
     return float(unit.to(wanted))
 
 

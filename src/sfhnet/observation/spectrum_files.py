@@ -208,7 +208,9 @@ def _text_columns(
     for name, wanted in zip(names or [], otherwise):
         meant = role_of(name) or role_of(name.rsplit("_")[-1])
         if meant not in (None, wanted):
-            raise ValueError(f"{where}: the column {name!r} stands where the {wanted} is expected; name them all")
+            raise ValueError(
+                f"{where}: the column {name!r} stands where the {wanted} is expected; name them all"
+            )
     if width < len(otherwise):
         raise ValueError(f"{where} has {width} columns; {', '.join(otherwise)} are needed")
     notes = [f"no header says what the columns are: taken for {', '.join(otherwise)}"]
@@ -242,9 +244,7 @@ def _read_hdf5(path: Path, galaxy: str) -> SpectrumFile:
     with open_whole(path) as file:
         columns, groups = {}, []
         for key, value in file.items():
-            if not isinstance(value, h5py.Dataset):
-                groups.append(key)
-            elif role_of(key) is None or value.dtype.kind not in "biuf":
+            if not isinstance(value, h5py.Dataset) or role_of(key) is None or value.dtype.kind not in "biuf":
                 groups.append(key)
             else:
                 unit = value.attrs.get("unit", value.attrs.get("units", ""))
@@ -288,13 +288,13 @@ def _read_image(hdus: fits.HDUList, where: str) -> SpectrumFile:
     images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") in (1, 2)]
     image = next((hdu for hdu in images if role_of(hdu.name) == "flux"), images[0] if images else None)
     if image is None:
-        raise ValueError(
-            f"{where} holds neither a table with wavelength and flux nor a 1-d or 2-d image"
-        )
+        raise ValueError(f"{where} holds neither a table with wavelength and flux nor a 1-d or 2-d image")
     header = image.header
     # Some programs keep the axis in the first header, beside extensions that have none.
     axis_header = header if "CRVAL1" in header else hdus[0].header
-    wave_aa, medium = spectral_axis(axis_header, 1, image.shape[-1], where=f"{where} [{image.name or 'PRIMARY'}]")
+    wave_aa, medium = spectral_axis(
+        axis_header, 1, image.shape[-1], where=f"{where} [{image.name or 'PRIMARY'}]"
+    )
     unit = header.get("BUNIT") or hdus[0].header.get("BUNIT")
     columns = {"wave": Column(wave_aa), "flux": Column(image.data, unit)}
     unused = []

@@ -137,9 +137,12 @@ def _separator(line: str) -> str | None:
 
 def _cells(line: str, separator: str | None) -> list[str]:
     if separator is None:
-        # "wavelength (nm) flux" names two columns.
-        return re.sub(r"\s+([(\[])", r"\1", line).split()
-    return [cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=separator, skipinitialspace=True))]
+        # "wavelength (nm) flux (1e-17 cgs)" names two columns.
+        return re.findall(r"(?:[^\s(\[]+|[(\[][^)\]]*[)\]])+", re.sub(r"\s+([(\[])", r"\1", line))
+    return [
+        cell.strip()
+        for cell in next(csv.reader(io.StringIO(line), delimiter=separator, skipinitialspace=True))
+    ]
 
 
 def names_in(comments: list[str], n_columns: int) -> list[str] | None:

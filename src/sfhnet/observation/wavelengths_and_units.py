@@ -19,7 +19,9 @@ _UNIT_CGS_RANGE = (1e-26, 1e5)
 
 # Spellings of units in headers that astropy does not know, or takes for another one (A is its ampere).
 _SPELLINGS = {
-    **dict.fromkeys(("A", "Ang", "ang", "AA", "Å", "ANGSTROM", "ANGSTROMS", "Angstroms", "angstroms"), "Angstrom"),
+    **dict.fromkeys(
+        ("A", "Ang", "ang", "AA", "Å", "ANGSTROM", "ANGSTROMS", "Angstroms", "angstroms"), "Angstrom"
+    ),
     **dict.fromkeys(("Ångström", "Ångstrom", "angström"), "Angstrom"),
     **dict.fromkeys(("ergs", "Erg", "Ergs"), "erg"),
     **dict.fromkeys(("sec", "second", "seconds"), "s"),

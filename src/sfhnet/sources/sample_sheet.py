@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import os
 from collections.abc import Mapping, Sequence
@@ -64,18 +63,29 @@ def load_sheet(
             f"there is no sample sheet {path}; galaxies.sheet in the configuration names it"
         )
     registry = registry or load_registry()
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise SheetError(f"{path} is not UTF-8 text ({error}); save it as UTF-8, tab-separated") from error
     rows = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     if not rows:
         raise SheetError(f"{path} is empty; its first line names the columns, as in galaxies.tsv")
-    header = [name.strip() for name in rows[0][1].split("\t")]
+    header = [_unquoted(name) for name in rows[0][1].split("\t")]
     faults = [f"{path}, header: {fault}" for fault in _header_faults(header, bands)]
     if faults:
         raise SheetError("\n".join(faults))
     galaxies: dict[str, Galaxy] = {}
     first_row: dict[str, int] = {}
-    for number, cells in zip([n for n, _ in rows[1:]], csv.reader([t for _, t in rows[1:]], delimiter="\t")):
+    for number, text in rows[1:]:
         where = f"{path}, line {number}"
+        cells = text.split("\t")
+        odd = [name for name, cell in zip(header, cells) if cell.strip().count('"') % 2]
+        if odd:
+            faults.append(
+                f"{where}, column {odd[0]}: a quote that is not closed; remove it, write repeated values out"
+            )
+            continue
+        cells = [_unquoted(cell) for cell in cells]
         if len(cells) > len(header):
             faults.append(
                 f"{where}: {len(cells)} cells but {len(header)} columns; cells are separated by tabs"
@@ -127,6 +137,12 @@ def row_of(sheet: Mapping[str, Galaxy], galaxy: str, path: str | os.PathLike = "
     close = difflib.get_close_matches(galaxy, list(sheet), 1, 0.5)
     hint = f"did you mean {close[0]}?" if close else f"it lists {', '.join(sheet)}"
     raise SheetError(f"{galaxy} is not in {path}; {hint}")
+
+
+def _unquoted(cell: str) -> str:
+    """Return a cell without the pair of quotes that a spreadsheet puts around it."""
+    cell = cell.strip()
+    return cell[1:-1].replace('""', '"').strip() if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
 
 
 def _header_faults(header: Sequence[str], bands: Sequence[str]) -> list[str]:

@@ -31,7 +31,9 @@ def reading(path: str | os.PathLike, name: str | None = None) -> Iterator[None]:
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:
-        if isinstance(error, ValueError) and (Path(path).name in str(error) or str(error).startswith(f"{name}:")):
+        if isinstance(error, ValueError) and (
+            Path(path).name in str(error) or str(error).startswith(f"{name}:")
+        ):
             raise
         begin = f"{name}: {path}" if name else f"{path}"
         raise ValueError(

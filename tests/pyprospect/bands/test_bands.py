@@ -231,3 +231,33 @@ def test_coverage():
 def test_bad_operator_input(wave, options, message):
     with pytest.raises(ValueError, match=message):
         F.band_matrix(wave, [(WAVE, RESPONSE)], **options)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4000 1.2e-13\n4500 0.4\n5000 0.5\n",
+        "\ufeff# wavelength [micron]  T\n0.4 0\n0.45 0.4\n0.5 0.5\n",
+        "wavelength_nm,T\n400,0\n450,0.4\n500,0.5\n",
+        ",wave,T\n0,4000,0\n1,4500,0.4\n2,5000,0.5\n",
+        "T,wave\n0,4000\n0.4,4500\n0.5,5000\n",
+        "5000 0.5\n4500 0.4\n4000 0\n",
+    ],
+)
+def test_units_and_orders_of_curves(tmp_path, text):
+    path = tmp_path / "c.csv"
+    path.write_text(text, encoding="utf-8")
+    found = F.read_curve(path)
+    assert found.wave_aa == pytest.approx([4000, 4500, 5000])
+    assert found.response == pytest.approx([0, 0.4, 0.5], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.4 0\n0.45 0.4\n", "400 0\n450 0.4\n", "0 4000\n0.4 4500\n", "3 a/b c\n1 4000 0\n"]
+)
+def test_curves_in_an_unknown_unit_or_cut_short(tmp_path, text):
+    (tmp_path / "c.txt").write_text(text)
+    with pytest.raises(
+        ValueError, match=r"c\.txt (has wavelengths|is a collection of filters that is cut short)"
+    ):
+        F.read_curve(tmp_path / "c.txt")

@@ -213,3 +213,23 @@ def test_faults_of_images(tmp_path):
     image = read_image(write_image(tmp_path / "f.fits", ones, wcs), "F555W", "G")
     with pytest.raises(ValueError, match="is not sharper than the cube"):
         measure(image, fwhm=0.05)
+
+
+@pytest.mark.parametrize("said", [{"WHTTYPE": "EXP"}, {}])
+def test_exposure_times_are_no_inverse_variances(tmp_path, rng, said):
+    wcs = turned(60, 0.05, 0.0)
+    noise = 0.012
+    values = 0.5 + rng.normal(0, noise, (60, 60))
+    exposure = np.full((60, 60), 600.0)
+    exposure[:, :10] = 150.0
+    path = write_image(tmp_path / "a.fits", values, wcs, photflam=1e-19, weight=exposure, **said)
+    image = read_image(path, "F555W", "G")
+    assert image.errors == "measured in the image, times WHT (exposure time)"
+    sigma = np.sqrt(image.variance) / 1e-19
+    # Photon noise of the source, 0.5 electrons a second for 600 s, comes on top.
+    assert np.median(sigma[:, 20:]) == pytest.approx(np.hypot(noise, np.sqrt(0.5 / 600)), rel=0.1)
+    assert np.median(sigma[:, :10]) == pytest.approx(2 * np.median(sigma[:, 20:]), rel=0.05)
+    inverse = write_image(
+        tmp_path / "b.fits", values, wcs, photflam=1e-19, weight=np.full((60, 60), noise**-2)
+    )
+    assert np.sqrt(read_image(inverse, "F555W", "G").variance) / 1e-19 == pytest.approx(noise, rel=1e-4)

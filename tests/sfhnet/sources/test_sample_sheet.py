@@ -127,3 +127,19 @@ def test_empty_and_absent(tmp_path):
         load_sheet(tmp_path / "empty.tsv", BANDS)
     with pytest.raises(FileNotFoundError, match=r"galaxies\.sheet"):
         load_sheet(tmp_path / "absent.tsv", BANDS)
+
+
+def test_quotes_of_spreadsheets_swallow_no_row(tmp_path):
+    rows = [row(galaxy=name) for name in ("A1", "B2", "C3")]
+    quoted = [[f'"{cell}"' for cell in cells] for cells in rows]
+    assert list(load_sheet(sheet(tmp_path, *quoted, header=[f'"{name}"' for name in HEADER]), BANDS)) == [
+        "A1",
+        "B2",
+        "C3",
+    ]
+    for column in ("distance_mpc", "path"):
+        ditto = [cells.copy() for cells in rows]
+        ditto[1][HEADER.index(column)] = '"'
+        assert f"line 4, column {column}: a quote that is not closed" in refused(sheet(tmp_path, *ditto))
+    (tmp_path / "galaxies.tsv").write_bytes("galaxy\tkind\n\xdc\tcube\n".encode("latin-1"))
+    assert "is not UTF-8 text" in refused(tmp_path / "galaxies.tsv")
