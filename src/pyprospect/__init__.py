@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pyprospect.messages import ClampWarning, CoverageWarning, ProSpectWarning
     from pyprospect.prospect.burst import sfh_burst
     from pyprospect.prospect.sed import ProSpectSED, prospect_sed
+    from pyprospect.prospect.sed_like import prospect_sed_like
     from pyprospect.prospect.sfh import SFHResult, sfh_func
     from pyprospect.prospect.smstar import smstar_func
     from pyprospect.stars.library import SSPLibrary
@@ -27,6 +28,7 @@ __all__ = [
     "__version__",
     "massfunc",
     "prospect_sed",
+    "prospect_sed_like",
     "sfh_burst",
     "sfh_func",
     "smstar_func",
@@ -49,6 +51,7 @@ _PLACES = {
     "Synthesizer": "fast.synthesizer",
     "massfunc": "histories.massfunc",
     "prospect_sed": "prospect.sed",
+    "prospect_sed_like": "prospect.sed_like",
     "sfh_burst": "prospect.burst",
     "sfh_func": "prospect.sfh",
     "smstar_func": "prospect.smstar",
