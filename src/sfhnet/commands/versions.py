@@ -15,7 +15,7 @@ __all__ = ["add_arguments", "run"]
 
 # What the numbers depend on, then what the extras bring.
 _LIBRARIES = (
-    *("numpy", "scipy", "astropy", "h5py", "safetensors", "zuko", "pydantic"),
+    *("numpy", "scipy", "astropy", "h5py", "safetensors", "pydantic"),
     *("matplotlib", "photutils", "reproject", "ppxf", "snakemake"),
 )
 

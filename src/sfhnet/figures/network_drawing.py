@@ -150,9 +150,8 @@ def _attention(network: Attention) -> list[Part]:
     ]
     if isinstance(network, Flow):
         flow = f"{o['n_transform']} coupling layers of splines"
-        of_flow = (network.context, network.location, network.flow)
         parts += [
-            Part("flow", flow, "decoder", 2, -1, ("decoder",), of_flow),
+            Part("flow", flow, "decoder", 2, -1, ("decoder",), (network.posterior,)),
             Part("joint", "joint samples of all of it,\ndust and lines", "output", 3, -1, ("flow",)),
         ]
     return parts

@@ -177,8 +177,8 @@ class Model:
             raise ValueError("no spectra given")
         if n_samples and not self.draws_samples:
             raise ValueError(
-                f"the model {self.name} ({self.network.spec.kind}) has no joint posterior; use one of kind flow, or "
-                "n_samples=0"
+                f"the model {self.name} ({self.network.spec.kind}) has no joint posterior; use one of kind linear_flow "
+                "or flow, or n_samples=0"
             )
         if self.hidden_pixels is not None:
             batch = batch.hiding(self.hidden_pixels)
@@ -372,16 +372,16 @@ class Model:
         index = rows.cpu().numpy()
         fields: dict[str, Any] = {}
         if len(rows):
-            part = batch[rows].to(self.device)
-            answer = self.network.answer(part)
+            part = (batch if len(rows) == n else batch[rows]).to(self.device)
+            normal = self._normal(key[0], key[1] + index, n_samples) if n_samples else None
+            found = self.network.infer(part, normal)
+            answer, seen = found.answer, found.familiarity
             fields = {name: _scatter(value, index, n) for name, value in answer.items()}
             if n_samples:
-                normal = self._normal(key[0], key[1] + index, n_samples)
                 fields["samples"] = {
                     name: _scatter(value.float().cpu().numpy(), index, n)
-                    for name, value in self.network.samples(part, normal).items()
+                    for name, value in found.samples.items()
                 }
-            seen = self.network.latent_for_ood(part)
             if seen is not None:
                 components, chi2[index] = seen[0].double().cpu().numpy(), seen[1].double().cpu().numpy()
                 if self.familiarity is not None:
@@ -431,6 +431,8 @@ def _flat(batch: Batch) -> Batch:
 def _scatter(value: Any, index: np.ndarray, n: int) -> Any:
     if isinstance(value, dict):
         return {name: _scatter(array, index, n) for name, array in value.items()}
+    if len(index) == n == len(value):
+        return value
     result = np.full((n, *value.shape[1:]), np.nan, dtype=value.dtype)
     result[index] = value[: len(index)]
     return result

@@ -176,8 +176,17 @@ class Attention(StandardNetwork):
 
     def encode(self, batch: Batch) -> Tensor:
         """Return the latent vectors, (n, width)."""
-        n = len(batch)
-        features, filled = self.features(batch)  # (n, features.width), (n, n_wave)
+        return self._latent(batch, self.features.projection(batch))
+
+    def encode_with_familiarity(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return what `encode` and what `latent_for_ood` return, from one projection."""
+        projected = self.features.projection(batch)
+        chi2 = self.features.projection.residual_chi2(batch, projected[0])
+        return self._latent(batch, projected), (projected[0], chi2)
+
+    def _latent(self, batch: Batch, projected: tuple[Tensor, Tensor]) -> Tensor:
+        n, filled = len(batch), projected[1]
+        features = self.features.given(batch, projected[0])  # (n, features.width)
         coefficients = torch.asinh(self.learned(filled))  # (n, n_component)
         lines = (high_pass(filled, self.HIGH_PASS_HALF) - self.line_mean) / self.line_std  # (n, n_wave)
         good = batch.mask.float()  # (n, n_wave)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from sfhnet.core.batch import Batch
 from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.networks.heads import Head
+from sfhnet.networks.joint_posterior import JointPosterior
 
-__all__ = ["Network", "Spec", "StandardNetwork"]
+__all__ = ["Inferred", "Network", "Spec", "StandardNetwork"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,19 @@ class Spec:
         )
 
 
+@dataclass(frozen=True)
+class Inferred:
+    """All that a network says of a batch, from one look at it.
+
+    answer: as of `Network.answer`; samples: as of `Network.samples`, empty if none were asked for; familiarity: as of
+    `Network.latent_for_ood`.
+    """
+
+    answer: dict[str, Any]
+    samples: dict[str, Tensor]
+    familiarity: tuple[Tensor, Tensor] | None
+
+
 class Network(nn.Module, ABC):
     """One interface for all models: ``network(batch)`` gives outputs, ``network.loss(batch)`` the loss terms."""
 
@@ -56,12 +70,12 @@ class Network(nn.Module, ABC):
     trains = True
     #: Whether its hidden layers may be trained in bfloat16.
     mixed = False
-    #: Normal deviates that one joint sample takes; 0 = the network has no joint posterior.
-    sample_width = 0
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+        #: Where joint samples come from, given latent vectors; None = the network has no joint posterior.
+        self.posterior: JointPosterior | None = None
 
     @abstractmethod
     def fit(self, clean: Batch, noisy: Batch) -> None:
@@ -94,6 +108,11 @@ class Network(nn.Module, ABC):
     def physical(self, scalars_z: Tensor) -> Tensor:
         """Turn standardised scalars (last axis) into physical ones."""
 
+    @property
+    def sample_width(self) -> int:
+        """Normal deviates that one joint sample takes; 0 = the network has no joint posterior."""
+        return 0 if self.posterior is None else self.posterior.code.width
+
     def samples(self, batch: Batch, normal: Tensor) -> dict[str, Tensor]:
         """Draw joint samples.
 
@@ -109,7 +128,9 @@ class Network(nn.Module, ABC):
         dict of Tensor
             ``mass_fraction``, ``mh`` (n, n_sample, n_age), `SCALARS` and `DUST_AND_LINES` (n, n_sample).
         """
-        raise ValueError(f"the network {self.spec.kind} has no joint posterior; use one of kind flow")
+        raise ValueError(
+            f"the network {self.spec.kind} has no joint posterior; use one of kind linear_flow or flow"
+        )
 
     def latent_for_ood(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
         """Return components and reduced chi-square of the linear basis, or None if the network has no basis."""
@@ -118,7 +139,32 @@ class Network(nn.Module, ABC):
     @torch.no_grad()
     def answer(self, batch: Batch) -> dict[str, Any]:
         """Return point estimates and quantiles as numpy arrays, fields of `sfhnet.core.posterior.Posterior`."""
-        out = self(batch)
+        return self._fields(self(batch))
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, normal: Tensor | None = None) -> Inferred:
+        """Return answer, joint samples and likeness to the mocks.
+
+        Parameters
+        ----------
+        batch : Batch
+            n spectra.
+        normal : Tensor (n, n_sample, sample_width), optional
+            As of `samples`; without it none are drawn.
+
+        Returns
+        -------
+        Inferred
+        """
+        drawn = {} if normal is None else self.samples(batch, normal)
+        return Inferred(self.answer(batch), drawn, self.latent_for_ood(batch))
+
+    @staticmethod
+    def upgraded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return stored weights with the names of today, where an earlier version had others."""
+        return tensors
+
+    def _fields(self, out: dict[str, Tensor]) -> dict[str, Any]:
         cum_q = out["cum_q"]
         last = torch.ones_like(cum_q[:, :, :1])
         scalars_q = self.physical(out["scalars_z"]).double().cpu().numpy()
@@ -143,6 +189,29 @@ class StandardNetwork(Network):
     @abstractmethod
     def encode(self, batch: Batch) -> Tensor:
         """Return the latent vectors, (n, width)."""
+
+    def encode_with_familiarity(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Return what `encode` and what `latent_for_ood` return; children do both from one projection."""
+        return self.encode(batch), self.latent_for_ood(batch)
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, normal: Tensor | None = None) -> Inferred:
+        """Return answer, joint samples and likeness to the mocks from one encoding; see `Network.infer`."""
+        latent, familiarity = self.encode_with_familiarity(batch)
+        drawn = {} if normal is None else self._drawn(latent, normal)
+        return Inferred(self._fields(self.head(latent)), drawn, familiarity)
+
+    @torch.no_grad()
+    def samples(self, batch: Batch, normal: Tensor) -> dict[str, Tensor]:
+        """Draw joint samples; see `Network.samples`."""
+        return self._drawn(self.encode(batch), normal)
+
+    def _drawn(self, latent: Tensor, normal: Tensor) -> dict[str, Tensor]:
+        if self.posterior is None:
+            raise ValueError(
+                f"the network {self.spec.kind} has no joint posterior; use one of kind linear_flow or flow"
+            )
+        return self.posterior.samples(latent, normal)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the outputs; see `Network.forward`."""

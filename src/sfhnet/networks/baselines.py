@@ -137,6 +137,11 @@ class PcaMlp(StandardNetwork):
         """Return the latent vectors, (n, width)."""
         return self.mlp(self.features(batch)[0])
 
+    def encode_with_familiarity(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return what `encode` and what `latent_for_ood` return, from one projection."""
+        familiarity = self.latent_for_ood(batch)
+        return self.mlp(self.features.given(batch, familiarity[0])), familiarity
+
     def latent_for_ood(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return components and reduced chi-square; see `Network.latent_for_ood`."""
         coefficients, _ = self.features.projection(batch)

@@ -32,6 +32,9 @@ _TYPICAL_SNR = 50.0
 # Share of its diagonal that is added to the block matrix: more than float32 rounding of 64 components can take from it.
 _JITTER = 3e-5
 
+# Rows of the block matrix that are summed together.
+_STRIP = 16
+
 
 class Estimate(NamedTuple):
     """Posterior of the components.
@@ -66,13 +69,15 @@ class BestLinear(nn.Module):
     edges: Tensor
     loading: Tensor
     gram: Tensor
-    lower: Tensor
 
     def __init__(self, n_pixel: int, n_component: int, *, n_block: int = 400, n_iteration: int = 3) -> None:
         super().__init__()
         self.n_component, self.n_iteration = n_component, n_iteration
         n_block = min(n_block, n_pixel)
-        row, column = torch.tril_indices(n_component, n_component)
+        # The lower triangle in strips of rows: few columns too many, and copied strip by strip.
+        bounds = [*range(0, n_component, _STRIP), n_component]
+        self.rows = list(pairwise(bounds))
+        n_packed = sum((high - low) * high for low, high in self.rows)
         self.register_buffer("mean", torch.ones(n_pixel))
         self.register_buffer("shape", torch.ones(n_pixel))
         self.register_buffer("basis", torch.zeros(n_component, n_pixel))
@@ -81,8 +86,7 @@ class BestLinear(nn.Module):
         self.register_buffer("edges", torch.linspace(0, n_pixel, n_block + 1).long())
         # What follows from these is made again on loading.
         self.register_buffer("loading", torch.zeros(n_component, n_pixel), persistent=False)
-        self.register_buffer("gram", torch.zeros(n_block, len(row)), persistent=False)
-        self.register_buffer("lower", row * n_component + column, persistent=False)
+        self.register_buffer("gram", torch.zeros(n_block, n_packed), persistent=False)
         self.register_load_state_dict_post_hook(_derive)
 
     @torch.no_grad()
@@ -122,7 +126,7 @@ class BestLinear(nn.Module):
         """
         with torch.autocast(values.device.type, enabled=False):
             w = weight * self.shape**2  # (n, n_pixel), of the standardised values
-            y = (values - self.mean) / self.shape
+            y = torch.addcmul(-self.mean / self.shape, values, 1 / self.shape)
             factor = self._factor(w)
             a = self._solve(w, y, factor)
         known = factor.diagonal(dim1=1, dim2=2) * (self.scale / self.spread)
@@ -132,11 +136,14 @@ class BestLinear(nn.Module):
         """Return the Cholesky factor of the block matrix for components of unit spread, (n, k, k)."""
         k = self.n_component
         # In float64: differences of long sums must be zero where every weight is.
-        total = functional.pad(torch.cumsum(w, 1, dtype=torch.float64), (1, 0))
-        mean_weight = torch.diff(total.index_select(1, self.edges)) / torch.diff(self.edges)
-        matrix = w.new_zeros(len(w), k * k)
-        matrix.index_copy_(1, self.lower, mean_weight.to(w) @ self.gram)
-        matrix = matrix.view(-1, k, k)
+        total = torch.cumsum(w, 1, dtype=torch.float64).index_select(1, self.edges[1:] - 1)
+        mean_weight = (torch.diff(functional.pad(total, (1, 0))) / torch.diff(self.edges)).to(w)
+        packed = mean_weight @ self.gram
+        matrix = w.new_zeros(len(w), k, k)
+        start = 0
+        for low, high in self.rows:
+            part = packed[:, start : (start := start + (high - low) * high)]
+            matrix[:, low:high, :high] = part.view(-1, high - low, high)
         matrix.diagonal(dim1=1, dim2=2).mul_(1 + _JITTER).add_(1.0)
         # The plain function would look at the result on the host.
         return torch.linalg.cholesky_ex(matrix).L
@@ -149,13 +156,12 @@ class BestLinear(nn.Module):
             return torch.cholesky_solve(r[..., None], factor)[..., 0]
 
         a = precondition((w * y) @ loading.T)
-        r = (
-            w * (y - a @ loading)
-        ) @ loading.T - a  # recomputed from the pixels: no error of the start survives
+        # Recomputed from the pixels: no error of the start survives.
+        r = torch.addmm(y, a, loading, alpha=-1).mul_(w) @ loading.T - a
         z = precondition(r)
         p, rz = z, (r * z).sum(1, keepdim=True)
         for left in reversed(range(self.n_iteration)):
-            ap = (w * (p @ loading)) @ loading.T + p
+            ap = torch.addmm(p, (p @ loading).mul_(w), loading.T)
             step = rz / (p * ap).sum(1, keepdim=True).clamp_min(1e-30)
             a = a + step * p
             if left:
@@ -223,8 +229,8 @@ def _block_edges(loading: Tensor, n_block: int) -> Tensor:
 def _derive(module: BestLinear, *_: object) -> None:
     # Loadings of components of unit spread, and the sum of their products over the pixels of each block.
     module.loading.copy_(module.basis * module.spread[:, None])
-    k = module.n_component
     edges = module.edges.tolist()
     for number, (low, high) in enumerate(pairwise(edges)):
         part = module.loading[:, low:high]
-        module.gram[number] = (part @ part.T).view(k * k)[module.lower]
+        product = part @ part.T
+        module.gram[number] = torch.cat([product[a:b, :b].flatten() for a, b in module.rows])

@@ -1,7 +1,7 @@
 """A conditional neural spline flow made for drawing many samples of few conditions.
 
 Coupling layers with rational-quadratic splines (Durkan et al. 2019, https://arxiv.org/abs/1906.04032), the functions of
-zuko's ``NICE`` with ``MonotonicRQSTransform`` to the last weight (`LeanFlow.from_nice`), in fewer passes over memory: the
+zuko's ``NICE`` with ``MonotonicRQSTransform`` to the last weight (`lean_tensors`), in fewer passes over memory: the
 share of the condition in the first layer is computed once for all its samples, features lead and samples are contiguous,
 and the piece of a spline is chosen by comparing, not by gathering.
 """
@@ -9,13 +9,12 @@ and the piece of a spline is chosen by comparing, not by gathering.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Coupling", "LeanFlow"]
+__all__ = ["Coupling", "LeanFlow", "lean_tensors"]
 
 # As in zuko: splines live within this distance of zero, beyond it the map is the identity; least slope.
 _BOUND = 5.0
@@ -164,48 +163,51 @@ class LeanFlow(nn.Module):
         couplings = [layer for layer in self.layers if isinstance(layer, Coupling)]
         return [p for coupling in couplings for p in coupling.hidden.parameters() if p.ndim == 2]
 
-    @classmethod
-    @torch.no_grad()
-    def from_nice(cls, flow: nn.Module) -> LeanFlow:
-        """Return the same density as a trained ``zuko.flows.NICE`` with rational-quadratic splines.
 
-        Raises
-        ------
-        ValueError
-            If a layer's parameters are no such spline's.
-        """
-        # Any: zuko does not say of which types its parts are.
-        couplings: list[Any] = list(flow.get_submodule("transform.transforms").children())
-        linear = [[part for part in coupling.hyper if hasattr(part, "weight")] for coupling in couplings]
-        n, n_keep = couplings[0].mask.numel(), int(couplings[0].mask.sum())
-        width, n_in = linear[0][0].weight.shape
-        n_parameter = linear[0][-1].weight.shape[0] / (n - n_keep)
-        bins = round((n_parameter + 1) / 3)
-        if bins < 2 or 3 * bins - 1 != n_parameter:
+def lean_tensors(nice: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state of the `LeanFlow` that is the same density as a ``zuko.flows.NICE`` with rational-quadratic splines.
+
+    Parameters
+    ----------
+    nice : dict of Tensor
+        Its ``state_dict``, built with ``randmask=True``.
+
+    Returns
+    -------
+    dict of Tensor
+        For a flow of as many numbers, coupling layers and hidden layers.
+
+    Raises
+    ------
+    ValueError
+        If a layer's parameters are no such spline's.
+    """
+    result: dict[str, Tensor] = {}
+    masks = [name for name in nice if name.endswith(".mask")]
+    for number, name in enumerate(sorted(masks, key=lambda name: int(name.split(".")[-2]))):
+        prefix, kept = name.removesuffix("mask") + "hyper.", nice[name].bool()
+        layers = sorted(
+            {int(key.removeprefix(prefix).split(".")[0]) for key in nice if key.startswith(prefix)}
+        )
+        first, *hidden, last = ({k: nice[f"{prefix}{at}.{k}"] for k in ("weight", "bias")} for at in layers)
+        n_keep = int(kept.sum())
+        n_parameter = len(last["bias"]) / (len(kept) - n_keep)
+        if n_parameter < 5 or n_parameter % 3 != 2:
             raise ValueError(
                 f"{n_parameter:g} parameters a number make no spline; give a NICE of RQS transforms"
             )
-        lean = cls(
-            n,
-            n_in - n_keep,
-            n_transform=len(couplings),
-            width=width,
-            n_hidden=len(linear[0]) - 1,
-            bins=bins,
-        )
-        lean.to(linear[0][0].weight)
-        for number, (coupling, (first, *hidden, last)) in enumerate(zip(couplings, linear, strict=True)):
-            kept = coupling.mask.bool()
-            keep, change = kept.nonzero()[:, 0], (~kept).nonzero()[:, 0]
-            sizes = {"n_context": n_in - n_keep, "width": width, "n_hidden": len(hidden) + 1, "bins": bins}
-            layer = Coupling(keep, change, **sizes).to(last.weight)
-            layer.from_kept.copy_(first.weight[:, : len(keep)])
-            layer.from_context.weight.copy_(first.weight[:, len(keep) :])
-            layer.from_context.bias.copy_(first.bias)
-            for mine, theirs in zip([*layer.hidden, layer.last], [*hidden, last], strict=True):
-                mine.load_state_dict(theirs.state_dict())
-            lean.layers[number] = layer
-        return lean
+        parts = {
+            "keep": kept.nonzero()[:, 0],
+            "change": (~kept).nonzero()[:, 0],
+            "from_kept": first["weight"][:, :n_keep],
+            "from_context.weight": first["weight"][:, n_keep:],
+            "from_context.bias": first["bias"],
+        }
+        for at, layer in enumerate(hidden):
+            parts |= {f"hidden.{at}.{key}": value for key, value in layer.items()}
+        parts |= {f"last.{key}": value for key, value in last.items()}
+        result |= {f"layers.{number}.{key}": value for key, value in parts.items()}
+    return result
 
 
 def _spline(parameters: Tensor, x: Tensor, bins: int, inverse: bool) -> tuple[Tensor, Tensor | None]:

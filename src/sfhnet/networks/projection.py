@@ -215,6 +215,17 @@ class Features(BandsAndContext):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return features (n, width) and the filled, standardised spectrum (n, n_wave)."""
         coefficients, filled = self.projection(batch)
+        return self.given(batch, coefficients), filled
+
+    def given(self, batch: Batch, coefficients: Tensor) -> Tensor:
+        """Return the features (n, width) of a batch whose projection is known.
+
+        Parameters
+        ----------
+        batch : Batch
+        coefficients : Tensor (n, n_component)
+            From `projection`.
+        """
         # Long tails (bursts, deep dust) would dominate a plain scaling.
         scaled = torch.asinh(coefficients / self.projection.scale)
-        return torch.cat([scaled, self.bands(batch).flatten(1), self.context(batch)], dim=1), filled
+        return torch.cat([scaled, self.bands(batch).flatten(1), self.context(batch)], dim=1)

@@ -109,6 +109,7 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         )
     network = build(Spec.from_json(data["spec"]))
     tensors, _ = load_tensors(Path(folder) / "weights.safetensors")
+    tensors = network.upgraded(tensors)
     missing = set(network.state_dict()) ^ set(tensors)
     if missing:
         names = ", ".join(sorted(missing)[:3])

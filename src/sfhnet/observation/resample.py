@@ -39,15 +39,15 @@ def resample(
     pixel_ratio: np.ndarray | float,
     min_weight: float = 0.7,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Apply a kernel to a spectrum with errors and bad pixels.
+    """Apply a kernel to spectra with errors and bad pixels.
 
     Parameters
     ----------
     matrix : sparse array, shape (n_out, n_in)
         From `kernel`.
-    flux, variance : ndarray, shape (n_in,)
-        Input spectrum and its variance, 0 where bad.
-    good : ndarray of bool, shape (n_in,)
+    flux, variance : ndarray, shape (n, n_in) or (n_in,)
+        Input spectra and their variances, 0 where bad.
+    good : ndarray of bool, shape (n, n_in) or (n_in,)
         Good pixels.
     pixel_ratio : float or ndarray, shape (n_out,)
         Width of an input pixel over that of an output pixel.
@@ -56,16 +56,20 @@ def resample(
 
     Returns
     -------
-    flux : ndarray, shape (n_out,)
-    variance : ndarray, shape (n_out,)
+    flux : ndarray, shape (n, n_out) or (n_out,)
+    variance : ndarray, shape (n, n_out) or (n_out,)
         Variance of one output pixel of independent noise with the noise power of the input: the kernel's mean of the
         input variance times ``pixel_ratio``. The kernel correlates neighbours; this variance is the one for which any
         average over many pixels has the right error.
-    good : ndarray of bool, shape (n_out,)
+    good : ndarray of bool, shape (n, n_out) or (n_out,)
     """
-    weight = matrix @ good.astype(float)
+
+    def applied(values: np.ndarray) -> np.ndarray:
+        return (matrix @ values.T).T
+
+    weight = applied(good.astype(float))
     kept = weight >= min_weight
     safe = np.where(kept, weight, 1.0)
-    out = matrix @ np.where(good, flux, 0.0) / safe
-    out_variance = matrix @ np.where(good, variance, 0.0) / safe * pixel_ratio
+    out = applied(np.where(good, flux, 0.0)) / safe
+    out_variance = applied(np.where(good, variance, 0.0)) / safe * pixel_ratio
     return np.where(kept, out, 0.0), np.where(kept, out_variance, 0.0), kept

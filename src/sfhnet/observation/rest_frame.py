@@ -13,7 +13,7 @@ from sfhnet.observation.galaxy_kinematics import fit_kinematics
 from sfhnet.observation.observed import Observed, median_snr
 from sfhnet.observation.resample import kernel, pixel_edges, resample
 from sfhnet.observation.sky_channels import sky_mask
-from sfhnet.tools.progress import track
+from sfhnet.tools.progress import Progress
 
 if TYPE_CHECKING:
     from sfhnet.config import GalaxiesConfig
@@ -34,6 +34,8 @@ __all__ = [
 _MIN_KERNEL = 0.8
 # A spectrum is too broad for the training resolution if more of its pixels than this miss it by over a tenth.
 _MAX_TOO_BROAD = 0.1
+# Spectra that go through a kernel together, at most: bounds the memory.
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -121,38 +123,46 @@ def match_training(
     pixel_aa = np.gradient(observed.wave_aa)
     stars = np.zeros(n) if dispersion_kms is None else dispersion_kms
     known = observed.fwhm_aa is not None or dispersion_kms is not None
-    last = None
-    # Equal ones follow each other and share a kernel; only one kernel is kept.
-    for i in track(np.lexsort((stars, redshift)), f"{name}: to the training resolution", unit="spectra"):
-        factor = 1 + redshift[i]
-        if (factor, stars[i]) != last:
-            last = factor, stars[i]
-            step_aa = np.interp(wave_aa * factor, observed.wave_aa, pixel_aa) / factor
-            own_aa, extra_aa = np.zeros(wave_aa.size), np.zeros(wave_aa.size)
-            if known:
-                own_aa = wave_aa * stars[i] / C_KMS
-                if observed.fwhm_aa is not None:
-                    fwhm_aa = np.interp(wave_aa * factor, observed.wave_aa, observed.fwhm_aa) / factor
-                    own_aa = np.hypot(own_aa, fwhm_aa / FWHM_PER_SIGMA)
-                # The kernel takes pixels as boxes, which broadens by their width too.
-                extra_aa = np.sqrt(np.clip(grid.sigma_aa**2 - own_aa**2 - step_aa**2 / 12, 0, None))
-            too_broad = np.mean(own_aa > 1.1 * grid.sigma_aa) > _MAX_TOO_BROAD
-            matrix = kernel(pixel_edges(observed.wave_aa / factor), out_edges, extra_aa)
-        smoothing_aa[i] = extra_aa[middle]
-        if too_broad:
-            flags[i] |= Flag.RESOLUTION
-        out, variance, kept = resample(
-            matrix,
-            observed.flux[i] * factor,
-            observed.variance[i] * factor**2,
-            good=observed.good[i],
-            pixel_ratio=step_aa / np.diff(out_edges),
-            min_weight=_MIN_KERNEL,
-        )
-        kept &= variance > 0
-        flux[i], sigma[i], mask[i] = out, np.sqrt(variance), kept
+    # Equal ones share a kernel, and go through it together.
+    order = np.lexsort((stars, redshift))
+    begun = np.flatnonzero((np.diff(redshift[order]) != 0) | (np.diff(stars[order]) != 0)) + 1
+    groups = [some for group in np.split(order, begun) for some in _split(group)]
+    factor = dispersion = np.nan
+    with Progress(n, f"{name}: to the training resolution", "spectra") as progress:
+        for rows in groups:
+            if (factor, dispersion) != (1 + redshift[rows[0]], stars[rows[0]]):
+                factor, dispersion = 1 + redshift[rows[0]], stars[rows[0]]
+                step_aa = np.interp(wave_aa * factor, observed.wave_aa, pixel_aa) / factor
+                own_aa, extra_aa = np.zeros(wave_aa.size), np.zeros(wave_aa.size)
+                if known:
+                    own_aa = wave_aa * dispersion / C_KMS
+                    if observed.fwhm_aa is not None:
+                        fwhm_aa = np.interp(wave_aa * factor, observed.wave_aa, observed.fwhm_aa) / factor
+                        own_aa = np.hypot(own_aa, fwhm_aa / FWHM_PER_SIGMA)
+                    # The kernel takes pixels as boxes, which broadens by their width too.
+                    extra_aa = np.sqrt(np.clip(grid.sigma_aa**2 - own_aa**2 - step_aa**2 / 12, 0, None))
+                too_broad = np.mean(own_aa > 1.1 * grid.sigma_aa) > _MAX_TOO_BROAD
+                matrix = kernel(pixel_edges(observed.wave_aa / factor), out_edges, extra_aa)
+            smoothing_aa[rows] = extra_aa[middle]
+            if too_broad:
+                flags[rows] |= np.uint32(Flag.RESOLUTION)
+            out, variance, kept = resample(
+                matrix,
+                observed.flux[rows] * factor,
+                observed.variance[rows] * factor**2,
+                good=observed.good[rows],
+                pixel_ratio=step_aa / np.diff(out_edges),
+                min_weight=_MIN_KERNEL,
+            )
+            kept &= variance > 0
+            flux[rows], sigma[rows], mask[rows] = out, np.sqrt(variance), kept
+            progress.update(len(rows))
     flags[~mask.any(axis=1)] |= np.uint32(Flag.NO_VALID_PIXELS)
     return Matched(flux=flux, sigma=sigma, mask=mask, smoothing_aa=smoothing_aa, flags=flags)
+
+
+def _split(group: np.ndarray) -> list[np.ndarray]:
+    return [group[start : start + _ROWS] for start in range(0, len(group), _ROWS)]
 
 
 def to_rest_frame(

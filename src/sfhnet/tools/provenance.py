@@ -42,7 +42,7 @@ CHECKOUT = None if SHIPPED.is_dir() else SRC.parent
 # The version of a checkout is its commit.
 _PACKAGES = (
     *(("phangs-sfh", "pyprospect") if CHECKOUT is None else ()),
-    *("numpy", "scipy", "astropy", "h5py", "torch", "safetensors", "pydantic", "zuko"),
+    *("numpy", "scipy", "astropy", "h5py", "torch", "safetensors", "pydantic"),
 )
 
 # Beside an installed package lie all others, which are told by their versions.

@@ -66,11 +66,11 @@ def test_the_density_is_that_of_its_samples(network, batch):
     latent = network.encode(batch[:4]).detach()
     with torch.no_grad():
         normal = torch.randn(4, network.sample_width, generator=torch.Generator().manual_seed(2))
-        vectors = network.draw(latent, normal[:, None])[:, 0]
-        log_prob = network.log_prob(latent, vectors)
+        vectors = network.posterior.draw(latent, normal[:, None])[:, 0]
+        log_prob = network.posterior.log_prob(latent, vectors)
     for row in range(2):
         jacobian = torch.autograd.functional.jacobian(
-            lambda z, row=row: network.draw(latent[row : row + 1], z[None, None])[0, 0], normal[row]
+            lambda z, row=row: network.posterior.draw(latent[row : row + 1], z[None, None])[0, 0], normal[row]
         )
         volume = torch.linalg.slogdet(jacobian)[1]
         by_hand = torch.distributions.Normal(0.0, 1.0).log_prob(normal[row]).sum() - volume

@@ -78,6 +78,25 @@ def test_a_spectrum_does_not_change_its_neighbours(kind, mocks, batch):
         assert torch.allclose(value[keep], second[name][keep], atol=1e-5), name
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_look_gives_all_that_three_give(kind, mocks, batch):
+    network = make(kind, mocks, batch)
+    few = batch[:6]
+    width = network.sample_width
+    normal = torch.randn(6, 20, width, generator=torch.Generator().manual_seed(1)) if width else None
+    with torch.no_grad():
+        found, seen = network.infer(few, normal), network.latent_for_ood(few)
+        samples = network.samples(few, normal) if width else {}
+    for name, value in network.answer(few).items():
+        for key in value if isinstance(value, dict) else [...]:
+            assert found.answer[name][key] == pytest.approx(value[key], abs=1e-5), name
+    assert set(found.samples) == set(samples)
+    assert all(torch.allclose(found.samples[name], value, atol=1e-4) for name, value in samples.items())
+    assert (found.familiarity is None) is (seen is None)
+    for once, apart in zip(found.familiarity or (), seen or (), strict=True):
+        assert torch.allclose(once, apart, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_a_few_steps_learn_eight_galaxies(kind, mocks, batch):
     network = make(kind, mocks, batch).train()
