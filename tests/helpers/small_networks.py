@@ -14,12 +14,14 @@ ATTENTION = {
     "patch": 64,
     "stride": 64,
 }
+JOINT = {"n_transform": 2, "flow_width": 32, "context_width": 16, "n_mh": 4}
 SMALL = {
     "prior_mean": {},
     "pca_mlp": {"n_component": 12, "width": 32, "depth": 1},
     "linear": {"n_component": 12, "width": 32, "depth": 1},
+    "linear_flow": {"n_component": 12, "width": 32, "depth": 1, **JOINT},
     "attention": ATTENTION,
-    "flow": {**ATTENTION, "n_transform": 2, "flow_width": 32, "context_width": 16, "n_mh": 4},
+    "flow": {**ATTENTION, **JOINT},
     "four_branch": {"filters": (4, 4, 4), "decoder": (32,)},
 }
 

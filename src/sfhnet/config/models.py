@@ -19,6 +19,7 @@ __all__ = [
     "FlowLossWeights",
     "FourBranchConfig",
     "LinearConfig",
+    "LinearFlowConfig",
     "LossWeights",
     "ModelConfig",
     "PcaMlpConfig",
@@ -109,6 +110,25 @@ class LinearConfig(PcaMlpConfig):
     """Average pixels in pairs first: half the cost, for dispersions above 100 km/s."""
 
 
+class _JointPosterior(Section):
+    n_transform: int = Field(4, ge=1, le=16)
+    """Coupling layers of the joint posterior."""
+    flow_width: int = Field(256, ge=8)
+    """Width of their hidden layers."""
+    flow_bins: int = Field(4, ge=2, le=64)
+    """Pieces of their splines."""
+    context_width: int = Field(128, ge=4)
+    """Numbers about the spectrum that they see."""
+    n_mh: int = Field(8, ge=1)
+    """Principal components of [M/H] over age in the joint posterior."""
+
+
+class LinearFlowConfig(_JointPosterior, LinearConfig):
+    """The network on linear estimates with a joint posterior, trained after it (`sfhnet.networks.linear_flow`)."""
+
+    kind: Literal["linear_flow"] = "linear_flow"  # type: ignore[assignment]
+
+
 class _AttentionOptions(_Network):
     n_component: int = Field(64, ge=4, le=512)
     """Principal components."""
@@ -152,25 +172,21 @@ class FourBranchConfig(_Network):
     """Sizes of the layers of both decoders."""
 
 
-class FlowConfig(_AttentionOptions):
+class FlowConfig(_JointPosterior, _AttentionOptions):
     """The attention network with a joint posterior beside its quantiles (`sfhnet.networks.flow`)."""
 
     kind: Literal["flow"] = "flow"
-    n_transform: int = Field(4, ge=1, le=16)
-    """Coupling layers of the joint posterior."""
-    flow_width: int = Field(256, ge=8)
-    """Width of their hidden layers."""
-    flow_bins: int = Field(4, ge=2, le=64)
-    """Pieces of their splines."""
-    context_width: int = Field(128, ge=4)
-    """Numbers about the spectrum that they see."""
-    n_mh: int = Field(8, ge=1)
-    """Principal components of [M/H] over age in the joint posterior."""
     loss_weights: FlowLossWeights = FlowLossWeights()
 
 
 ModelConfig = Annotated[
-    PriorMeanConfig | PcaMlpConfig | LinearConfig | AttentionConfig | FourBranchConfig | FlowConfig,
+    PriorMeanConfig
+    | PcaMlpConfig
+    | LinearConfig
+    | LinearFlowConfig
+    | AttentionConfig
+    | FourBranchConfig
+    | FlowConfig,
     Field(
         discriminator="kind",
         description="One network; models of several names are trained side by side.",

@@ -16,6 +16,8 @@ class TrainingConfig(Section):
 
     epochs: int = Field(18, ge=1)
     """Passes through the mocks; each pass has new noise."""
+    posterior_share: float = Field(0.25, gt=0, lt=1)
+    """Share of the epochs, the last ones, in which kind linear_flow trains its joint posterior; the rest stays as it is then."""
     batch: int = Field(128, ge=2)
     """Mocks in a step, per process."""
     learning_rate: float = Field(2e-3, gt=0)

@@ -34,11 +34,13 @@ def plot_history(
     list of Path
         The PDF and the PNG.
     """
-    epoch = [row["epoch"] for row in history]
-    held = [row["held_out_total"] for row in history]
+    # A second stage has a loss of its own, drawn among the terms.
+    first = [row for row in history if not row.get("stage")] or list(history)
+    held = [row["held_out_total"] for row in first]
+    epoch = [row["epoch"] for row in first]
     with style(config):
         figure, (left, right) = plt.subplots(1, 2, figsize=(config.width_inch, 0.38 * config.width_inch))
-        left.plot(epoch, [row["train"] for row in history], color=GREY, label="training (last weights)")
+        left.plot(epoch, [row["train"] for row in first], color=GREY, label="training (last weights)")
         left.plot(epoch, held, color=COLOURS[0], label="held out (averaged weights)")
         best = min(range(len(held)), key=held.__getitem__)
         left.plot(epoch[best], held[best], "o", color=COLOURS[1], ms=4, label=f"best: {held[best]:.4f}")
@@ -48,7 +50,10 @@ def plot_history(
         for colour, name in zip(COLOURS, names, strict=False):
             start = history[0][name] or 1.0
             right.plot(
-                epoch, [row[name] / start for row in history], color=colour, label=name[9:].replace("_", " ")
+                [row["epoch"] for row in history],
+                [row[name] / start for row in history],
+                color=colour,
+                label=name[9:].replace("_", " "),
             )
         right.set(xlabel="epoch", ylabel="held-out term over its first value", title="terms of the loss")
         right.legend(ncols=2)

@@ -15,7 +15,6 @@ from sfhnet.figures.style import save, style
 from sfhnet.networks.attention import Attention
 from sfhnet.networks.base import Network
 from sfhnet.networks.baselines import PcaMlp
-from sfhnet.networks.flow import Flow
 from sfhnet.networks.four_branch import FourBranch
 from sfhnet.networks.heads import Head
 from sfhnet.networks.linear_mlp import LinearMlp
@@ -112,7 +111,7 @@ def _linear(network: LinearMlp) -> list[Part]:
     estimate = f"best linear estimate of\n{o['n_component']} components, and how well\neach is known"
     lines = f"the same of spectrum / continuum;\nlog continuum at {o['n_node']} wavelengths"
     mlp = f"MLP, {o['depth']} residual blocks\nwidth {o['width']}"
-    return [
+    parts = [
         Part("estimate", estimate, "linear", 1, 2, ("spectrum",)),
         Part("lines", lines, "linear", 1, 1.2, ("spectrum",)),
         Part(
@@ -125,6 +124,18 @@ def _linear(network: LinearMlp) -> list[Part]:
             (network.mlp, network.head),
         ),
         *_outputs(network.head, 3, "mlp"),
+    ]
+    return parts + _joint(network, "mlp")
+
+
+def _joint(network: Network, source: str) -> list[Part]:
+    """Return the boxes of the joint posterior, if there is one."""
+    if network.posterior is None:
+        return []
+    flow = f"{network.spec.options['n_transform']} coupling layers of splines"
+    return [
+        Part("flow", flow, "decoder", 2, -1, (source,), (network.posterior,)),
+        Part("joint", "joint samples of all of it,\ndust and lines", "output", 3, -1, ("flow",)),
     ]
 
 
@@ -148,13 +159,7 @@ def _attention(network: Attention) -> list[Part]:
         Part("decoder", decoder, "decoder", 2, 0.3, ("blocks", *read[1:]), of_decoder),
         *_outputs(network.head, 3, "decoder"),
     ]
-    if isinstance(network, Flow):
-        flow = f"{o['n_transform']} coupling layers of splines"
-        parts += [
-            Part("flow", flow, "decoder", 2, -1, ("decoder",), (network.posterior,)),
-            Part("joint", "joint samples of all of it,\ndust and lines", "output", 3, -1, ("flow",)),
-        ]
-    return parts
+    return parts + _joint(network, "decoder")
 
 
 def _outputs(head: Head, column: int, source: str) -> list[Part]:

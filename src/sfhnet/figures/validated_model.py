@@ -56,6 +56,7 @@ def label(name: str) -> str:
     return {
         "pca_mlp": "MLP on components",
         "linear": "MLP on linear estimates",
+        "linear_flow": "linear estimates, flow",
         "prior_mean": "prior mean",
         "four_branch": "four branches (v1)",
     }.get(name, name.replace("_", " "))

@@ -9,6 +9,7 @@ from sfhnet.networks.base import Network, Spec
 from sfhnet.networks.baselines import PcaMlp, PriorMean
 from sfhnet.networks.flow import Flow
 from sfhnet.networks.four_branch import FourBranch
+from sfhnet.networks.linear_flow import LinearFlow
 from sfhnet.networks.linear_mlp import LinearMlp
 from sfhnet.tools.random_streams import seed_torch
 
@@ -18,6 +19,7 @@ KINDS: dict[str, type[Network]] = {
     "prior_mean": PriorMean,
     "pca_mlp": PcaMlp,
     "linear": LinearMlp,
+    "linear_flow": LinearFlow,
     "attention": Attention,
     "flow": Flow,
     "four_branch": FourBranch,

@@ -68,12 +68,15 @@ class Network(nn.Module, ABC):
 
     #: Whether there is anything to train beyond `fit`.
     trains = True
+    #: Stages of training, one after the other; see `begin_stage`.
+    n_stage = 1
     #: Whether its hidden layers may be trained in bfloat16.
     mixed = False
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+        self.stage = 0
         #: Where joint samples come from, given latent vectors; None = the network has no joint posterior.
         self.posterior: JointPosterior | None = None
 
@@ -96,6 +99,16 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss terms and their sum under ``total`` for a batch with labels."""
+
+    def begin_stage(self, stage: int) -> None:
+        """Train what is trained in this stage from now on, and leave the rest as it is.
+
+        Parameters
+        ----------
+        stage : int
+            From 0; below `n_stage`.
+        """
+        self.stage = stage
 
     def prepared(self, batch: Batch) -> Any:
         """Return what `loss` makes of a batch first, before any weight comes in: it can be banked and used again.
@@ -219,10 +232,12 @@ class StandardNetwork(Network):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss terms; see `Network.loss`."""
-        latent = self.encode(batch)
+        return self._head_loss(self.encode(batch), batch.labels)
+
+    def _head_loss(self, latent: Tensor, labels: dict[str, Tensor]) -> dict[str, Tensor]:
         # Quantiles near 0 and 1 and differences between them need all digits.
         with torch.autocast(latent.device.type, enabled=False):
-            return self.head.loss(self.head(latent.float()), batch.labels)
+            return self.head.loss(self.head(latent.float()), labels)
 
     def physical(self, scalars_z: Tensor) -> Tensor:
         """Return physical scalars; see `Network.physical`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from sfhnet.core.batch import Batch
@@ -44,8 +43,7 @@ class Flow(Attention):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss terms of the heads and ``nll`` per dimension; see `Network.loss`."""
         latent = self.encode(batch)  # (n, width)
-        with torch.autocast(latent.device.type, enabled=False):
-            terms = self.head.loss(self.head(latent.float()), batch.labels)
+        terms = self._head_loss(latent, batch.labels)
         terms["nll"] = self.posterior.nll(latent, batch.labels, noisy=self.training)
         terms["total"] = terms["total"] + self.nll_weight * terms["nll"]
         return terms

@@ -27,6 +27,7 @@ _NAMES = {
     "prior_mean": "prior mean",
     "pca_mlp": "MLP on components",
     "linear": "MLP on linear estimates",
+    "linear_flow": "linear estimates, flow",
     "four_branch": "four branches (v1)",
 }
 # Scalar -> colour map.

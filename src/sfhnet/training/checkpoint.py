@@ -24,13 +24,18 @@ CHECKPOINT = "checkpoint.safetensors"
 
 @dataclass
 class Progression:
-    """Where a run stands: steps done, epochs done, best held-out loss and its epoch, seconds spent."""
+    """Where a run stands: steps done, epochs done, best held-out loss and its epoch, seconds spent.
+
+    The best is that of the ``stage``, which began at ``stage_epoch``.
+    """
 
     step: int = 0
     epoch: int = 0
     best: float = math.inf
     best_epoch: int = -1
     seconds: float = 0.0
+    stage: int = 0
+    stage_epoch: int = 0
 
 
 @dataclass

@@ -69,6 +69,7 @@ _OPTIMIZER = "Muon, AdamW"
 # Device, precision and timers may change between the two halves of a run; these settings may not.
 _SAME_WHEN_RESUMED = (
     "epochs",
+    "posterior_share",
     "batch",
     "learning_rate",
     "warmup_share",
@@ -151,6 +152,7 @@ class Trainer:
         )
         self.steps_per_epoch = self.source.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
+        self._epochs_of = _epochs_of(self.network.n_stage, training)
         self._on_epoch = on_epoch
         self._held_out_batches = self._draw_held_out()
         # Buffers are set once, by `fit`, but for those of batch norms.
@@ -195,12 +197,14 @@ class Trainer:
         ]
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step: linear warm-up, then a cosine to a hundredth."""
-        c = self.training
-        warm = max(1, round(c.warmup_share * self.total_steps))
+        """Return the learning rate of a step: in each stage linear warm-up, then a cosine to a hundredth."""
+        c, state = self.training, self.state
+        step -= state.stage_epoch * self.steps_per_epoch
+        total = self._epochs_of[state.stage] * self.steps_per_epoch
+        warm = max(1, round(c.warmup_share * total))
         if step < warm:
             return c.learning_rate * (step + 1) / warm
-        progress = (step - warm) / max(1, self.total_steps - warm)
+        progress = (step - warm) / max(1, total - warm)
         return c.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def run(self, resume: bool = True, stop_after_steps: int | None = None) -> Network:
@@ -226,6 +230,7 @@ class Trainer:
         checkpoint = self.folder / CHECKPOINT
         if resume and checkpoint.is_file():
             load_checkpoint(checkpoint, self.run_state, self._fingerprint())
+        self._begin_stage()
         previous = None
         try:
             previous = signal.signal(signal.SIGTERM, self._on_sigterm)
@@ -252,7 +257,7 @@ class Trainer:
         batches = self.source.batches(self.state.step)
         with Progress(self.total_steps, f"training {self.spec.kind}", "steps") as progress:
             progress.update(self.state.step)
-            while self.state.epoch < c.epochs and not self._patience_over():
+            while not self._over():
                 left = (self.state.epoch + 1) * self.steps_per_epoch - self.state.step
                 for batch in islice(batches, left):
                     loss = self._step(batch)
@@ -280,10 +285,29 @@ class Trainer:
                 run.loss_sum.zero_()
                 run.left_out.zero_()
 
-    def _patience_over(self) -> bool:
-        return (
-            self.state.best_epoch >= 0 and self.state.epoch - self.state.best_epoch > self.training.patience
+    def _over(self) -> bool:
+        """Return whether all stages are done; go on to the next one where one is."""
+        state = self.state
+        tired = state.best_epoch >= 0 and state.epoch - state.best_epoch > self.training.patience
+        if state.epoch - state.stage_epoch < self._epochs_of[state.stage] and not tired:
+            return False
+        if state.stage + 1 == len(self._epochs_of):
+            return True
+        # What stays is the best that this stage gave.
+        for network in (self.network, self.averaged):
+            network.load_state_dict(self.run_state.best)
+        state.stage, state.stage_epoch, state.best, state.best_epoch = (
+            state.stage + 1,
+            state.epoch,
+            math.inf,
+            -1,
         )
+        self._begin_stage()
+        return False
+
+    def _begin_stage(self) -> None:
+        for network in (self.network, self.averaged):
+            network.begin_stage(self.state.stage)
 
     def _step(self, batch: Any) -> Tensor:
         """Do one step and return its loss, on the device."""
@@ -325,7 +349,8 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         # The decay grows from zero, so that the random start is forgotten within some steps.
-        decay = min(self.training.ema_decay, (1 + self.state.step) / (10 + self.state.step))
+        step = self.state.step - self.state.stage_epoch * self.steps_per_epoch
+        decay = min(self.training.ema_decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.averaged.parameters()), list(self.network.parameters()), 1 - decay)
         for kept, buffer in self._running:
             kept.copy_(buffer)
@@ -348,7 +373,12 @@ class Trainer:
         if held["total"] < state.best or state.best_epoch < 0:
             state.best, state.best_epoch = held["total"], state.epoch
             self.run_state.best = _copied(self.averaged)
-        row = {"epoch": state.epoch, "step": state.step, "seconds": round(state.seconds, 2)}
+        row = {
+            "epoch": state.epoch,
+            "stage": state.stage,
+            "step": state.step,
+            "seconds": round(state.seconds, 2),
+        }
         row |= {"learning_rate": self.learning_rate(max(0, state.step - 1)), "train": train_loss}
         self.history.append({**row, **{f"held_out_{name}": value for name, value in held.items()}})
         _log.info(
@@ -400,6 +430,19 @@ class Trainer:
             "training": {key: getattr(self.training, key) for key in _SAME_WHEN_RESUMED},
             "noise": self.noise.model_dump(mode="json"),
         }
+
+
+def _epochs_of(n_stage: int, training: TrainingConfig) -> list[int]:
+    """Return the epochs of each stage."""
+    if n_stage == 1:
+        return [training.epochs]
+    last = max(1, round(training.posterior_share * training.epochs))
+    if last >= training.epochs:
+        raise ValueError(
+            f"training.epochs is {training.epochs}; a network with a joint posterior of its own stage needs more than {last}, "
+            "or a smaller training.posterior_share"
+        )
+    return [training.epochs - last, last]
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:

@@ -79,7 +79,7 @@ def learning_point(
     result: dict[str, Any] = {
         "model": name,
         "n_mocks": Mocks(shards[:n_shard], 0.0).n,
-        "held_out_loss": trainer.state.best,
+        "held_out_loss": min(row["held_out_total"] for row in trainer.history if row["stage"] == 0),
     }
     snr = config.validation.stress_snr
     for benchmark in ("ideal", "real"):

@@ -1,5 +1,6 @@
 """Training: stops and resumes bit for bit, reads shards in pieces as from memory, refuses what is damaged."""
 
+import csv
 import importlib
 import logging
 import os
@@ -29,11 +30,16 @@ def weights(folder):
     return load_tensors(folder / "weights.safetensors")[0]
 
 
+def read_history(folder):
+    with (folder / "history.csv").open() as handle:
+        return list(csv.DictReader(handle))
+
+
 def same(first, second):
     return set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("kind", ["pca_mlp", "linear", "flow", "four_branch"])
+@pytest.mark.parametrize("kind", ["pca_mlp", "linear_flow", "flow", "four_branch"])
 def test_a_stopped_run_resumes_bit_for_bit(kind, mocks, held_out, tmp_path):
     small_trainer(kind, mocks, held_out, tmp_path / "whole").run()
     # Stopped within an epoch, then after one: six steps an epoch.
@@ -44,7 +50,7 @@ def test_a_stopped_run_resumes_bit_for_bit(kind, mocks, held_out, tmp_path):
     small_trainer(kind, mocks, held_out, tmp_path / "parts").run()
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     rows = [(tmp_path / name / "history.csv").read_text().splitlines() for name in ("whole", "parts")]
-    without_time = [[",".join(np.delete(line.split(","), 2)) for line in part] for part in rows]
+    without_time = [[",".join(np.delete(line.split(","), 3)) for line in part] for part in rows]
     assert without_time[0] == without_time[1]
 
 
@@ -243,6 +249,30 @@ def test_two_processes_stop_together_and_resume_bit_for_bit(shard_paths, root, t
         assert done.returncode == 0, done.stderr
     assert f"resumed from step {stopped[1]}" in (parts / "log").read_text()
     assert same(load_network(whole)[0].state_dict(), load_network(parts)[0].state_dict())
+
+
+def test_the_posterior_is_trained_on_latents_that_stay(mocks, held_out, tmp_path):
+    trainer = small_trainer("linear_flow", mocks, held_out, tmp_path, epochs=8, learning_rate=5e-3)
+    begin, before = trainer._begin_stage, {}
+
+    def begin_and_look():
+        begin()
+        before.update({name: value.clone() for name, value in trainer.network.state_dict().items()})
+
+    trainer._begin_stage = begin_and_look
+    network = trainer.run()
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {name for name, _ in network.named_parameters() if name.startswith("posterior.")}
+    rows = read_history(tmp_path)
+    assert [row["stage"] for row in rows] == ["0"] * 6 + ["1"] * 2
+    assert float(rows[-1]["held_out_nll"]) < float(rows[5]["held_out_nll"]) - 0.1
+    assert rows[-1]["held_out_cum"] == rows[-2]["held_out_cum"]
+    assert float(rows[6]["learning_rate"]) > float(rows[5]["learning_rate"])
+
+
+def test_one_epoch_is_too_few_for_two_stages(mocks, held_out, tmp_path):
+    with pytest.raises(ValueError, match=r"training\.epochs is 1"):
+        small_trainer("linear_flow", mocks, held_out, tmp_path, epochs=1)
 
 
 def test_nothing_in_a_step_waits_for_the_device(mocks, held_out, tmp_path):
