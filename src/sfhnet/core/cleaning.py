@@ -125,7 +125,7 @@ def normalising_flux(
         value = _median_where(wanted, part, part_mask)
         window = torch.where(value > 0, number, window)
         scale = torch.where(value > 0, value, scale)
-    value = _median_where(torch.isnan(scale) & mask.any(1), flux, mask)
+    value = _median_where(torch.isnan(scale), flux, mask)
     scale = torch.where(value > 0, value, scale)
     return scale, window
 

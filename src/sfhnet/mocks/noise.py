@@ -42,8 +42,8 @@ _N_SKY = 48
 _ROWS = 32
 # Every so many pixels give the median S/N well enough.
 _MEDIAN_STEP = 16
-# Spectra begin anywhere in the table of the scatter of errors from pixel to pixel.
-_N_START = 1 << 15
+# How many patterns of the scatter of errors from pixel to pixel are prepared.
+_N_FACTORS = 256
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,8 @@ class NoiseModel:
         self._telluric = TelluricResiduals(config.telluric_rms, self.wave_aa, redshifts)
         self._hidden = HiddenPixels(config, wave, self.on, self.device)
         self._band_errors = BandErrors(config, self.on)
-        table = torch.randn(_N_START + len(wave), generator=torch_stream("noise.sigma", 0))
-        factors = (10.0 ** (config.error_pixel_scatter_dex * table)).to(self.device)
-        self._sigma_factors = factors.as_strided((_N_START, len(wave)), (1, 1))
+        table = torch.randn(_N_FACTORS, len(wave), generator=torch_stream("noise.sigma", 0))
+        self._sigma_factors = (10.0 ** (config.error_pixel_scatter_dex * table)).to(self.device)
 
     def _table(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).float().to(self.device)
@@ -192,6 +191,7 @@ class NoiseModel:
             band_sigma=band_sigma,
             band_mask=band_mask,
             labels=labels,
+            overwrite=True,
         )
 
     def _numbers(
@@ -249,7 +249,7 @@ class NoiseModel:
             flat, sdss = draw < c.flat_share, draw >= 1 - c.sdss_share
             error["instrument"] = row + _N_SKY * (flat.long() + 2 * sdss.long())
         if self.on("error_scatter") and c.error_pixel_scatter_dex > 0:
-            error["start"] = (uniform(n) * _N_START).long().clamp_max(_N_START - 1)
+            error["pattern"] = (uniform(n) * _N_FACTORS).long().clamp_max(_N_FACTORS - 1)
         return _Numbers(parts, white)
 
     def _realise(self, numbers: _Numbers, flux: Tensor, lines: Lines | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -272,8 +272,8 @@ class NoiseModel:
             noisy.addcmul_(sky, error["sky"] * factor)
         if "factor" in error:
             sigma.mul_(error["factor"])
-        if "start" in error:
-            sigma.mul_(self._sigma_factors.index_select(0, error["start"]))
+        if "pattern" in error:
+            sigma.mul_(self._sigma_factors.index_select(0, error["pattern"]))
         return sigma, mask, level
 
     def _distorted(self, flux: Tensor, lines: Lines | None, parts: dict[str, dict[str, Tensor]]) -> Tensor:
