@@ -23,6 +23,7 @@ include: "rules/common/shards.smk"
 include: "rules/common/models.smk"
 include: "rules/common/galaxies.smk"
 include: "rules/common/figures.smk"
+include: "rules/common/foreign.smk"
 include: "rules/common/ppxf.smk"
 include: "rules/common/run.smk"
 # The steps.
@@ -34,6 +35,7 @@ include: "rules/validation.smk"
 include: "rules/galaxies.smk"
 include: "rules/figures.smk"
 include: "rules/ppxf.smk"
+include: "rules/foreign.smk"
 
 
 rule all:

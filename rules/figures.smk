@@ -116,10 +116,16 @@ step(
         "templates": folder_of("template"),
         # no input, or `all` would make what is optional
         "ppxf": fixed([str(file) for file in [Path("results/ppxf/comparison.json")] if file.is_file()]),
+        "foreign": fixed(
+            [file for name in LEARNERS if Path(file := f"results/foreign/{name}.json").is_file()]
+        ),
+        "foreign_figure": fixed(
+            [str(file) for file in [Path("results/figures/foreign.png")] if file.is_file()]
+        ),
         "ppxf_figure": fixed([str(file) for file in [Path("results/figures/ppxf.png")] if file.is_file()]),
     },
-    options="--metrics {input.metrics} --figures {input.figures} {params.ppxf_figure} --galaxies {params.galaxies} "
-    "--templates {params.templates} --ppxf {params.ppxf} --out {output}",
+    options="--metrics {input.metrics} --figures {input.figures} {params.ppxf_figure} {params.foreign_figure} --galaxies {params.galaxies} "
+    "--templates {params.templates} --ppxf {params.ppxf} --foreign {params.foreign} --out {output}",
     env="figures",
     mem_mb=2000,
     minutes=10,

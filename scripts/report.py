@@ -24,6 +24,14 @@ if __name__ == "__main__":
     parser.add_argument(
         "--ppxf", type=Path, nargs="*", default=[], metavar="FILE", help="comparison.json, where there is one"
     )
+    parser.add_argument(
+        "--foreign",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="of measure_foreign, where there are any",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file")
     args = parser.parse_args()
     script_options.setup(args)
@@ -39,4 +47,5 @@ if __name__ == "__main__":
         figures=args.figures,
         galaxies=args.galaxies,
         comparison=args.ppxf[0] if args.ppxf else None,
+        foreign=args.foreign,
     )

@@ -9,6 +9,9 @@ if __name__ == "__main__":
     script_options.add_options(parser, "model-dir")
     parser.add_argument("--metrics", type=Path, required=True, metavar="FILE", help="its metrics.json")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="data/models/NAME")
+    parser.add_argument(
+        "--card", type=Path, metavar="FILE", help="card to ship (default: model_card.md of the folder)"
+    )
     args = parser.parse_args()
     script_options.setup(args)
 
@@ -16,8 +19,10 @@ if __name__ == "__main__":
     from sfhnet.tools.shipped_files import write_checksums
 
     args.out_dir.mkdir(parents=True, exist_ok=True)
-    for name in ("weights.safetensors", "model_card.md"):
-        write_bytes(args.out_dir / name, (args.model_dir / name).read_bytes())
+    card = args.card or args.model_dir / "model_card.md"
+    for path in (args.model_dir / "weights.safetensors", card):
+        name = "model_card.md" if path == card else path.name
+        write_bytes(args.out_dir / name, path.read_bytes())
     tables = [args.model_dir / f"{name}.json" for name in ("model", "calibration", "predictive")]
     for path in (*tables, args.metrics):
         table = read_json(path)

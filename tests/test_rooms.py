@@ -45,6 +45,7 @@ ROOMS = {
         "predictive_check",
         "training",
         "validation",
+        "foreign",
         "products",
         "figures",
         "ppxf",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sfhnet.config.base import Section
+from sfhnet.config.foreign import refuse_test_library
 
 __all__ = ["GridConfig", "SourcesConfig", "SspConfig"]
 
@@ -33,6 +34,8 @@ class SspConfig(Section):
     """Library of the young populations, scaled to meet the old one at the seam."""
     seam_age_yr: float = Field(63.0957e6, gt=0)
     """Age at which the young library hands over to the old one [yr]."""
+
+    _not_for_tests = field_validator("old", "young", mode="before")(refuse_test_library)
 
 
 class GridConfig(Section):

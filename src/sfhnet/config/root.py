@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sfhnet.config.base import Section, check_ascending
 from sfhnet.config.figures import FiguresConfig
+from sfhnet.config.foreign import ForeignConfig
 from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
 from sfhnet.config.inputs import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.models import FlowConfig, ModelConfig, PcaMlpConfig, PriorMeanConfig
@@ -53,6 +54,7 @@ class Config(Section):
     calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()
     learning_curve: LearningCurveConfig = LearningCurveConfig()
+    foreign: ForeignConfig = ForeignConfig()
     galaxies: GalaxiesConfig = GalaxiesConfig()
     simulated_galaxy: SimulatedGalaxyConfig = SimulatedGalaxyConfig()
     ppxf: PpxfConfig = PpxfConfig()

@@ -108,6 +108,7 @@ def write_report(
     figures: Sequence[Path],
     galaxies: Sequence[Path],
     comparison: Path | None = None,
+    foreign: Sequence[Path] = (),
 ) -> None:
     """Write the page.
 
@@ -127,6 +128,8 @@ def write_report(
         Folders of the galaxies, in the order of the page: ``summary.json`` and PNG files.
     comparison : Path, optional
         ``comparison.json`` of the models and pPXF on the same mocks.
+    foreign : sequence of Path, optional
+        Of `sfhnet.foreign.measure.measure_foreign`, one a model.
 
     Raises
     ------
@@ -158,6 +161,7 @@ def write_report(
         quantities={name: quantity.heading for name, quantity in OF_BINS.items()},
         figures=[Figure(path, caption(caption.kind_of(path), figure=path.stem)) for path in figures],
         rivals=rivals,
+        foreign=[read_json(path) for path in foreign],
         versions=made["versions"] | {"configuration (SHA-256)": made["config_sha256"]},
         inputs=[
             (product, name, digest)

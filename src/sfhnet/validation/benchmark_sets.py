@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from sfhnet.config import NoiseConfig, ValidationConfig
 from sfhnet.core.batch import Batch
@@ -22,6 +23,7 @@ from sfhnet.validation.metrics import truth_from_labels
 
 __all__ = [
     "BENCHMARK_KINDS",
+    "FOREIGN_MOCKS",
     "Benchmark",
     "Case",
     "Kind",
@@ -29,6 +31,7 @@ __all__ = [
     "case_name",
     "find_case",
     "make_benchmark",
+    "read_foreign",
     "read_mocks",
 ]
 
@@ -49,6 +52,13 @@ class Kind:
         Measured at ``validation.stress_snr`` with all bands only, not at every S/N with and without.
     ripple : bool
         The flux calibration has a sine of amplitude ``validation.ripple``.
+    tilt_rms : float, optional
+        Smooth calibration error in place of ``noise.tilt_rms``, fraction.
+    hidden_aa : tuple of (float, float)
+        Stretches that the network is not shown, Angstrom.
+    foreign : bool
+        Of a code, a library or histories that no training may know; measured when their mocks are given, by the step
+        `foreign_benchmarks`, always without bands.
     stream : int
         Key of the noise; kinds with the same one have the same noise.
     """
@@ -59,9 +69,36 @@ class Kind:
     stress: bool = False
     ripple: bool = False
     stream: int = 0
+    tilt_rms: float | None = None
+    hidden_aa: tuple[tuple[float, float], ...] = ()
+    foreign: bool = False
 
 
 _IDEAL = tuple(effect for effect in EFFECTS if effect != "variance_shape")
+_TILTED = tuple(effect for effect in _IDEAL if effect != "calibration")
+# What a user masks who trusts no line: those of HII regions and old gas, half widths as pPXF's examples (600 km/s).
+_LINES_AA = (
+    *(4861.3, 4958.9, 5006.8, 5199.1, 5754.6, 5875.6, 6300.3, 6312.1, 6363.8, 6548.1, 6562.8, 6583.4, 6678.2),
+    *(6716.4, 6730.8, 7065.2, 7135.8, 7320.0, 7330.2, 7751.1, 8446.5, 8578.7, 8862.8, 9014.9, 9068.6, 9229.0),
+)
+_LINE_MASKS = tuple((line * (1 - 0.002), line * (1 + 0.002)) for line in _LINES_AA)
+_BLUE = ((7350.0, 1e5),)
+
+
+def _foreign(
+    title: str,
+    mocks: str,
+    *,
+    off: tuple[str, ...] = _IDEAL,
+    hidden_aa: tuple[tuple[float, float], ...] = (),
+    tilt_rms: float | None = None,
+) -> Kind:
+    return Kind(
+        title, off, mocks, stress=True, stream=0, tilt_rms=tilt_rms, hidden_aa=hidden_aa, foreign=True
+    )
+
+
+_BAGPIPES = "mocks by BAGPIPES (BC03-MILES, Cloudy, its own dust laws and histories)"
 
 BENCHMARK_KINDS: dict[str, Kind] = {
     "ideal": Kind("Gaussian noise, nothing else", _IDEAL, stream=0),
@@ -80,20 +117,45 @@ BENCHMARK_KINDS: dict[str, Kind] = {
     "held_out": Kind(
         "families held out of training; every nuisance", ("band_dropout",), "held_out", True, stream=3
     ),
+    "bagpipes": _foreign(f"{_BAGPIPES}; Gaussian noise", "bagpipes"),
+    "bagpipes_blue": _foreign(f"{_BAGPIPES}; below 7350 AA", "bagpipes", hidden_aa=_BLUE),
+    "bagpipes_no_lines": _foreign(f"{_BAGPIPES}; emission lines masked", "bagpipes", hidden_aa=_LINE_MASKS),
+    "bagpipes_short": _foreign(
+        f"{_BAGPIPES}; 4800 to 5500 AA only", "bagpipes", hidden_aa=((0.0, 4800.0), (5500.0, 1e5))
+    ),
+    "bagpipes_tilted": _foreign(
+        f"{_BAGPIPES}; calibration error of 10 %", "bagpipes", off=_TILTED, tilt_rms=0.10
+    ),
+    "bagpipes_real": _foreign(f"{_BAGPIPES}; every nuisance", "bagpipes", off=("band_dropout",)),
+    "own": _foreign("mocks of the training's library and prior, what the next are compared with", "own"),
+    "mastar": _foreign("mocks of MaStar populations; Gaussian noise", "mastar"),
+    "m11_stelib": _foreign(
+        "mocks of Maraston & Stromback (2011) STELIB populations; Gaussian noise", "m11_stelib"
+    ),
+    "bc03_old": _foreign("mocks of BC03-MILES populations of all ages; Gaussian noise", "bc03_old"),
+    "peaked": _foreign("histories of one to four short episodes; Gaussian noise", "peaked"),
+    "diffstar": _foreign("Diffstar histories; Gaussian noise", "diffstar"),
 }
+
+FOREIGN_MOCKS: tuple[str, ...] = tuple(
+    dict.fromkeys(kind.mocks for kind in BENCHMARK_KINDS.values() if kind.foreign)
+)
+"""Files of foreign mocks that benchmarks are made of, by name."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """Noisy mocks with their truth.
 
-    batch; truth by name (`sfhnet.validation.metrics.truth_from_labels`); name of each galaxy's family (n,); sha256 of the spectra.
+    batch; truth by name (`sfhnet.validation.metrics.truth_from_labels`); name of each galaxy's family (n,); sha256 of the spectra;
+    pixels that are not shown (n_wave,) bool.
     """
 
     batch: Batch
     truth: dict[str, np.ndarray]
     family: np.ndarray
     sha256: str
+    hidden: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +174,10 @@ class Case:
 
     @property
     def batch(self) -> Batch:
-        """The spectra, bands taken away if so wanted."""
-        return self.benchmark.batch if self.bands else self.benchmark.batch.without_bands()
+        """The spectra, bands and stretches of wavelength taken away if so wanted."""
+        batch = self.benchmark.batch if self.bands else self.benchmark.batch.without_bands()
+        pixels = self.benchmark.hidden
+        return batch if pixels is None else batch.hiding(pixels)
 
 
 def case_name(benchmark: str, snr: float, bands: bool) -> str:
@@ -154,7 +218,7 @@ def planned_cases(mocks: Collection[str], config: ValidationConfig) -> list[tupl
         for name, kind in BENCHMARK_KINDS.items()
         if kind.mocks in mocks
         for snr in ((config.stress_snr,) if kind.stress else config.snr)
-        for bands in ((True,) if kind.stress else (True, False))
+        for bands in ((not kind.foreign,) if kind.stress else (True, False))
     ]
 
 
@@ -208,6 +272,29 @@ def read_mocks(test: Sequence[Path], stress: Sequence[Path], cache_gb: float) ->
         ``test``, and the stress mocks by name.
     """
     return {"test": Mocks(test, cache_gb)} | {path.stem: Mocks([path], cache_gb) for path in stress}
+
+
+def read_foreign(paths: Sequence[Path]) -> dict[str, Mocks]:
+    """Read foreign mocks by name.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files; their names say which of `FOREIGN_MOCKS` they are.
+
+    Returns
+    -------
+    dict of str to Mocks
+
+    Raises
+    ------
+    ValueError
+        If a file is named after none of them.
+    """
+    unknown = [path.name for path in paths if path.stem not in FOREIGN_MOCKS]
+    if unknown:
+        raise ValueError(f"{unknown} are no foreign mocks; there are {', '.join(FOREIGN_MOCKS)}")
+    return {path.stem: Mocks([path]) for path in paths}
 
 
 def find_case(
@@ -272,6 +359,8 @@ def make_benchmark(
     if name not in BENCHMARK_KINDS:
         raise ValueError(f"no benchmark {name!r}; there are {', '.join(BENCHMARK_KINDS)}")
     kind = BENCHMARK_KINDS[name]
+    if kind.tilt_rms is not None:
+        noise = noise.model_copy(update={"tilt_rms": kind.tilt_rms, "ripple_rms": 0.0})
     index = np.arange(min(n, len(mocks)))
     key = ("benchmark.noise", seed, kind.stream, round(10 * snr))
     batch, family = draw(
@@ -281,4 +370,13 @@ def make_benchmark(
     for value in (batch.flux, batch.sigma, batch.mask, batch.band_flux, batch.band_sigma):
         digest.update(value.contiguous().numpy().tobytes())
     truth = truth_from_labels({key: value.numpy() for key, value in batch.labels.items()})
-    return Benchmark(batch, truth, np.asarray(mocks.shards.family_names)[family], digest.hexdigest())
+    names = np.asarray(mocks.shards.family_names)[family]
+    return Benchmark(batch, truth, names, digest.hexdigest(), _pixels(kind.hidden_aa, mocks.wave_aa))
+
+
+def _pixels(stretches_aa: tuple[tuple[float, float], ...], wave_aa: np.ndarray) -> torch.Tensor | None:
+    if not stretches_aa:
+        return None
+    return torch.from_numpy(
+        np.any([(wave_aa >= low) & (wave_aa <= high) for low, high in stretches_aa], axis=0)
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ _COLUMNS: tuple[Callable[[dict[str, Any]], float], ...] = (
 )
 
 
-def model_card(folder: Path, metrics: dict[str, Any], prior: PriorConfig) -> str:
+def model_card(
+    folder: Path, metrics: dict[str, Any], prior: PriorConfig, *, foreign: Sequence[str] = ()
+) -> str:
     """Write the model card.
 
     Parameters
@@ -38,6 +40,8 @@ def model_card(folder: Path, metrics: dict[str, Any], prior: PriorConfig) -> str
         What `sfhnet.validation.validate.validate` returned.
     prior : PriorConfig
         What the training galaxies were drawn from.
+    foreign : sequence of str
+        Lines on galaxies that no training knew (`sfhnet.foreign.measure.markdown`), if they were measured.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def model_card(folder: Path, metrics: dict[str, Any], prior: PriorConfig) -> str
         lines.append("| " + " | ".join([name, *cells]) + " |")
     lines += ["", "Scatter is the standard deviation of the error; in brackets the prior mean's.", ""]
     lines += _benchmarks(metrics) + _ranges(metrics) + _coverage(metrics) + _strata(metrics)
-    lines += _calibration(metrics) + _aperture(metrics)
+    lines += _calibration(metrics) + _aperture(metrics) + list(foreign)
     lines += [
         "## Limits",
         "",

@@ -1,0 +1,141 @@
+"""Scores on galaxies that no training knew, and real spectra against what is known of them."""
+
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+
+from galaxy_answers import make_answer, make_spectra
+from sfhnet.core.flags import Flag
+from sfhnet.foreign.measure import foreign_scores, markdown, measure_foreign
+from sfhnet.foreign.real_spectra import answer_real, read_real
+
+
+@pytest.fixture
+def galaxy():
+    """Sixteen answers that are right to the last digit, and the truth."""
+    spectra = make_spectra(side=4)
+    answer = make_answer(spectra, width=0.1)
+    truth = {name: value.copy() for name, value in answer.scalars.items()}
+    return answer, truth | {"mass_fraction": answer.mass_fraction.copy(), "mh": answer.mh.copy()}
+
+
+def test_right_answers_are_right(galaxy):
+    scores = foreign_scores(*galaxy)
+    assert (scores["n"], scores["cum_mae"], scores["wrong"], scores["flagged_wrong"]) == (16, 0.0, 0.0, None)
+    assert scores["lw_log_age_coverage68"] == 1.0 and scores["flagged_right"] == 0.0
+
+
+def test_errors_coverage_and_flags_are_counted(galaxy):
+    answer, truth = galaxy
+    # five are 0.5 dex too young, of which two are flagged; one of the others is flagged without need
+    truth["lw_log_age"][:5] += 0.5
+    answer.flags[[0, 1, 9]] = int(Flag.BAD_FIT)
+    answer.flags[12] = int(Flag.NO_BANDS | Flag.MISSING_BANDS)
+    scores = foreign_scores(answer, truth)
+    assert scores["wrong"] == pytest.approx(5 / 16)
+    assert scores["flagged_wrong"] == pytest.approx(2 / 5)
+    assert scores["flagged_right"] == pytest.approx(1 / 11)
+    assert scores["lw_log_age_coverage68"] == pytest.approx(11 / 16)
+    assert scores["lw_log_age_bias"] == 0.0 and scores["mw_log_age_coverage68"] == 1.0
+    # two sigma off is not wrong
+    truth["mw_log_age"] += 0.2
+    assert foreign_scores(answer, truth)["wrong"] == pytest.approx(5 / 16)
+    assert foreign_scores(answer, truth)["mw_log_age_bias"] == pytest.approx(-0.2)
+
+
+def real_file(path, **changes):
+    wave = np.arange(4700.0, 9400.0, 1.25)
+    attributes = {"redshift": 0.01, "grade": "B", "age_lo_gyr": 8.0, "age_hi_gyr": 13.0} | changes
+    with h5py.File(path, "w") as file:
+        group = file.create_group("old one")
+        for name, values in {
+            "wave_air": wave,
+            "flux": wave**0,
+            "err": 0.02 * wave**0,
+            "fwhm_aa": 2.6 * wave**0,
+        }.items():
+            group[name] = values
+        group["fwhm_aa"][:10] = np.nan
+        group.attrs.update({name: value for name, value in attributes.items() if value is not None})
+    return read_real(path)["old one"]
+
+
+class Answering:
+    """A model that always says the same, with a 68 % interval of 0.1 dex either way."""
+
+    def __init__(self, lw_log_age, flags=0):
+        self.said, self.flags, self.asked = lw_log_age, flags, {}
+
+    def infer(self, wave, flux, err, **options):
+        self.asked = {"wave": wave, "flux": flux, **options}
+        values = {"lw_log_age": self.said, "mw_log_age": 10.0, "lw_mh": 0.0, "mw_mh": 0.0}
+        return SimpleNamespace(
+            usable=np.array([True]),
+            flags=np.array([self.flags], dtype=np.uint32),
+            scalars={"a_v": np.array([0.1])} | {name: np.array([value]) for name, value in values.items()},
+            interval=lambda name, level: (np.array([values[name] - 0.1]), np.array([values[name] + 0.1])),
+        )
+
+
+def test_a_real_spectrum_is_accepted_where_its_interval_meets_what_is_known(tmp_path):
+    spectrum = real_file(tmp_path / "a.h5")
+    assert spectrum.fwhm_aa == pytest.approx(2.6)
+    for said, accepted in ((9.95, True), (9.81, True), (9.7, False), (10.3, False)):
+        row = answer_real(Answering(said), spectrum)
+        assert row["age_accepted"] is accepted and row["mh_accepted"] is None
+    row = answer_real(Answering(9.5, int(Flag.OUT_OF_DISTRIBUTION)), spectrum)
+    assert row["flagged"] and row["flags"][0].startswith("OUT_OF_DISTRIBUTION")
+
+
+def test_milky_way_is_taken_off_and_clusters_are_cold(tmp_path):
+    model = Answering(10.0)
+    answer_real(model, real_file(tmp_path / "a.h5", av_foreground=0.5, grade="A"))
+    assert model.asked["dispersion_kms"] == 10.0
+    # more of the blue light is given back
+    assert model.asked["flux"][0] / model.asked["flux"][-1] > 1.2
+    answer_real(model, real_file(tmp_path / "b.h5", dispersion_kms=230.0))
+    assert model.asked["dispersion_kms"] == 230.0 and np.all(model.asked["flux"] == 1.0)
+
+
+def test_what_a_file_lacks_is_named(tmp_path):
+    with pytest.raises(ValueError, match="old one has no attribute redshift"):
+        real_file(tmp_path / "a.h5", redshift=None)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_group("bare").attrs["redshift"] = 0.0
+    with pytest.raises(ValueError, match="bare has no dataset wave_air"):
+        read_real(tmp_path / "b.h5")
+
+
+def test_the_table_shows_every_row(galaxy):
+    scores = foreign_scores(*galaxy)
+    result = {
+        "snr": 50.0,
+        "mocks": {"bagpipes": {"all": scores, "weak_lines": scores}},
+        "ppxf": {"bagpipes": {"pPXF": {"n": 16, "cum_mae": 0.1}}},
+        "real": {
+            "x": {
+                "grade": "A",
+                "age_lo_gyr": 1,
+                "age_hi_gyr": 2,
+                "mh_lo": None,
+                "mh_hi": None,
+                "refused": "too short",
+            }
+        },
+    }
+    lines = markdown(result)
+    rows = [line for line in lines if line.startswith("| bagpipes")]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| bagpipes",
+        "| bagpipes, EW(Halpha) < 20 AA",
+        "| bagpipes: pPXF",
+    ]
+    assert len({row.count("|") for row in rows}) == 1
+    assert any("refused: too short" in line for line in lines)
+
+
+def test_nothing_to_measure_is_an_error():
+    with pytest.raises(ValueError, match="no foreign mocks and no real spectra given"):
+        measure_foreign(None, {}, None, noise=None, seed=1)
