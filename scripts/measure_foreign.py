@@ -33,6 +33,7 @@ if __name__ == "__main__":
     from sfhnet.foreign.measure import markdown, measure_foreign
     from sfhnet.foreign.real_spectra import read_real
     from sfhnet.inference.model import load
+    from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
     from sfhnet.tools.hdf5 import read_json, write_json, write_text
     from sfhnet.tools.provenance import provenance
     from sfhnet.validation.benchmark_sets import read_foreign
@@ -43,7 +44,7 @@ if __name__ == "__main__":
         load(args.model_dir),
         read_foreign(args.foreign),
         config.validation,
-        noise=config.noise,
+        noise=BENCHMARK_NOISE,
         seed=config.seed,
         real=None if args.real is None else read_real(args.real),
     )
