@@ -63,6 +63,7 @@ step(
         "metrics": "results/validation/{model}/metrics.json",
         "foreign": foreign_files(FOREIGN_MOCKS),
         "real": REAL_SPECTRA,
+        "ppxf": ppxf_files(PPXF_FOREIGN_CASES),
     },
     output={
         "json": "results/foreign/{model}.json",
@@ -75,8 +76,9 @@ step(
     params={
         **MODEL_FOLDER,
         "real": lambda wildcards, input: ["--real", *REAL_SPECTRA] if REAL_SPECTRA else [],
+        "ppxf": lambda wildcards, input: ["--ppxf-chunks", *input.ppxf] if input.ppxf else [],
     },
-    options="--model-dir {params.folder} --foreign {input.foreign} {params.real} --out-json {output.json} "
+    options="--model-dir {params.folder} --foreign {input.foreign} {params.real} {params.ppxf} --out-json {output.json} "
     "--out-table {output.table} --metrics {input.metrics} --out-card {output.card}",
     env="foreign",
     threads=2,

@@ -40,7 +40,7 @@ step(
     "Put pPXF and the networks side by side",
     input={
         "chunks": PPXF_FILES,
-        "tunings": expand("results/ppxf/{case}/regularisation.json", case=PPXF_CASES),
+        "tunings": expand("results/ppxf/{case}/regularisation.json", case=PPXF_OWN_CASES),
         **MEASURED,
     },
     output={"json": "results/ppxf/comparison.json", "csv": "results/ppxf/comparison.csv"},

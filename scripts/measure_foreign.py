@@ -17,6 +17,9 @@ if __name__ == "__main__":
     )
     parser.add_argument("--real", type=Path, metavar="FILE", help="real spectra with accepted ranges (HDF5)")
     parser.add_argument(
+        "--ppxf-chunks", type=Path, nargs="*", default=[], metavar="FILE", help="of fit_ppxf on these mocks"
+    )
+    parser.add_argument(
         "--metrics", type=Path, metavar="FILE", help="metrics.json of validate_model, for the card"
     )
     parser.add_argument(
@@ -34,20 +37,23 @@ if __name__ == "__main__":
     from sfhnet.foreign.real_spectra import read_real
     from sfhnet.inference.model import load
     from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
+    from sfhnet.ppxf.foreign_scores import ppxf_rows
     from sfhnet.tools.hdf5 import read_json, write_json, write_text
     from sfhnet.tools.provenance import provenance
     from sfhnet.validation.benchmark_sets import read_foreign
     from sfhnet.validation.model_card import model_card
 
     config = load_config(args.config)
+    mocks = read_foreign(args.foreign)
     result = measure_foreign(
         load(args.model_dir),
-        read_foreign(args.foreign),
+        mocks,
         config.validation,
         noise=BENCHMARK_NOISE,
         seed=config.seed,
         real=None if args.real is None else read_real(args.real),
     )
+    result["ppxf"] = ppxf_rows(args.ppxf_chunks, mocks, config) if args.ppxf_chunks else {}
     result["provenance"] = provenance(
         config.validation,
         modules=["sfhnet.foreign.measure", __file__],

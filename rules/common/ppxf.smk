@@ -23,4 +23,13 @@ def ppxf_chunks(case):
     return range(math.ceil(measured / CONFIG.ppxf.chunk))
 
 
-PPXF_FILES = [f"results/ppxf/{case}/{chunk}.h5" for case in PPXF_CASES for chunk in ppxf_chunks(case)]
+def ppxf_files(cases):
+    return [f"results/ppxf/{case}/{chunk}.h5" for case in cases for chunk in ppxf_chunks(case)]
+
+
+# Foreign cases stand in the table of the foreign benchmarks, the others in that of the comparison.
+PPXF_FOREIGN_CASES = [
+    case for case in PPXF_CASES if any(case.startswith(f"{name}_") for name in PPXF_FOREIGN)
+]
+PPXF_OWN_CASES = [case for case in PPXF_CASES if case not in PPXF_FOREIGN_CASES]
+PPXF_FILES = ppxf_files(PPXF_OWN_CASES)

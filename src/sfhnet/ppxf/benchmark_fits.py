@@ -33,6 +33,9 @@ TUNING = "sfhnet.ppxf_regularisation/1"
 # Name in tables of the fixed regularisation that does best on the tuning mocks.
 BEST = "best"
 
+# Multiplicative polynomial where the templates are not what the spectra were made of: as for real galaxies.
+FOREIGN_DEGREE = 10
+
 # What is kept of each fit beside the history -> unit.
 _OF_FIT = {
     "regul": "",
@@ -141,11 +144,13 @@ def settings_for(case: Case, config: Config, reguls: Sequence[float], *, recomme
     -------
     FitSettings
     """
-    off = set(BENCHMARK_KINDS[case.kind].off) | set(BENCHMARK_NOISE.off)
-    exact = "calibration" in off and not BENCHMARK_KINDS[case.kind].ripple
+    kind = BENCHMARK_KINDS[case.kind]
+    off = set(kind.off) | set(BENCHMARK_NOISE.off)
+    exact = "calibration" in off and not kind.ripple
+    degree = 0 if exact else config.ppxf.multiplicative_degree
     return FitSettings(
         known_kinematics="kinematics" in off,
-        mdegree=0 if exact else config.ppxf.multiplicative_degree,
+        mdegree=FOREIGN_DEGREE if kind.foreign else degree,
         reguls=tuple(reguls),
         recommended=recommended,
     )
@@ -346,6 +351,12 @@ def _put(group: Any, answers: PpxfAnswers) -> None:
         put(group, f"scalars/{name}", value, unit=SCALARS[name].unit, axes="galaxy")
     for name, value in answers.of_fit.items():
         put(group, f"fit/{name}", value, unit=_OF_FIT[name], axes="galaxy")
+
+
+def case_of(path: Path) -> str:
+    """Return the name of the case that a chunk belongs to."""
+    with open_h5(path, SCHEMA, SCHEMA_VERSION) as file:
+        return str(file.attrs["case"])
 
 
 def read_chunks(paths: Sequence[Path]) -> tuple[str, dict[str, PpxfAnswers]]:

@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 
 from galaxy_answers import make_answer, make_spectra
+from sfhnet.config import Config, ValidationConfig
 from sfhnet.core.flags import Flag
+from sfhnet.core.quantities import SCALARS
 from sfhnet.foreign.measure import foreign_scores, markdown, measure_foreign
 from sfhnet.foreign.real_spectra import answer_real, read_real
+from sfhnet.inference.model import load
+from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
+from sfhnet.ppxf.benchmark_fits import PpxfAnswers, _put
+from sfhnet.ppxf.foreign_scores import ppxf_rows
+from sfhnet.tools.hdf5 import create_h5
+from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS, benchmark_cases, find_case, read_foreign
 
 
 @pytest.fixture
@@ -139,3 +147,73 @@ def test_the_table_shows_every_row(galaxy):
 def test_nothing_to_measure_is_an_error():
     with pytest.raises(ValueError, match="no foreign mocks and no real spectra given"):
         measure_foreign(None, {}, None, noise=None, seed=1)
+
+
+@pytest.fixture(scope="module")
+def measured(model_dir, shard_paths, tmp_path_factory):
+    """A small model on mocks that are called foreign, and one real spectrum."""
+    folder = tmp_path_factory.mktemp("foreign")
+    for name in ("bagpipes", "own"):
+        (folder / f"{name}.h5").write_bytes(shard_paths[-1].read_bytes())
+    mocks = read_foreign([folder / "bagpipes.h5", folder / "own.h5"])
+    config = ValidationConfig(galaxies=60)
+    real = {"old one": real_file(folder / "real.h5")}
+    result = measure_foreign(load(model_dir), mocks, config, noise=BENCHMARK_NOISE, seed=1, real=real)
+    return result, mocks, config
+
+
+def test_every_kind_that_has_mocks_is_measured(measured):
+    result, mocks, _ = measured
+    wanted = [name for name, kind in BENCHMARK_KINDS.items() if kind.foreign and kind.mocks in mocks]
+    assert list(result["mocks"]) == wanted and "bagpipes_tilted" in wanted
+    assert all(case["all"]["n"] + case["unusable"] == 60 for case in result["mocks"].values())
+    # the same galaxies and noise under two names; hiding and tilting change what is answered
+    errors = {name: case["all"]["cum_mae"] for name, case in result["mocks"].items()}
+    assert errors["bagpipes"] == errors["own"]
+    assert len({errors[name] for name in wanted}) == len(wanted) - 1
+    assert len(markdown(result)) > len(wanted) and "real" in result and result["real_summary"]["n"] == 1
+
+
+def test_hidden_stretches_are_hidden(measured):
+    _, mocks, config = measured
+    for case in benchmark_cases(mocks, config, BENCHMARK_NOISE, seed=1):
+        seen = case.batch.mask.any(dim=0).numpy()
+        wave = mocks["bagpipes"].wave_aa
+        if case.kind == "bagpipes_blue":
+            assert seen[wave < 7350].all() and not seen[wave > 7350].any()
+        if case.kind == "bagpipes_no_lines":
+            assert not seen[np.abs(wave - 6562.8) < 10].any() and seen[np.abs(wave - 5400) < 90].all()
+        if case.kind == "bagpipes":
+            assert seen.all() and not case.batch.band_mask.any()
+
+
+def test_files_that_are_no_foreign_mocks_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"\['spiky.h5'\] are no foreign mocks; there are bagpipes, own"):
+        read_foreign([tmp_path / "spiky.h5"])
+
+
+def test_ppxf_stands_in_the_same_table(measured, tmp_path):
+    _, mocks, config = measured
+    root = Config().model_copy(update={"validation": config})
+    case = find_case("bagpipes_snr050_nobands", mocks, config, noise=BENCHMARK_NOISE, seed=1)
+    rows, truth = np.arange(20), case.benchmark.truth
+    answers = PpxfAnswers(
+        row=rows,
+        mass_fraction=truth["mass_fraction"][rows],
+        mh=truth["mh"][rows],
+        scalars={name: truth[name][rows] + 0.1 for name in SCALARS},
+        of_fit={
+            name: np.ones(20)
+            for name in ("regul", "rise", "chi2", "velocity_kms", "sigma_kms", "cpu_s", "wall_s")
+        },
+    )
+    for file, digest in (("0.h5", case.benchmark.sha256), ("1.h5", "other")):
+        with create_h5(tmp_path / file, "sfhnet.ppxf", 1) as out:
+            out.attrs["case"], out.attrs["benchmark_sha256"] = case.name, digest
+            for scheme in ("best", "recommended"):
+                _put(out.create_group(scheme), answers)
+    row = ppxf_rows([tmp_path / "0.h5"], mocks, root)["bagpipes"]["pPXF, best"]
+    assert row["n"] == 20 and row["cum_mae"] == pytest.approx(0, abs=1e-6)
+    assert row["lw_log_age_bias"] == pytest.approx(0.1, abs=1e-5)
+    with pytest.raises(ValueError, match="was fitted to other spectra of bagpipes_snr050_nobands; fit again"):
+        ppxf_rows([tmp_path / "1.h5"], mocks, root)
