@@ -50,8 +50,8 @@ def plot_foreign(measured: Sequence[Mapping[str, Any]], stem: Path, config: Figu
                 [s["mw_log_age_coverage68"] for s in scores], at, "o", color=colour, fillstyle="none"
             )
         axes[0].set_yticks(rows, [name.replace("_", " ") for name in cases])
-        axes[0].set(xlabel="error of the cumulative mass", xlim=(0, None))
-        axes[1].set_xlabel("bias of light-weighted log age [dex]")
+        axes[0].set(xlabel="error of cumulative mass", xlim=(0, None))
+        axes[1].set_xlabel("bias of lw log age [dex]")
         axes[1].axvline(0, color=GREY, lw=0.8, zorder=0)
         axes[2].set(xlabel="coverage of 68 %", xlim=(0, 1))
         axes[2].axvline(0.68, color=GREY, lw=0.8, zorder=0)

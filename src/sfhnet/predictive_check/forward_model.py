@@ -43,6 +43,8 @@ class Forward:
         Edges of the age bins.
     veldisp_kms : float
         Velocity dispersion of the training grid.
+    gas : mapping of str to float, optional
+        ``line_mix`` and ``diffuse_ew_aa``, which mocks draw and no posterior holds: the value that stands for all.
 
     Attributes
     ----------
@@ -51,7 +53,15 @@ class Forward:
         then `DUST_AND_LINES`.
     """
 
-    def __init__(self, synthesizer: Synthesizer, age_edges_myr: ArrayLike, veldisp_kms: float) -> None:
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        age_edges_myr: ArrayLike,
+        veldisp_kms: float,
+        *,
+        gas: Mapping[str, float] | None = None,
+    ) -> None:
+        self.gas = dict(gas or {})
         edges_yr = np.asarray(age_edges_myr, dtype=float) * 1e6
         self.synthesizer, self.veldisp_kms = synthesizer, veldisp_kms
         self.n_age = len(edges_yr) - 1
@@ -137,6 +147,7 @@ class Forward:
         nodes = self.synthesizer.redshift_nodes
         parameters: dict[str, Tensor | float] = {
             **p,
+            **self.gas,
             "veldisp_scale": 1.0,
             "lsf_scale": 1.0,
             "redshift": redshift.clamp(float(nodes.min()), float(nodes.max())),
@@ -177,4 +188,6 @@ def load_forward(
     bands = load_bands(filters, config.bands)
     lines = load_lines(mappings, *line_range_aa(config, bands), cloudy=cloudy)
     synthesizer = make_synthesizer(config, SSPLibrary.read(ssp), bands, lines=lines)
-    return Forward(synthesizer, config.age_bins_myr, config.grid.veldisp_kms)
+    nuisance = config.prior.nuisance
+    gas = {name: float(nuisance[name].quantile(np.array(0.5))) for name in ("line_mix", "diffuse_ew_aa")}
+    return Forward(synthesizer, config.age_bins_myr, config.grid.veldisp_kms, gas=gas)
