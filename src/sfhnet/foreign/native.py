@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +130,10 @@ def join(parts: Sequence[NativeGalaxies]) -> NativeGalaxies:
                 f"galaxies of {part.made_by} and of {first.made_by} are not on the same grids; make all files anew"
             )
     per_galaxy = ("flux", "line_flux", "mass", "mh", "v_light", "a_v", "family")
-    shared = {name: getattr(first, name) for name in first.__dataclass_fields__ if name not in per_galaxy}
-    return NativeGalaxies(
-        **shared, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in per_galaxy}
-    )
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in per_galaxy
+    }
+    return replace(first, **joined)
 
 
 def write_native(
