@@ -53,14 +53,24 @@ rule fetch_phangs:
         command("{output}")
 
 
+MIXTURE = CONFIG.synthesis.library_mixture
+VARIANTS = dict(zip(MIXTURE.variants, MIXTURE.sources))
+
+
 step(
     "build_ssp",
     "Build the SSP library {wildcards.ssp}",
-    input={"emiles": upstream(CONFIG.ssp.old), "bc03": upstream(CONFIG.ssp.young)},
+    input={
+        "emiles": upstream(CONFIG.ssp.old),
+        "bc03": upstream(CONFIG.ssp.young),
+        **{f"variant_{name}": upstream(source) for name, source in VARIANTS.items()},
+    },
     output="results/ssp/{ssp}.h5",
     reads=section("ssp.seam_age_yr"),
     params={"emiles": folder_of("emiles")},
-    options="--emiles {params.emiles} --bc03 {input.bc03} --out {output}",
+    options="--emiles {params.emiles} --bc03 {input.bc03} "
+    + "".join(f"--variant {name}={{input.variant_{name}}} " for name in VARIANTS)
+    + "--out {output}",
     env="synthesis",
     mem_mb=3000,
     minutes=10,

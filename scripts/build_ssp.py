@@ -22,6 +22,13 @@ if __name__ == "__main__":
     parser.add_argument("--age-max-gyr", type=float, default=14.1, help="oldest SSP kept (default: 14.1)")
     parser.add_argument("--wave-min", type=float, default=1680.0, metavar="AA", help="default: 1680")
     parser.add_argument("--wave-max", type=float, default=11000.0, metavar="AA", help="default: 11000")
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="another library to bring to it, of those of synthesis.library_mixture; several times",
+    )
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="of the spectra")
     args = parser.parse_args()
     script_options.setup(args)
@@ -31,7 +38,9 @@ if __name__ == "__main__":
     from pyprospect.gas.ionizing_light import with_ionizing_photons
     from pyprospect.stars.library import SSPLibrary
     from pyprospect.stars.merge import repair_holes
+    from pyprospect.stars.variants import add_variants
     from sfhnet.config import load_config
+    from sfhnet.core.held_out_libraries import refuse_old_bc03
     from sfhnet.tools.provenance import provenance
 
     log = logging.getLogger("sfhnet.build_ssp")
@@ -44,14 +53,22 @@ if __name__ == "__main__":
     old = repair_holes(old, young)
     log.info("holes mended: %d spans", len(old.meta.get("repaired_holes", {}).get("spans", [])))
     seam_age_yr = args.seam_myr * 1e6 if args.seam_myr else load_config(args.config).ssp.seam_age_yr
+    refuse_old_bc03(seam_age_yr)
     library = SSPLibrary.merge(young, old, seam_age_yr=seam_age_yr).select_ages(args.age_max_gyr * 1e9)
     log.info("factors at the seam per Z: %s", library.meta["merge"]["factor_per_z"])
+    variants = {name: Path(file) for name, _, file in (given.partition("=") for given in args.variant)}
+    library = add_variants(library, variants)
     library.write(
         args.out,
         dtype=args.dtype,
         provenance=provenance(
-            modules=["pyprospect.stars.merge", "pyprospect.stars.readers", __file__],
-            inputs=[*sorted(args.emiles.glob("*.fits")), args.bc03],
+            modules=[
+                "pyprospect.stars.merge",
+                "pyprospect.stars.readers",
+                "pyprospect.stars.variants",
+                __file__,
+            ],
+            inputs=[*sorted(args.emiles.glob("*.fits")), args.bc03, *variants.values()],
         ),
     )
     log.info("wrote %s: %r", args.out, library)

@@ -38,6 +38,8 @@ class FoldedLibrary:
         Spectra in Lsol/Angstrom per Msol formed, free of zeros where they are needed.
     wave_aa : ndarray, shape (n_wave,)
         Rest-frame pixel centres in Angstrom, in the medium of the library.
+    variants : sequence of str
+        Names of those variants of the library (`SSPLibrary.variants`) that galaxies may be mixed of.
     lsf_fwhm_aa : callable, optional
         Instrument FWHM in Angstrom at given wavelengths in Angstrom; the library's own resolution
         (`SSPLibrary.fwhm_aa`) is taken out in quadrature.
@@ -80,6 +82,7 @@ class FoldedLibrary:
         library: SSPLibrary,
         wave_aa: ArrayLike,
         *,
+        variants: Sequence[str] = (),
         lsf_fwhm_aa: Callable[[Array], Array] | None = None,
         veldisp_kms: Sequence[float] = (150.0,),
         lsf_scale: Sequence[float] = (1.0,),
@@ -101,6 +104,8 @@ class FoldedLibrary:
         self.band_names = tuple(bands or ())
         self.lines = lines
         self.n_line = 0 if lines is None else len(lines.names)
+        self.variants = tuple(variants)
+        self._check_variants()
         self._check_grid()
         young = self._young_share(birth_age_yr, birth_split)
         first, last = (birth_age_yr, birth_age_yr) if birth_age_range_yr is None else birth_age_range_yr
@@ -132,7 +137,22 @@ class FoldedLibrary:
         self.halpha = t(halpha)
         self._fold(lsf_fwhm_aa, veldisp_kms, lsf_scale, continuum, compression)
         self._fold_bands(bands or {}, redshift, continuum, float(np.mean(veldisp_kms)))
-        self.v_light = t(self._mean_light(*V_WINDOW_AA))
+        self._v_lights = t(
+            np.stack([self._mean_light(*V_WINDOW_AA, spectra) for spectra in self._all_spectra()])
+        )
+        self.v_light = self._v_lights[0]
+
+    def _check_variants(self) -> None:
+        unknown = [name for name in self.variants if name not in self.library.variants]
+        if unknown:
+            raise ValueError(
+                f"SSP library {self.library.name!r} has no variants {', '.join(unknown)}; it has "
+                f"{', '.join(self.library.variants) or 'none'}: build it with them"
+            )
+
+    def _all_spectra(self) -> list[Array]:
+        """The library's spectra, then those of the variants in use."""
+        return [self.library.spectra, *(self.library.variants[name] for name in self.variants)]
 
     def _tensor(self, values: ArrayLike) -> Tensor:
         return torch.as_tensor(
@@ -167,14 +187,15 @@ class FoldedLibrary:
         margin = 30.0  # Angstrom: far beyond the wings of any line
         return (wave > self.wave_aa[0] - margin) & (wave < self.wave_aa[-1] + margin)
 
-    def _mean_light(self, low_aa: float, high_aa: float) -> Array:
+    def _mean_light(self, low_aa: float, high_aa: float, spectra: Array | None = None) -> Array:
         wave = self.library.wave_aa
         window = (wave >= low_aa) & (wave <= high_aa)
         if not window.any():
             raise ValueError(
                 f"the library has no pixel between {low_aa} and {high_aa} Angstrom for the V light"
             )
-        return self.library.spectra[:, :, window].mean(axis=2, dtype=np.float64)
+        spectra = self.library.spectra if spectra is None else spectra
+        return spectra[:, :, window].mean(axis=2, dtype=np.float64)
 
     @staticmethod
     def _block(folded: Array, ages: slice) -> Array:
@@ -192,7 +213,6 @@ class FoldedLibrary:
     ) -> None:
         library, wave, t = self.library, self.wave_aa, self._tensor
         self.veldisp_nodes, self.lsf_nodes = t(veldisp_kms), t(lsf_scale)
-        native = library.spectra.reshape(-1, library.wave_aa.size).astype(np.float64)
         own = library.fwhm_aa(wave)
         n_z, n_age = library.z.size, library.age_yr.size
         old, young, extra = [], [], []
@@ -206,9 +226,11 @@ class FoldedLibrary:
             for scale in lsf_scale:
                 sigma = folding.sigma_to_add_aa(wave, veldisp, lsf, own_fwhm_aa=own, lsf_scale=scale)
                 matrix = folding.broadening_matrix(library.wave_aa, wave, sigma)
-                folded = np.asarray(native @ matrix).reshape(n_z, n_age, wave.size)
-                old.append(self._block(folded, self._old_index))
-                young.append(self._block(folded, self._young_index))
+                for spectra in self._all_spectra():
+                    native = spectra.reshape(-1, library.wave_aa.size).astype(np.float64)
+                    folded = np.asarray(native @ matrix).reshape(n_z, n_age, wave.size)
+                    old.append(self._block(folded, self._old_index))
+                    young.append(self._block(folded, self._young_index))
                 rows = []
                 if self.lines is not None:
                     width = folding.sigma_to_add_aa(
@@ -293,19 +315,22 @@ class FoldedLibrary:
         owner = np.repeat(np.arange(len(all_nodes)), [nodes.wave_aa.size for nodes in all_nodes])
         self._band_sum = t(owner[:, None] == np.arange(len(all_nodes)))
         matrix = np.concatenate(moments, axis=1)
-        folded = library.spectra.astype(np.float64) @ matrix
-        per_band = folded.reshape(*folded.shape[:2], len(redshift), -1) @ (
-            owner[:, None] == np.arange(len(all_nodes))
-        )
-        if np.any(per_band <= 0):
-            raise ValueError(
-                f"SSP library {library.name!r} has no light in one of the bands {self.band_names}; "
-                "use a library that covers them without holes"
+        rows_old, rows_young = [], []
+        for spectra in self._all_spectra():
+            folded = spectra.astype(np.float64) @ matrix
+            per_band = folded.reshape(*folded.shape[:2], len(redshift), -1) @ (
+                owner[:, None] == np.arange(len(all_nodes))
             )
-        rows = [self._block(folded, self._young_index)]
+            if np.any(per_band <= 0):
+                raise ValueError(
+                    f"SSP library {library.name!r} has no light in one of the bands {self.band_names}; "
+                    "use a library that covers them without holes"
+                )
+            rows_old.append(self._block(folded, self._old_index))
+            rows_young.append(self._block(folded, self._young_index))
         if line_moments:
-            rows.append(np.concatenate(line_moments, axis=1))
+            rows_young.append(np.concatenate(line_moments, axis=1))
         if continuum is not None:
-            rows.append(self._continuum_native @ matrix)
-        self._old_moments = t(self._block(folded, self._old_index))
-        self._young_moments = t(np.concatenate(rows))
+            rows_young.append(self._continuum_native @ matrix)
+        self._old_moments = t(np.concatenate(rows_old))
+        self._young_moments = t(np.concatenate(rows_young))

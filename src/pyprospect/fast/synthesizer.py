@@ -67,6 +67,13 @@ def _polynomial_weights(x: Tensor, nodes: Tensor) -> Tensor:
     return torch.stack(weights, dim=-1)
 
 
+def _outer(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    """Products (n, i * j) of weights (n, i) and (n, j); either may be missing."""
+    if first is None or second is None:
+        return second if first is None else first
+    return (first.unsqueeze(2) * second.unsqueeze(1)).flatten(1)
+
+
 _scratch = threading.local()
 """Buffers of each thread, kept between calls."""
 
@@ -92,6 +99,8 @@ class _Galaxies(NamedTuple):
     lsf_scale: Tensor | None
     redshift: Tensor | None
     birth_age_yr: Tensor | None
+    library_mix: Tensor | None
+    """(n, n_variant)"""
 
     def part(self, rows: slice) -> _Galaxies:
         """Return some of the galaxies."""
@@ -173,6 +182,34 @@ class Synthesizer(FoldedLibrary):
         start, width = self._age_edges[:-1], self._age_edges.diff()
         return ((birth_age_yr.unsqueeze(1) - start) / width).clamp(0.0, 1.0)
 
+    def _library_weights(self, n: int, library_mix: Tensor | None) -> Tensor | None:
+        """Weights (n, 1 + n_variant) of the library and its variants; None where there are no variants."""
+        if not self.variants:
+            return None
+        if library_mix is None:
+            library_mix = torch.zeros(n, len(self.variants), dtype=self.dtype, device=self.device)
+        return torch.cat([1 - library_mix.sum(dim=1, keepdim=True), library_mix], dim=1)
+
+    def v_light_of(self, library_mix: Tensor | None = None) -> Tensor:
+        """Return the light at 5500 Angstrom of the populations that galaxies are mixed of.
+
+        Parameters
+        ----------
+        library_mix : Tensor, shape (n, n_variant), optional
+            As of a call.
+
+        Returns
+        -------
+        Tensor, shape (n, n_z, n_age), or (1, n_z, n_age) without ``library_mix``
+            Lsol/Angstrom per Msol formed.
+        """
+        if library_mix is None:
+            return self.v_light.unsqueeze(0)
+        weights = self._library_weights(len(library_mix), library_mix.to(self._v_lights))
+        if weights is None:
+            return self.v_light.unsqueeze(0)
+        return torch.einsum("nl,lza->nza", weights, self._v_lights)
+
     def _node_weights(self, n: int, veldisp_kms: Tensor | None, lsf_scale: Tensor | None) -> Tensor | None:
         shares = []
         for name, value, nodes in (
@@ -240,8 +277,10 @@ class Synthesizer(FoldedLibrary):
             extra.append(continuum)
             every.append(continuum)
         node = self._node_weights(n, p.veldisp_kms, p.lsf_scale)
-        rows_old = self._project(old, self._old_coefficients, node)
-        rows_young = [self._project(young, self._young_coefficients, node)]
+        library = self._library_weights(n, p.library_mix)
+        every_node = _outer(node, library)
+        rows_old = self._project(old, self._old_coefficients, every_node)
+        rows_young = [self._project(young, self._young_coefficients, every_node)]
         if extra:
             joined = torch.cat(extra, dim=1)
             rows_young.append(
@@ -250,6 +289,7 @@ class Synthesizer(FoldedLibrary):
         if self.band_names:
             at = slice(SPECTRUM_NODES, SPECTRUM_NODES + self._n_band_node)
             n_z = self.redshift_nodes.numel()
+            old, young = self._project(old, None, library), self._project(young, None, library)
             old_band = (old @ self._old_moments).view(n, n_z, -1)
             young_band = (torch.cat([young, *every], dim=1) @ self._young_moments).view(n, n_z, -1)
             if n_z > 1:
@@ -340,6 +380,17 @@ class Synthesizer(FoldedLibrary):
             )
         return tensor
 
+    def _checked_mix(self, library_mix: ArrayLike | Tensor | None, n: int) -> Tensor | None:
+        if library_mix is None:
+            return None
+        mix = self._checked("library_mix", library_mix)
+        if mix.shape != (n, len(self.variants)):
+            raise ValueError(
+                f"library_mix has shape {tuple(mix.shape)}; it must be (n, n_variant) = {(n, len(self.variants))}, a column "
+                f"for each of {', '.join(self.variants) or 'no variants'}"
+            )
+        return mix
+
     def __call__(
         self,
         mass_msun: ArrayLike | Tensor,
@@ -359,6 +410,7 @@ class Synthesizer(FoldedLibrary):
         lsf_scale: ArrayLike | Tensor | None = None,
         redshift: ArrayLike | Tensor | None = None,
         birth_age_yr: ArrayLike | Tensor | None = None,
+        library_mix: ArrayLike | Tensor | None = None,
         block: int = 512,
         threads: int | None = None,
         out: Tensor | None = None,
@@ -388,6 +440,9 @@ class Synthesizer(FoldedLibrary):
             Needed where the synthesizer was built with several nodes, within them.
         birth_age_yr : (n,) or scalar, optional
             Age up to which stars lie in birth clouds, within the synthesizer's range. Default: the synthesizer's own.
+        library_mix : (n, n_variant), optional
+            Weights of the variants; the library has the rest of 1. They may be below zero and above one, as far as light
+            stays positive. Default: the library alone.
         block : int
             Galaxies a block; blocks are what keeps the work inside the cache. CPU without gradients only.
         threads : int, optional
@@ -422,6 +477,7 @@ class Synthesizer(FoldedLibrary):
             veldisp_kms=self._within(self.veldisp_nodes, "veldisp_kms", veldisp_kms, n),
             lsf_scale=self._within(self.lsf_nodes, "lsf_scale", lsf_scale, n),
             redshift=self._within(self.redshift_nodes, "redshift", redshift, n),
+            library_mix=self._checked_mix(library_mix, n),
             birth_age_yr=self._within(
                 self._to_device(self.birth_age_range_yr), "birth_age_yr", birth_age_yr, n
             ),

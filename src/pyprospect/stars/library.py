@@ -53,6 +53,8 @@ class SSPLibrary:
     meta : dict
         What is known about the source: ``source``, ``medium`` ("air" or "vacuum"), ``imf``, ``isochrones``,
         ``resolution`` ({"wave_aa": [...], "fwhm_aa": [...]}) and notes of what was done to the library.
+    variants : dict of ndarray, shape (n_z, n_age, n_wave)
+        The same populations by other authors, by name (`pyprospect.stars.variants`).
 
     Raises
     ------
@@ -68,6 +70,7 @@ class SSPLibrary:
     evolution: np.ndarray
     name: str = "unnamed"
     meta: dict[str, Any] = field(default_factory=dict)
+    variants: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for axis in ("z", "age_yr", "age_edges_yr", "wave_aa", "evolution"):
@@ -105,6 +108,12 @@ class SSPLibrary:
                 f"SSP library {self.name!r}: evolution has shape {self.evolution.shape}, "
                 f"expected {(*expected[:2], len(EVOLUTION_COLUMNS))} with columns {EVOLUTION_COLUMNS}"
             )
+        for name, values in self.variants.items():
+            if values.shape != expected or not (values.min() >= 0 and values.max() < np.inf):
+                raise ValueError(
+                    f"SSP library {self.name!r}: the variant {name!r} has shape {values.shape} and fluxes from "
+                    f"{values.min():.3g} to {values.max():.3g}; expected {expected}, finite and >= 0"
+                )
         lowest = self.spectra.min()
         if not lowest >= 0 or not np.isfinite(self.spectra.max()):
             i_z, i_age, i_wave = np.argwhere(~((self.spectra >= 0) & np.isfinite(self.spectra)))[0]
@@ -201,7 +210,12 @@ class SSPLibrary:
                 f"SSP library {self.name!r} covers {self.wave_aa[0]:.1f} .. {self.wave_aa[-1]:.1f} Angstrom; "
                 f"nothing is left between {wave_min_aa} and {wave_max_aa}"
             )
-        return replace(self, wave_aa=self.wave_aa[keep], spectra=self.spectra[:, :, keep])
+        return replace(
+            self,
+            wave_aa=self.wave_aa[keep],
+            spectra=self.spectra[:, :, keep],
+            variants={name: values[:, :, keep] for name, values in self.variants.items()},
+        )
 
     def select_ages(self, age_max_yr: float = np.inf) -> SSPLibrary:
         """Drop the SSPs older than ``age_max_yr``; the edges of the bins that stay do not move.
@@ -222,6 +236,7 @@ class SSPLibrary:
             age_edges_yr=self.age_edges_yr[: n_age + 1],
             spectra=self.spectra[:, :n_age],
             evolution=self.evolution[:, :n_age],
+            variants={name: values[:, :n_age] for name, values in self.variants.items()},
         )
 
     @classmethod
@@ -310,6 +325,10 @@ class SSPLibrary:
             "Wave": (self.wave_aa, "Angstrom", "Wave"),
             "Zspec": (self.spectra.astype(dtype), "Lsol / Angstrom per Msol formed", "Z, Age, Wave"),
             "Zevo": (self.evolution, "Msol per Msol formed (SFR: Msol/yr)", "Z, Age, column"),
+            **{
+                f"Variants/{name}": (values.astype(dtype), "Lsol / Angstrom per Msol formed", "Z, Age, Wave")
+                for name, values in self.variants.items()
+            },
         }
         handle, partial_name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)

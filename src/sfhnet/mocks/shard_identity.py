@@ -142,7 +142,8 @@ def stress_identity(
 def _synthesis_identity(
     config: Config, inputs: Mapping[str, Path], bands: Mapping[str, Filter]
 ) -> dict[str, Any]:
-    options = {"storage", "basis_tolerance", "nebular_continuum", "halpha", "birth_age_myr", "sums"}
+    options = {"storage", "basis_tolerance", "nebular_continuum", "halpha", "birth_age_myr"}
+    options |= {"sums", "library_mixture"}
     return {
         "grid": config_hash(config.grid),
         "bands": {

@@ -22,6 +22,7 @@ from sfhnet.core.quantities import DUST, LABELS
 from sfhnet.core.training_grid import INSTRUMENTS, grid_wave_aa, training_grid
 from sfhnet.mocks.galaxy_library import GalaxyLibrary
 from sfhnet.mocks.labels import Labeller
+from sfhnet.mocks.library_mix import draw_library_mix
 from sfhnet.priors.sample import PriorSample
 from sfhnet.tools.progress import Progress
 from sfhnet.tools.random_streams import stream
@@ -102,6 +103,7 @@ def make_synthesizer(
     return Synthesizer(
         library,
         grid_wave_aa(config.grid),
+        variants=config.synthesis.library_mixture.variants,
         lsf_fwhm_aa=INSTRUMENTS[config.grid.lsf],
         veldisp_kms=_nodes(prior.drawn_from("veldisp_scale"), config.grid.veldisp_kms),
         lsf_scale=_nodes(prior.drawn_from("lsf_scale"), n=3),
@@ -265,17 +267,18 @@ def synthesize(
     room = _Room.of(n, synthesizer)
     labeller = Labeller(synthesizer, drawn.edges_yr, np.asarray(config.age_bins_myr) * 1e6)
     scatter = _line_scatter(drawn, synthesizer.lines, config.seed, shard)
+    mix = draw_library_mix(config.synthesis.library_mixture, n, seed=config.seed, shard=shard)
 
     def work(start: int) -> tuple[int, dict[str, Tensor]]:
         rows = slice(start, min(start + BLOCK, n))
         with torch.no_grad():
-            block = _block(drawn, rows, labeller)
+            block = _block(drawn, rows, labeller, mix)
             _fill(room, rows, block, synthesizer, config, None if scatter is None else scatter[rows])
             return start, _labels(labeller, block, config) if with_labels else {}
 
     for start, found in _threaded(work, range(0, n, BLOCK), threads or torch.get_num_threads(), n, progress):
         room.keep_labels(start, found)
-    return _galaxies(room, synthesizer, drawn, config)
+    return _galaxies(room, synthesizer, drawn, config, mix)
 
 
 @dataclass(frozen=True)
@@ -309,15 +312,17 @@ class _Block:
     ssp_mass: Tensor  # (n, n_age)
     ssp_z: Tensor  # (n, n_age)
     parameters: dict[str, Tensor]  # (n,)
+    library_mix: Tensor | None  # (n, n_variant)
 
 
-def _block(drawn: PriorSample, rows: slice, labeller: Labeller) -> _Block:
+def _block(drawn: PriorSample, rows: slice, labeller: Labeller, mix: np.ndarray | None) -> _Block:
     mass, z = torch.from_numpy(drawn.mass[rows]), torch.from_numpy(drawn.z[rows])
     parameters = {
         name: torch.from_numpy(np.ascontiguousarray(drawn.parameters[name][rows], dtype=np.float64))
         for name in NUISANCE_PARAMETERS
     }
-    return _Block(mass, z, *labeller.ssp(mass, z), parameters)
+    library_mix = None if mix is None else torch.from_numpy(mix[rows])
+    return _Block(mass, z, *labeller.ssp(mass, z), parameters, library_mix)
 
 
 def _fill(
@@ -337,6 +342,7 @@ def _fill(
             config.grid.veldisp_kms,
             birth_age_yr=1e6 * config.synthesis.birth_age_myr,
         ),
+        library_mix=block.library_mix,
         line_scatter=None if scatter is None else torch.from_numpy(scatter),
         block=BLOCK,
         threads=1,
@@ -353,10 +359,16 @@ def _labels(labeller: Labeller, block: _Block, config: Config) -> dict[str, Tens
         ssp_z=block.ssp_z,
         **{name: block.parameters[name] for name in ("tau_birth", "tau_screen", "bump")},
         birth_age_yr=1e6 * config.synthesis.birth_age_myr * block.parameters["birth_age_scale"],
+        library_mix=block.library_mix,
     )
 
 
-def _galaxies(room: _Room, synthesizer: Synthesizer, drawn: PriorSample, config: Config) -> GalaxyLibrary:
+def _galaxies(
+    room: _Room, synthesizer: Synthesizer, drawn: PriorSample, config: Config, mix: np.ndarray | None
+) -> GalaxyLibrary:
+    columns = (
+        {} if mix is None else {f"library_{name}": mix[:, k] for k, name in enumerate(synthesizer.variants)}
+    )
     grid = training_grid(config.grid, synthesizer.library)
     return GalaxyLibrary(
         wave_aa=synthesizer.wave_aa,
@@ -371,7 +383,7 @@ def _galaxies(room: _Room, synthesizer: Synthesizer, drawn: PriorSample, config:
         line_flux=room.line_flux.numpy(),
         line_profile=synthesizer.line_profiles.astype(np.float32),
         labels={name: room.labels[name] for name in LABELS if name in room.labels},
-        parameters=dict(drawn.parameters),
+        parameters={**drawn.parameters, **columns},
         family=drawn.family,
         metallicity=drawn.metallicity,
         family_names=FAMILY_NAMES,
