@@ -14,6 +14,19 @@ step(
     minutes=10 + 0.1 * KILO_GALAXIES,
     slots=1,
 )
+# What is drawn while a network trains (training.source: stream) needs no shards, only this.
+step(
+    "pack_forward",
+    "Fold the SSP library once for all training",
+    input=FORWARD,
+    output="results/forward.safetensors",
+    reads=section("seed", "prior", "age_bins_myr", "grid", "bands", "synthesis", without=WHICH_SHARDS),
+    params=FILTER_FOLDER,
+    options=f"{WITH_FORWARD} --out {{output}}",
+    env="synthesis",
+    mem_mb=2000,
+    minutes=10,
+)
 # Galaxies unlike those of the training, for the validation only.
 step(
     "stress_mocks",

@@ -10,11 +10,12 @@ rule train:
 step(
     "train_model",
     "Train the network {wildcards.model}",
-    input={"shards": shard_files(TRAINING_SHARDS), "validation": shard_files(VALIDATION_SHARDS)},
+    input={**DRAWN_FROM, "validation": shard_files(VALIDATION_SHARDS)},
     output={**trained(), "history": "results/model/{model}/history.csv"},
     reads=section("seed", "grid", "noise", "training", without=WHERE_TRAINED),
     params={"model": lambda wildcards: section(f"models.{wildcards.model}"), **MODEL_FOLDER},
-    options="--model {wildcards.model} --shards {input.shards} --validation {input.validation} --out-dir {params.folder}",
+    options="--model {wildcards.model} --shards {input.shards} --forward {input.forward} --validation {input.validation} "
+    "--out-dir {params.folder}",
     env=TRAINING_ENV,
     launcher=LAUNCHER,
     without=LOSS_DRAWING,

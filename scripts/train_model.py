@@ -1,4 +1,4 @@
-"""Train one network on shards of mocks; resumes from its checkpoint; stops cleanly on SIGTERM.
+"""Train one network on shards of mocks, or on galaxies drawn meanwhile; resumes from its checkpoint; stops cleanly on SIGTERM.
 
 Several GPUs: torchrun --nproc-per-node N -- scripts/train_model.py ... (each process takes its own GPU).
 """
@@ -13,7 +13,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--model", required=True, help="name of the model, a key of models in the configuration"
     )
-    script_options.add_options(parser, "shards", "validation")
+    parser.add_argument(
+        "--shards", type=Path, nargs="*", metavar="FILE", help="if training.source is shards: these"
+    )
+    parser.add_argument(
+        "--forward", type=Path, nargs="?", metavar="FILE", help="if it is stream: of pack_forward"
+    )
+    script_options.add_options(parser, "validation")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder of the model")
     parser.add_argument("--fresh", action="store_true", help="ignore a checkpoint that is there")
     args = parser.parse_args()
@@ -31,40 +37,48 @@ if __name__ == "__main__":
     from sfhnet.mocks.dataset import Mocks
     from sfhnet.tools.provenance import provenance
     from sfhnet.training.setup import distributed, make_spec, training_config
+    from sfhnet.training.stream_run import train_on_stream
     from sfhnet.training.trainer import Preempted, Trainer
 
     config = load_config(args.config)
     training = training_config(config, args.model)
-    mocks, held_out = Mocks(args.shards, training.cache_gb), Mocks(args.validation, training.cache_gb)
-    with distributed(training):
-        trainer = Trainer(
-            make_spec(
-                config.models[args.model],
-                len(mocks.wave_aa),
-                mocks.band_names,
-                age_edges_myr=mocks.age_edges_myr,
-            ),
-            training,
-            config.noise,
-            mocks=mocks,
-            held_out=held_out,
-            folder=args.out_dir,
-            seed=config.seed,
-            provenance=provenance(
-                {
-                    "training": training.model_dump(mode="json"),
-                    "noise": config.noise.model_dump(mode="json"),
-                    "model": config.models[args.model].model_dump(mode="json"),
-                },
-                modules=["sfhnet.training.trainer", __file__],
-                inputs=[*args.shards, *args.validation],
-                seed=config.seed,
-            ),
-            on_epoch=lambda history: plot_history(
-                history, args.out_dir / "loss", args.model, config=config.figures
-            ),
+    held_out = Mocks(args.validation, training.cache_gb)
+    streamed = training.source == "stream"
+    if not (args.forward if streamed else args.shards):
+        raise SystemExit(
+            f"training.source of {args.model} is {training.source}; give --{'forward' if streamed else 'shards'}"
         )
+    made_of = [args.forward] if streamed else args.shards
+    options = {
+        "held_out": held_out,
+        "folder": args.out_dir,
+        "provenance": provenance(
+            {
+                "training": training.model_dump(mode="json"),
+                "noise": config.noise.model_dump(mode="json"),
+                "model": config.models[args.model].model_dump(mode="json"),
+            },
+            modules=["sfhnet.training.trainer", __file__],
+            inputs=[*made_of, *args.validation],
+            seed=config.seed,
+        ),
+        "on_epoch": lambda history: plot_history(
+            history, args.out_dir / "loss", args.model, config=config.figures
+        ),
+    }
+    with distributed(training):
         try:
-            trainer.run(resume=not args.fresh)
+            if streamed:
+                train_on_stream(config, args.model, args.forward, fresh=args.fresh, **options)
+            else:
+                mocks = Mocks(args.shards, training.cache_gb)
+                spec = make_spec(
+                    config.models[args.model],
+                    len(mocks.wave_aa),
+                    mocks.band_names,
+                    age_edges_myr=mocks.age_edges_myr,
+                )
+                trainer = Trainer(spec, training, config.noise, mocks=mocks, seed=config.seed, **options)
+                trainer.run(resume=not args.fresh)
         except Preempted as stop:
             sys.exit(f"{stop}")

@@ -9,6 +9,11 @@ N_PROCESS = CONFIG.training.processes
 # --: torchrun must not take the options of the script for its own.
 TORCHRUN = f"-m torch.distributed.run --standalone --nproc-per-node {N_PROCESS} --"
 LAUNCHER = TORCHRUN.split() if N_PROCESS > 1 else []
+# What a network learns from: stored mocks, or the forward model that draws them meanwhile.
+DRAWN_FROM = {
+    "shards": lambda wildcards: [] if is_streamed(wildcards.model) else shard_files(TRAINING_SHARDS),
+    "forward": lambda wildcards: ["results/forward.safetensors"] if is_streamed(wildcards.model) else [],
+}
 # memory (MB) that a program which reads mocks takes
 MOCKS_MB = 3000 + 1500 * CONFIG.training.cache_gb
 # settings of the forward model behind a posterior-predictive check
@@ -39,3 +44,8 @@ MEASURED = {
     "metrics": expand("results/validation/{model}/metrics.json", model=MODELS),
     "numbers": expand("results/validation/{model}/validation.h5", model=MODELS),
 }
+
+
+def is_streamed(model):
+    """Return whether a network learns from galaxies that are drawn while it trains."""
+    return CONFIG.models[model].training.get("source", CONFIG.training.source) == "stream"

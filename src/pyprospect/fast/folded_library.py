@@ -253,6 +253,7 @@ class FoldedLibrary:
         self._spectrum_nodes_aa = folding.chebyshev_nodes(low, high, SPECTRUM_NODES)
         self._spread = t(folding.lagrange_matrix(np.log(self._spectrum_nodes_aa), np.log(wave)))
         if self.lines is not None:
+            self._line_columns = torch.as_tensor(self._line_rows, device=self.device)
             self._line_log_z = t(np.log10(self.lines.z))
             self._line_log_u = t(self.lines.log_u)
             # one code's ratios, and those of the other less these, or nothing

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -267,7 +267,7 @@ class Synthesizer(FoldedLibrary):
                 line = line + light.unsqueeze(1) * self._diffuse_ratio / birth[:, start:]
             if p.line_scatter is not None:
                 line = line * p.line_scatter
-            extra.append(line[:, self._line_rows])
+            extra.append(line.index_select(1, self._line_columns))
             every.append(line)
             line_flux = line * (screen * birth)[:, start:]
         else:
@@ -482,6 +482,26 @@ class Synthesizer(FoldedLibrary):
                 self._to_device(self.birth_age_range_yr), "birth_age_yr", birth_age_yr, n
             ),
         )
+        return self._synthesised(p, block, threads or torch.get_num_threads(), out)
+
+    def of_checked(self, mass_msun: Tensor, z: Tensor, **values: Tensor) -> Synthesis:
+        """Synthesise galaxies that were checked before, as they are: nothing here waits for a device.
+
+        Parameters
+        ----------
+        mass_msun, z : Tensor, shape (n, n_age)
+            As of a call, with the synthesizer's own type and device.
+        **values : Tensor, shape (n,) or (n, n_line)
+            All that a call takes by these names; what is left out is None.
+
+        Returns
+        -------
+        Synthesis
+        """
+        given: dict[str, Any] = dict.fromkeys(_Galaxies._fields) | {"mass": mass_msun, "z": z} | values
+        return self._synthesised(_Galaxies(**given), 512, 1, None)
+
+    def _synthesised(self, p: _Galaxies, block: int, threads: int, out: Tensor | None) -> Synthesis:
         gradients = torch.is_grad_enabled() and any(v is not None and v.requires_grad for v in p)
         if gradients or self.device.type != "cpu":
             old, young, screen, birth, band, line = self._coefficients(p)
@@ -491,7 +511,7 @@ class Synthesizer(FoldedLibrary):
             if out is not None:
                 flux = out.copy_(flux)
             return Synthesis(flux, band, line)
-        return self._blocked(p, block, threads or torch.get_num_threads(), out)
+        return self._blocked(p, block, threads, out)
 
     def _blocked(self, p: _Galaxies, block: int, threads: int, out: Tensor | None) -> Synthesis:
         n, n_wave = p.mass.shape[0], self.wave_aa.size

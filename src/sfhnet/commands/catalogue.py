@@ -52,6 +52,11 @@ COMMANDS = {
         "Run one step of the workflow by hand, or list the steps.",
         "sfhnet step sample_prior --shard 0 --out prior.h5",
     ),
+    "train": Command(
+        "Workflow",
+        "Train a network for so many seconds on galaxies that are drawn meanwhile, on a CPU or a GPU.",
+        "sfhnet train linear --seconds 1800 -o results/model/linear",
+    ),
     "config": Command(
         "Workflow",
         "Check configuration files; write the pages of the documentation that are made from code.",

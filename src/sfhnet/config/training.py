@@ -14,10 +14,24 @@ __all__ = ["TrainingConfig"]
 class TrainingConfig(Section):
     """How networks are trained; `models.{name}.training` overrides single keys."""
 
+    source: Literal["shards", "stream"] = "shards"
+    """Shards = stored mocks, again and again with new noise; stream = new galaxies all the time, drawn while training."""
     epochs: int = Field(18, ge=1)
-    """Passes through the mocks; each pass has new noise."""
+    """Passes through the mocks, each with new noise; of a stream: parts of the run after which the held-out loss is measured."""
     posterior_share: float = Field(0.25, gt=0, lt=1)
     """Share of the epochs, the last ones, in which kind linear_flow trains its joint posterior; the rest stays as it is then."""
+    draws: int = Field(1_000_000, ge=2)
+    """Of a stream: draws to train on in all, unless `seconds` are given."""
+    seconds: float | None = Field(None, gt=0)
+    """Train for this long, with a learning rate that follows the clock; then two runs are never the same bit for bit."""
+    reuse: float = Field(4.0, gt=0)
+    """Of a stream: how often a draw is used, on average."""
+    pool: int = Field(131_072, ge=16)
+    """Of a stream: draws (on a GPU: galaxies) that a batch is mixed from; 1.5 kB each in memory."""
+    realisations: int = Field(2, ge=1)
+    """Of a stream: how often a galaxy is made noisy; on a GPU each use has its own noise."""
+    bank_gb: float = Field(0.0, ge=0)
+    """Of a stream: disk for draws as features, which a run that goes on and other networks take instead of drawing again."""
     batch: int = Field(128, ge=2)
     """Mocks in a step, per process."""
     learning_rate: float = Field(2e-3, gt=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -137,6 +138,11 @@ class Mocks:
 
     def __len__(self) -> int:
         return self.n
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells these mocks from others; see `ShardSet`."""
+        return dict(self.shards.identity)
 
     def _load(self, index: np.ndarray) -> MockBatch:
         raw = self.shards.batch(index)

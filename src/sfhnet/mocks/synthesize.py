@@ -272,9 +272,9 @@ def synthesize(
     def work(start: int) -> tuple[int, dict[str, Tensor]]:
         rows = slice(start, min(start + BLOCK, n))
         with torch.no_grad():
-            block = _block(drawn, rows, labeller, mix)
+            block = histories_of(drawn, rows, labeller, mix=mix)
             _fill(room, rows, block, synthesizer, config, None if scatter is None else scatter[rows])
-            return start, _labels(labeller, block, config) if with_labels else {}
+            return start, labels_of(labeller, block, config) if with_labels else {}
 
     for start, found in _threaded(work, range(0, n, BLOCK), threads or torch.get_num_threads(), n, progress):
         room.keep_labels(start, found)
@@ -304,7 +304,7 @@ class _Room:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Histories:
     """Some of the drawn galaxies as tensors: histories on the age grid and in the library's bins, parameters."""
 
     mass: Tensor  # (n, n_cell)
@@ -315,20 +315,33 @@ class _Block:
     library_mix: Tensor | None  # (n, n_variant)
 
 
-def _block(drawn: PriorSample, rows: slice, labeller: Labeller, mix: np.ndarray | None) -> _Block:
+def histories_of(
+    drawn: PriorSample, rows: slice, labeller: Labeller, *, mix: np.ndarray | None = None
+) -> Histories:
+    """Return some of the drawn galaxies as tensors; `mix` (n, n_variant) holds the libraries of all of them."""
     mass, z = torch.from_numpy(drawn.mass[rows]), torch.from_numpy(drawn.z[rows])
     parameters = {
         name: torch.from_numpy(np.ascontiguousarray(drawn.parameters[name][rows], dtype=np.float64))
         for name in NUISANCE_PARAMETERS
     }
     library_mix = None if mix is None else torch.from_numpy(mix[rows])
-    return _Block(mass, z, *labeller.ssp(mass, z), parameters, library_mix)
+    return Histories(mass, z, *labeller.ssp(mass, z), parameters, library_mix)
+
+
+def forward_inputs(block: Histories, config: Config) -> SynthesizerInputs:
+    """Return the keyword arguments of the configuration's synthesizer for drawn galaxies."""
+    return synthesizer_inputs(
+        block.parameters,
+        block.ssp_z[:, 0],
+        config.grid.veldisp_kms,
+        birth_age_yr=1e6 * config.synthesis.birth_age_myr,
+    )
 
 
 def _fill(
     room: _Room,
     rows: slice,
-    block: _Block,
+    block: Histories,
     synthesizer: Synthesizer,
     config: Config,
     scatter: np.ndarray | None,
@@ -336,12 +349,7 @@ def _fill(
     result = synthesizer(
         block.ssp_mass,
         block.ssp_z,
-        **synthesizer_inputs(
-            block.parameters,
-            block.ssp_z[:, 0],
-            config.grid.veldisp_kms,
-            birth_age_yr=1e6 * config.synthesis.birth_age_myr,
-        ),
+        **forward_inputs(block, config),
         library_mix=block.library_mix,
         line_scatter=None if scatter is None else torch.from_numpy(scatter),
         block=BLOCK,
@@ -351,7 +359,8 @@ def _fill(
     room.band_flux[rows], room.line_flux[rows] = result.band_flux, result.line_flux
 
 
-def _labels(labeller: Labeller, block: _Block, config: Config) -> dict[str, Tensor]:
+def labels_of(labeller: Labeller, block: Histories, config: Config) -> dict[str, Tensor]:
+    """Return the labels of drawn galaxies."""
     return labeller(
         block.mass,
         block.z,

@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
-
 from sfhnet.core.quantities import SCALARS
 from sfhnet.networks import Network, Spec, build
-from sfhnet.tools.hdf5 import read_json, write_bytes, write_json
+from sfhnet.tools.hdf5 import read_json, write_json
+from sfhnet.tools.tensor_files import load_tensors, save_tensors
 
 __all__ = ["MODEL_SCHEMA", "load_network", "load_tensors", "read_spec", "save_network", "save_tensors"]
 
 # 2: holds the resolution of the training spectra as an array.
 MODEL_SCHEMA = "sfhnet.model/2"
-
-
-def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write tensors and metadata into one safetensors file, atomically.
-
-    Parameters
-    ----------
-    path : Path
-        File to write.
-    tensors : dict of Tensor
-        Of any device.
-    meta : dict
-        Plain data, kept as JSON.
-    """
-    whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    write_bytes(path, save(whole, metadata={"json": json.dumps(meta)}))
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged.
-    """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            meta = json.loads((file.metadata() or {}).get("json", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and train again") from error
 
 
 def save_network(folder: Path, network: Network, extra: dict[str, Any]) -> None:

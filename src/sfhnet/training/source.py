@@ -5,13 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import numpy as np
+
 from sfhnet.core.batch import Batch
-from sfhnet.mocks.dataset import Mocks
+from sfhnet.core.training_grid import TrainingGrid
+from sfhnet.mocks.dataset import MockBatch, Mocks
 from sfhnet.mocks.noise import NoiseModel
 from sfhnet.networks.linear_features import FeatureBatch
 from sfhnet.tools.random_streams import torch_stream
 
-__all__ = ["Source", "StoredMocks"]
+__all__ = ["FixedMocks", "Source", "StoredMocks"]
+
+
+class FixedMocks(Protocol):
+    """Noiseless mocks that scales are set from or that are held out; those of shards are `sfhnet.mocks.dataset.Mocks`."""
+
+    wave_aa: np.ndarray
+    band_names: list[str]
+    age_edges_myr: np.ndarray
+    grid: TrainingGrid
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain data that tells these mocks from others."""
+        ...
+
+    def get(self, index: np.ndarray) -> MockBatch:
+        """Return the mocks at `index`, (n,) int, on the host."""
+        ...
 
 
 class Source(Protocol):
@@ -78,7 +103,7 @@ class StoredMocks:
     @property
     def identity(self) -> dict[str, Any]:
         """Of the shards; order and noise follow from settings that a checkpoint holds anyway."""
-        return dict(self.mocks.shards.identity)
+        return self.mocks.identity
 
     def batches(self, step: int) -> Iterator[Batch]:
         """Give the batches from a step on; see `Source.batches`."""

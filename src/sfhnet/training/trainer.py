@@ -14,7 +14,6 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from sfhnet.tools.random_streams import seed_torch, stream, torch_stream
 from sfhnet.training.checkpoint import CHECKPOINT, Progression, RunState, load_checkpoint, save_checkpoint
 from sfhnet.training.muon import optimizer_for
 from sfhnet.training.setup import device_of, distributed, make_spec, precision_of, training_config
-from sfhnet.training.source import Source, StoredMocks
+from sfhnet.training.source import FixedMocks, Source, StoredMocks
 from sfhnet.training.summaries import label_ranges, prior_summary, write_history
 
 # The settings can be imported from here too, as in version 0.1.
@@ -68,8 +67,14 @@ _OPTIMIZER = "Muon, AdamW"
 
 # Device, precision and timers may change between the two halves of a run; these settings may not.
 _SAME_WHEN_RESUMED = (
+    "source",
     "epochs",
     "posterior_share",
+    "draws",
+    "seconds",
+    "reuse",
+    "pool",
+    "realisations",
     "batch",
     "learning_rate",
     "warmup_share",
@@ -95,7 +100,7 @@ class Trainer:
         The network.
     training, noise : TrainingConfig, NoiseConfig
         Configuration sections.
-    mocks, held_out : Mocks
+    mocks, held_out : FixedMocks
         Training and held-out mocks.
     folder : Path
         Where weights, history and checkpoint go.
@@ -103,9 +108,9 @@ class Trainer:
         Seed of everything random.
     provenance : dict, optional
         Stored in ``model.json``.
-    source : Source, optional
-        Where the batches come from; `mocks`, with noise drawn on the fly, if not given. Scales and components are set from
-        `mocks` in any case.
+    source : callable, optional
+        Makes what the batches come from for this trainer, whose network has its scales by then; `mocks`, with noise drawn
+        on the fly, if not given. Scales and components are set from `mocks` in any case.
     on_epoch : callable, optional
         Called on the first rank with the history after each epoch, e.g. to draw the loss curve.
     """
@@ -116,18 +121,23 @@ class Trainer:
         training: TrainingConfig,
         noise: NoiseConfig,
         *,
-        mocks: Mocks,
-        held_out: Mocks,
+        mocks: FixedMocks,
+        held_out: FixedMocks,
         folder: Path,
         seed: int,
         provenance: Mapping[str, Any] | None = None,
-        source: Source | None = None,
+        source: Callable[[Trainer], Source] | None = None,
         on_epoch: Callable[[list[dict[str, float]]], object] | None = None,
     ) -> None:
         self.spec, self.training, self.noise = spec, training, noise
         self.mocks, self.held_out, self.folder, self.seed = mocks, held_out, Path(folder), seed
         self.provenance = dict(provenance or {})
         self.rank, self.n_rank = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        if training.seconds is not None and self.n_rank > 1:
+            raise ValueError(
+                f"training.seconds is {training.seconds:g} with {self.n_rank} processes, whose clocks would part; give "
+                "training.draws instead, or train with one process"
+            )
         self.device = device_of(training)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.noise_model = NoiseModel(noise, mocks.wave_aa, mocks.band_names, device=self.device)
@@ -147,9 +157,7 @@ class Trainer:
             loss_sum=torch.zeros((), dtype=torch.float64, device=self.device),
             left_out=torch.zeros((), dtype=torch.int64, device=self.device),
         )
-        self.source: Source = source or StoredMocks(
-            mocks, self.noise_model, batch=training.batch, seed=seed, rank=self.rank, n_rank=self.n_rank
-        )
+        self.source: Source = self._stored() if source is None else source(self)
         self.steps_per_epoch = self.source.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
         self._epochs_of = _epochs_of(self.network.n_stage, training)
@@ -163,6 +171,12 @@ class Trainer:
             for pair in zip(kept.buffers(), module.buffers(), strict=True)
         ]
         self._stop = self._all_stop = False
+
+    def _stored(self) -> Source:
+        if not isinstance(self.mocks, Mocks):
+            raise ValueError("mocks that are no shards set scales only; give a source of batches")
+        share = {"rank": self.rank, "n_rank": self.n_rank}
+        return StoredMocks(self.mocks, self.noise_model, batch=self.training.batch, seed=self.seed, **share)
 
     @property
     def state(self) -> Progression:
@@ -197,14 +211,20 @@ class Trainer:
         ]
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step: in each stage linear warm-up, then a cosine to a hundredth."""
+        """Return the learning rate of a step: in each stage linear warm-up, then a cosine to a hundredth.
+
+        With ``training.seconds`` the time that has gone by counts instead of steps.
+        """
         c, state = self.training, self.state
-        step -= state.stage_epoch * self.steps_per_epoch
-        total = self._epochs_of[state.stage] * self.steps_per_epoch
-        warm = max(1, round(c.warmup_share * total))
-        if step < warm:
-            return c.learning_rate * (step + 1) / warm
-        progress = (step - warm) / max(1, total - warm)
+        if c.seconds is None:
+            epoch, now, least = float(self.steps_per_epoch), float(step), 1.0
+        else:
+            epoch, now, least = c.seconds / c.epochs, state.seconds, 1e-9
+        done, total = now - state.stage_epoch * epoch, self._epochs_of[state.stage] * epoch
+        warm = max(least, round(c.warmup_share * total) if c.seconds is None else c.warmup_share * total)
+        if done < warm:
+            return c.learning_rate * min(1.0, (max(done, 0.0) + 1) / warm)
+        progress = min(1.0, (done - warm) / max(least, total - warm))
         return c.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def run(self, resume: bool = True, stop_after_steps: int | None = None) -> Network:
@@ -255,35 +275,56 @@ class Trainer:
         started, last_saved, looked = time.monotonic(), time.monotonic(), time.monotonic()
         seconds_before, done_here = self.state.seconds, 0
         batches = self.source.batches(self.state.step)
-        with Progress(self.total_steps, f"training {self.spec.kind}", "steps") as progress:
-            progress.update(self.state.step)
+        length, unit = (self.total_steps, "steps") if c.seconds is None else (round(c.seconds), "s")
+        with Progress(length, f"training {self.spec.kind}", unit) as progress:
+            shown = self._done()
+            progress.update(shown)
             while not self._over():
-                left = (self.state.epoch + 1) * self.steps_per_epoch - self.state.step
-                for batch in islice(batches, left):
-                    loss = self._step(batch)
+                while not self._epoch_over():
+                    loss = self._step(next(batches))
                     run.loss_sum += loss
                     self.state.step += 1
                     done_here += 1
                     now, note = time.monotonic(), ""
                     if now - looked > _LOOK_S:
                         looked, note = now, f"loss {float(loss):.4f}, held out {self.state.best:.4f}"
-                    progress.update(1, note)
                     self.state.seconds = seconds_before + now - started
+                    progress.update(self._done() - shown, note)
+                    shown = self._done()
                     stop = self._stop if self.n_rank == 1 else self._all_stop
                     if stop or done_here == stop_after_steps:
                         self._save_checkpoint()
                         raise Preempted(
-                            f"stopped at step {self.state.step} of {self.total_steps}; run again to go on"
+                            f"stopped at {unit.rstrip('s') or 'second'} {shown} of {length}; run again to go on"
                         )
                     if now - last_saved > 60 * c.checkpoint_minutes:
                         self._save_checkpoint()
                         last_saved = now
+                steps = self.state.step - self._began(self.state.epoch)
                 self.state.epoch += 1
-                self._close_epoch(float(run.loss_sum) / self.steps_per_epoch)
+                self._close_epoch(float(run.loss_sum) / steps)
                 if int(run.left_out):
                     _log.warning("%d steps left out: their gradient was not finite", int(run.left_out))
                 run.loss_sum.zero_()
                 run.left_out.zero_()
+
+    def _done(self) -> int:
+        """Return the steps done, or seconds if these are what counts."""
+        return self.state.step if self.training.seconds is None else int(self.state.seconds)
+
+    def _began(self, epoch: int) -> int:
+        """Return the step that an epoch began with."""
+        return int(self.history[epoch - 1]["step"]) if epoch else 0
+
+    def _epoch_over(self) -> bool:
+        c, state = self.training, self.state
+        if c.seconds is None:
+            return state.step >= (state.epoch + 1) * self.steps_per_epoch
+        # However slow the machine is, no epoch is empty.
+        return (
+            state.step > self._began(self.state.epoch)
+            and state.seconds >= (state.epoch + 1) * c.seconds / c.epochs
+        )
 
     def _over(self) -> bool:
         """Return whether all stages are done; go on to the next one where one is."""
@@ -349,7 +390,7 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         # The decay grows from zero, so that the random start is forgotten within some steps.
-        step = self.state.step - self.state.stage_epoch * self.steps_per_epoch
+        step = self.state.step - self._began(self.state.stage_epoch)
         decay = min(self.training.ema_decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.averaged.parameters()), list(self.network.parameters()), 1 - decay)
         for kept, buffer in self._running:
@@ -425,7 +466,7 @@ class Trainer:
             "seed": self.seed,
             "mocks": self.source.identity,
             "optimizer": _OPTIMIZER,
-            "held_out": self.held_out.shards.identity,
+            "held_out": self.held_out.identity,
             "n_rank": self.n_rank,
             "training": {key: getattr(self.training, key) for key in _SAME_WHEN_RESUMED},
             "noise": self.noise.model_dump(mode="json"),

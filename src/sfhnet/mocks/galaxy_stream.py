@@ -1,0 +1,151 @@
+"""Galaxies drawn from the prior while a network trains on them, block after block, each block new.
+
+A block is a pure function of (configuration, seed, number of the block), as a shard is: histories, dust, lines and labels
+are made by the same code on the host. Spectra are made of them where the network is, from the block or from any mixture of
+blocks, and nothing there waits for the device.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pyprospect.fast.synthesizer import Synthesizer
+from pyprospect.gas.line_grids import HYDROGEN
+from sfhnet.core.quantities import DUST_AND_LINES, LEARNED
+from sfhnet.core.training_grid import TrainingGrid
+from sfhnet.mocks.dataset import MockBatch
+from sfhnet.mocks.labels import Labeller
+from sfhnet.mocks.noise import Lines
+from sfhnet.mocks.synthesize import BLOCK, forward_inputs, histories_of, labels_of
+from sfhnet.priors.sample import sample
+from sfhnet.tools.random_streams import stream_seed
+
+if TYPE_CHECKING:
+    from sfhnet.config import Config
+
+__all__ = ["FIT_BLOCK", "HELD_OUT_BLOCK", "Galaxies", "GalaxyStream"]
+
+Galaxies = dict[str, Tensor]
+"""Galaxies before their spectra are made, all (n, ...) float32: ``mass`` and ``z`` in the ages of the library, ``family``,
+``scatter`` in dex of the line ratios, ``input.NAME`` of the synthesizer, ``label.NAME``."""
+
+# Blocks that no training reaches: for the scales of a network, and held out.
+FIT_BLOCK, HELD_OUT_BLOCK = 2**31, 2**31 + 2**16
+
+
+class GalaxyStream:
+    """An endless sequence of blocks of galaxies.
+
+    Parameters
+    ----------
+    config : Config
+        The prior, the age bins and the seed decide what is drawn.
+    synthesizer : Synthesizer
+        Of `sfhnet.mocks.synthesize.make_synthesizer`, on the device where spectra are wanted.
+    grid : TrainingGrid
+        Of the spectra.
+    block : int
+        Galaxies of a block; a power of two keeps the balance of the Sobol sequence.
+    """
+
+    def __init__(
+        self, config: Config, synthesizer: Synthesizer, grid: TrainingGrid, *, block: int = 4096
+    ) -> None:
+        self.config, self.synthesizer, self.grid, self.block_size = config, synthesizer, grid, block
+        self.wave_aa = np.asarray(synthesizer.wave_aa, dtype=np.float64)
+        self.band_names = [str(name) for name in synthesizer.band_names]
+        self.age_edges_myr = np.asarray(config.age_bins_myr, dtype=np.float64)
+        self._labeller: Labeller | None = None
+        names = () if synthesizer.lines is None else synthesizer.lines.names
+        self._scatters = torch.tensor(
+            [HYDROGEN.fullmatch(name) is None for name in names], device=synthesizer.device
+        )
+        profile = np.asarray(synthesizer.line_profiles, dtype=np.float32)
+        # Lines outside the range have nothing to scatter in the spectrum.
+        rows = np.flatnonzero(profile.any(axis=1))
+        self._line_rows = torch.as_tensor(rows, device=synthesizer.device)
+        self._line_profile = torch.as_tensor(profile[rows], device=synthesizer.device)
+
+    def block(self, number: int) -> Galaxies:
+        """Return the galaxies of a block, on the host.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+
+        Returns
+        -------
+        Galaxies
+
+        Raises
+        ------
+        ValueError
+            If the prior draws what cannot be synthesised; names block and value.
+        """
+        config = self.config
+        drawn = sample(
+            config.prior,
+            self.block_size,
+            # Sobol sequences of their own: stretches of the shards' sequence would hold the galaxies held out.
+            stream_seed("stream.galaxies", config.seed, number),
+            shard=0,
+            age_bins_yr=self.age_edges_myr * 1e6,
+        )
+        if self._labeller is None:
+            self._labeller = Labeller(self.synthesizer, drawn.edges_yr, self.age_edges_myr * 1e6)
+        parts = []
+        with torch.no_grad():
+            for start in range(0, drawn.n, BLOCK):
+                histories = histories_of(drawn, slice(start, start + BLOCK), self._labeller)
+                labels = labels_of(self._labeller, histories) | histories.parameters
+                made: dict[str, Any] = {"mass": histories.ssp_mass, "z": histories.ssp_z}
+                made["scatter"] = histories.parameters["line_scatter_dex"]
+                made |= {f"input.{name}": value for name, value in forward_inputs(histories, config).items()}
+                made |= {f"label.{name}": labels[name] for name in (*LEARNED, *DUST_AND_LINES)}
+                parts.append({name: value.float() for name, value in made.items()})
+        whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        whole["family"] = torch.from_numpy(drawn.family).float()
+        for name, value in whole.items():
+            if not bool(torch.isfinite(value).all()):
+                raise ValueError(
+                    f"block {number} of the stream has {name} that is not finite; narrow the prior that it comes from"
+                )
+        return whole
+
+    def spectra(self, galaxies: Galaxies, generator: torch.Generator) -> MockBatch:
+        """Return the noiseless spectra and band fluxes of galaxies, on the synthesizer's device.
+
+        Parameters
+        ----------
+        galaxies : Galaxies
+            Some of any blocks, on that device.
+        generator : torch.Generator
+            Of the scatter of line ratios, on that device.
+
+        Returns
+        -------
+        MockBatch
+        """
+        inputs = _named(galaxies, "input.")
+        if len(self._scatters):
+            normal = torch.randn(
+                len(galaxies["mass"]), len(self._scatters), generator=generator, device=self._scatters.device
+            )
+            dex = galaxies["scatter"][:, None] * normal
+            # Ratios of hydrogen lines are atomic physics and do not scatter with the gas.
+            inputs["line_scatter"] = torch.where(self._scatters, 10.0**dex, 1.0)
+        made = self.synthesizer.of_checked(galaxies["mass"], galaxies["z"], **inputs)
+        lines = None
+        if len(self._line_rows):
+            lines = Lines(made.line_flux.index_select(1, self._line_rows), self._line_profile)
+        family = galaxies["family"].to(torch.int64)
+        return MockBatch(made.flux, made.band_flux, _named(galaxies, "label."), family, lines)
+
+
+def _named(galaxies: Galaxies, prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in galaxies.items() if name.startswith(prefix)}

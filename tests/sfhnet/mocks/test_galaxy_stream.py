@@ -1,0 +1,100 @@
+"""Galaxies drawn on the fly: those of the prior, the same each time, made without waiting for a device."""
+
+import numpy as np
+import pytest
+import torch
+
+from host_sync import NoHostSync
+from ingredients import gas_lines, top_hats
+from sfhnet.config import Config, NoiseConfig
+from sfhnet.core import cleaning
+from sfhnet.core.batch import Batch
+from sfhnet.core.training_grid import training_grid
+from sfhnet.mocks.galaxy_stream import GalaxyStream
+from sfhnet.mocks.noise import NoiseModel
+from sfhnet.mocks.synthesize import make_synthesizer, synthesize
+from sfhnet.priors.sample import sample
+from sfhnet.tools.random_streams import stream_seed
+
+
+@pytest.fixture(scope="module")
+def galaxies(toy_ssp):
+    config = Config()
+    synthesizer = make_synthesizer(config, toy_ssp, top_hats(), lines=gas_lines())
+    return GalaxyStream(config, synthesizer, training_grid(config.grid, toy_ssp), block=128)
+
+
+@pytest.fixture(scope="module")
+def block(galaxies):
+    return galaxies.block(3)
+
+
+def generator(seed=1):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_block_is_a_function_of_its_number(galaxies, block, toy_ssp):
+    again = GalaxyStream(galaxies.config, galaxies.synthesizer, galaxies.grid, block=128).block(3)
+    assert all(torch.equal(block[name], again[name]) for name in block)
+    other = galaxies.block(4)
+    assert not torch.isin(other["label.mw_log_age"], block["label.mw_log_age"]).any()
+
+
+def test_galaxies_are_those_of_the_shards_code(galaxies, block):
+    """Spectra and labels of a block are what the same drawn galaxies have as a shard, but for the scatter of their lines."""
+    config = galaxies.config
+    seed = stream_seed("stream.galaxies", config.seed, 3)
+    drawn = sample(config.prior, 128, seed, shard=0, age_bins_yr=np.array(config.age_bins_myr) * 1e6)
+    drawn.parameters["line_scatter_dex"][:] = 0
+    shard = synthesize(galaxies.synthesizer, drawn, config, shard=0, threads=1, progress=False)
+    plain = galaxies.spectra({**block, "scatter": torch.zeros(128)}, generator())
+    np.testing.assert_allclose(plain.flux.numpy(), shard.flux, rtol=2e-5)
+    np.testing.assert_allclose(plain.band_flux.numpy(), shard.band_flux, rtol=2e-5)
+    for name in ("mass_fraction", "mw_log_age", "a_v", "t50"):
+        np.testing.assert_allclose(plain.labels[name].numpy(), shard.labels[name], rtol=1e-6)
+    np.testing.assert_array_equal(plain.family.numpy(), shard.family)
+
+
+def test_lines_scatter_as_the_prior_says_and_those_of_hydrogen_do_not(galaxies, block):
+    wide = {**block, "scatter": torch.full((128,), 0.1)}
+    scattered = galaxies.spectra(wide, generator()).lines.flux
+    plain = galaxies.spectra({**block, "scatter": torch.zeros(128)}, generator()).lines.flux
+    lit = plain.amin(1) > 0
+    dex = torch.log10(scattered[lit] / plain[lit])
+    assert dex[:, [0, 3]].abs().max() < 1e-5  # Hbeta, Halpha
+    assert dex[:, [1, 2, 4]].std() == pytest.approx(0.1, rel=0.15)
+
+
+def test_nothing_waits_for_a_device(galaxies, block, monkeypatch):
+    """The path of a GPU, on the CPU: dust, lines, kinematics, noise and cleaning never look at a value."""
+    monkeypatch.setattr(cleaning, "looked_at", lambda values: False)
+    noise = NoiseModel(NoiseConfig(), galaxies.wave_aa, galaxies.band_names)
+    # A gradient asks for the products that a GPU takes.
+    drawn = {**block, "mass": block["mass"].clone().requires_grad_()}
+    with NoHostSync():
+        clean = galaxies.spectra(drawn, generator())
+        batch = clean.noisy(noise, generator(2))
+    assert torch.isfinite(batch.flux).all()
+    torch.testing.assert_close(
+        clean.flux.detach(), galaxies.spectra(block, generator()).flux, rtol=1e-4, atol=0
+    )
+
+
+def test_cleaning_says_the_same_whether_it_looks_or_not(galaxies, block, monkeypatch):
+    flux = galaxies.spectra(block, generator()).flux
+    sigma, mask = (
+        0.1 * flux.mean() * torch.ones_like(flux),
+        torch.rand(flux.shape, generator=generator()) > 0.3,
+    )
+    flux[0], flux[1, 5], sigma[2, 7] = -1.0, torch.nan, 0.0
+    mask[3:6, 400:620] = False  # the first window
+    mask[6], mask[7, 400:3000] = False, False
+    bands = torch.ones(128, 5)
+    given = {"mask": mask, "band_flux": bands, "band_sigma": bands, "band_mask": bands > 0}
+    wave_aa = torch.from_numpy(galaxies.wave_aa)
+    looked = Batch.build(wave_aa, flux, sigma, **given)
+    monkeypatch.setattr(cleaning, "looked_at", lambda values: False)
+    blind = Batch.build(wave_aa, flux, sigma, **given)
+    assert set(looked.window.tolist()) >= {0, 1, 4}
+    for name in ("flux", "sigma", "mask", "flags", "window", "log_snr", "log_scale"):
+        torch.testing.assert_close(getattr(looked, name), getattr(blind, name), rtol=0, atol=0)
