@@ -18,7 +18,7 @@ __all__ = ["pack", "unpack"]
 # Not needed once the library is folded.
 _LEFT_OUT = frozenset({"library", "lines", "dtype", "device", "_continuum_native"})
 _OF_LIBRARY = ("z", "age_yr", "age_edges_yr", "evolution")
-_OF_LINES = ("wave_aa", "z", "log_u", "ratio")
+_OF_LINES = ("wave_aa", "z", "log_u", "ratio", "other", "diffuse")
 
 
 def pack(synthesizer: Synthesizer) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -65,7 +65,8 @@ def pack(synthesizer: Synthesizer) -> tuple[dict[str, NDArray[Any]], dict[str, A
     about["meta"] = {key: library.meta[key] for key in ("medium", "resolution") if key in library.meta}
     packed: dict[str, Any] = {"values": plain, "library": about, "lines": None}
     if lines is not None:
-        arrays |= {f"lines.{name}": getattr(lines, name) for name in _OF_LINES}
+        given = {name: getattr(lines, name) for name in _OF_LINES}
+        arrays |= {f"lines.{name}": values for name, values in given.items() if values is not None}
         packed["lines"] = list(lines.names)
     return arrays, packed
 
@@ -112,6 +113,6 @@ def unpack(
     )
     synthesizer.lines = None
     if plain["lines"] is not None:
-        of_lines = {name: arrays[f"lines.{name}"] for name in _OF_LINES}
+        of_lines = {name: arrays.get(f"lines.{name}") for name in _OF_LINES}
         synthesizer.lines = LineRatios(names=tuple(plain["lines"]), **of_lines)
     return synthesizer

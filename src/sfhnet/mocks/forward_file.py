@@ -21,7 +21,7 @@ from sfhnet.tools.tensor_files import load_tensors, save_tensors
 __all__ = ["ForwardModel", "build_forward", "read_forward", "write_forward"]
 
 FORWARD_SCHEMA = "sfhnet.forward/1"
-FORWARD_SETTINGS = {"basis_tolerance", "nebular_continuum", "birth_age_myr"}
+FORWARD_SETTINGS = {"basis_tolerance", "nebular_continuum", "halpha", "birth_age_myr", "sums"}
 
 
 class ForwardModel(NamedTuple):
@@ -67,15 +67,21 @@ def _decides(config: Config) -> dict[str, Any]:
 
 
 def build_forward(
-    config: Config, *, ssp: Path, filters: Path, mappings: Path, device: torch.device | str = "cpu"
+    config: Config,
+    *,
+    ssp: Path,
+    filters: Path,
+    mappings: Path,
+    cloudy: Path,
+    device: torch.device | str = "cpu",
 ) -> ForwardModel:
     """Build the forward model from upstream files.
 
     Parameters
     ----------
     config : Config
-    ssp, filters, mappings : Path
-        Library of build_ssp, folder of filter curves, line grid of MAPPINGS.
+    ssp, filters, mappings, cloudy : Path
+        Library of build_ssp, folder of filter curves, line grids of MAPPINGS and of Cloudy.
     device : torch.device or str
         Where spectra are made.
 
@@ -84,9 +90,10 @@ def build_forward(
     ForwardModel
     """
     library, bands = SSPLibrary.read(ssp), load_bands(filters, config.bands)
-    lines = load_lines(mappings, *line_range_aa(config, bands))
+    lines = load_lines(mappings, *line_range_aa(config, bands), cloudy=cloudy)
     synthesizer = make_synthesizer(config, library, bands, lines=lines, device=device)
-    identity = shard_identity(config, 0, inputs={"ssp": ssp, "mappings": mappings}, bands=bands)
+    inputs = {"ssp": ssp, "mappings": mappings, "cloudy": cloudy}
+    identity = shard_identity(config, 0, inputs=inputs, bands=bands)
     left = {key: value for key, value in identity.items() if key not in ("shard", "galaxies")}
     return ForwardModel(config, synthesizer, training_grid(config.grid, library), left)
 

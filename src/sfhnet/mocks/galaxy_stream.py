@@ -7,6 +7,7 @@ blocks, and nothing there waits for the device.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.mocks.dataset import MockBatch
 from sfhnet.mocks.labels import Labeller
 from sfhnet.mocks.noise import Lines
+from sfhnet.mocks.sums import added_up
 from sfhnet.mocks.synthesize import BLOCK, forward_inputs, histories_of, labels_of
+from sfhnet.priors.age_grid import fine_edges_yr
 from sfhnet.priors.sample import sample
 from sfhnet.tools.random_streams import stream_seed
 
@@ -31,7 +34,7 @@ __all__ = ["FIT_BLOCK", "HELD_OUT_BLOCK", "Galaxies", "GalaxyStream"]
 
 Galaxies = dict[str, Tensor]
 """Galaxies before their spectra are made, all (n, ...) float32: ``mass`` and ``z`` in the ages of the library, ``family``,
-``scatter`` in dex of the line ratios, ``input.NAME`` of the synthesizer, ``label.NAME``."""
+``scatter`` and ``metal`` in dex of the ratios of lines, ``input.NAME`` of the synthesizer, ``label.NAME``."""
 
 # Blocks that no training reaches: for the scales of a network, and held out.
 FIT_BLOCK, HELD_OUT_BLOCK = 2**31, 2**31 + 2**16
@@ -59,7 +62,9 @@ class GalaxyStream:
         self.wave_aa = np.asarray(synthesizer.wave_aa, dtype=np.float64)
         self.band_names = [str(name) for name in synthesizer.band_names]
         self.age_edges_myr = np.asarray(config.age_bins_myr, dtype=np.float64)
-        self._labeller: Labeller | None = None
+        bins_yr = self.age_edges_myr * 1e6
+        self._edges_yr = fine_edges_yr(float(bins_yr[-1]), config.prior.n_per_dex, bins_yr)
+        self._labeller = Labeller(synthesizer, self._edges_yr, bins_yr)
         names = () if synthesizer.lines is None else synthesizer.lines.names
         self._scatters = torch.tensor(
             [HYDROGEN.fullmatch(name) is None for name in names], device=synthesizer.device
@@ -96,17 +101,19 @@ class GalaxyStream:
             shard=0,
             age_bins_yr=self.age_edges_myr * 1e6,
         )
-        if self._labeller is None:
-            self._labeller = Labeller(self.synthesizer, drawn.edges_yr, self.age_edges_myr * 1e6)
         parts = []
         with torch.no_grad():
             for start in range(0, drawn.n, BLOCK):
                 histories = histories_of(drawn, slice(start, start + BLOCK), self._labeller)
-                labels = labels_of(self._labeller, histories) | histories.parameters
+                own = histories.parameters
+                labels = labels_of(self._labeller, histories, config)
+                labels.pop("mass_fraction_surviving", None)
                 made: dict[str, Any] = {"mass": histories.ssp_mass, "z": histories.ssp_z}
-                made["scatter"] = histories.parameters["line_scatter_dex"]
+                made |= {"scatter": own["line_scatter_dex"], "metal": own["metal_line_dex"]}
                 made |= {f"input.{name}": value for name, value in forward_inputs(histories, config).items()}
-                made |= {f"label.{name}": labels[name] for name in (*LEARNED, *DUST_AND_LINES)}
+                # Those that are not learnt say how sums of galaxies come out.
+                made |= {f"label.{name}": value for name, value in labels.items()}
+                made |= {f"label.{name}": own[name] for name in DUST_AND_LINES}
                 parts.append({name: value.float() for name, value in made.items()})
         whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         whole["family"] = torch.from_numpy(drawn.family).float()
@@ -118,14 +125,14 @@ class GalaxyStream:
         return whole
 
     def spectra(self, galaxies: Galaxies, generator: torch.Generator) -> MockBatch:
-        """Return the noiseless spectra and band fluxes of galaxies, on the synthesizer's device.
+        """Return the noiseless spectra and band fluxes of galaxies, some of them added up, on the synthesizer's device.
 
         Parameters
         ----------
         galaxies : Galaxies
-            Some of any blocks, on that device.
+            Some of any blocks, in random order, on that device.
         generator : torch.Generator
-            Of the scatter of line ratios, on that device.
+            Of the scatter of line ratios and of the choice of sums, on that device.
 
         Returns
         -------
@@ -136,7 +143,7 @@ class GalaxyStream:
             normal = torch.randn(
                 len(galaxies["mass"]), len(self._scatters), generator=generator, device=self._scatters.device
             )
-            dex = galaxies["scatter"][:, None] * normal
+            dex = galaxies["scatter"][:, None] * normal + galaxies["metal"][:, None]
             # Ratios of hydrogen lines are atomic physics and do not scatter with the gas.
             inputs["line_scatter"] = torch.where(self._scatters, 10.0**dex, 1.0)
         made = self.synthesizer.of_checked(galaxies["mass"], galaxies["z"], **inputs)
@@ -144,7 +151,9 @@ class GalaxyStream:
         if len(self._line_rows):
             lines = Lines(made.line_flux.index_select(1, self._line_rows), self._line_profile)
         family = galaxies["family"].to(torch.int64)
-        return MockBatch(made.flux, made.band_flux, _named(galaxies, "label."), family, lines)
+        single = MockBatch(made.flux, made.band_flux, _named(galaxies, "label."), family, lines)
+        mocks = added_up(single, self.config.synthesis.sums, self._edges_yr, generator=generator)
+        return replace(mocks, labels={name: mocks.labels[name] for name in (*LEARNED, *DUST_AND_LINES)})
 
 
 def _named(galaxies: Galaxies, prefix: str) -> dict[str, Tensor]:

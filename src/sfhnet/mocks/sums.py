@@ -6,19 +6,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from sfhnet.config.prior_names import FAMILY_NAMES, NUISANCE_PARAMETERS
-from sfhnet.core.histories import history_scalars
+from sfhnet.core.histories import Values, history_scalars
 from sfhnet.core.quantities import LABELS
+from sfhnet.mocks.dataset import MockBatch
 from sfhnet.mocks.galaxy_library import GalaxyLibrary
+from sfhnet.mocks.noise import Lines
 from sfhnet.tools.random_streams import stream
 
 if TYPE_CHECKING:
     from sfhnet.config.synthesis import SumsConfig
 
-__all__ = ["with_sums"]
+__all__ = ["added_up", "with_sums"]
 
 Array = NDArray[np.float64]
 
@@ -92,27 +96,89 @@ def with_sums(galaxies: GalaxyLibrary, config: SumsConfig, *, seed: int, shard: 
     )
 
 
-def _mean(weight: Array, values: np.ndarray) -> Array:
+def added_up(
+    mocks: MockBatch, config: SumsConfig, edges_yr: Array, *, generator: torch.Generator
+) -> MockBatch:
+    """Make the first mocks of a batch sums of themselves and others of it, as `with_sums` does with a share of a shard.
+
+    Parameters
+    ----------
+    mocks : MockBatch
+        In random order, with all labels of `sfhnet.mocks.labels.Labeller` and, beside them, parameters.
+    config : SumsConfig
+        As of `with_sums`.
+    edges_yr : ndarray (n_cell + 1,)
+        Look-back age of ``cum_mass`` in yr.
+    generator : torch.Generator
+        Of the random choice, on the device of the mocks.
+
+    Returns
+    -------
+    MockBatch
+        New tensors; nothing here waits for a device.
+    """
+    n, n_sum = len(mocks), round(config.share * len(mocks))
+    if n_sum == 0:
+        return mocks
+    device, (least, most) = mocks.flux.device, config.parts
+
+    def below(limit: int, *shape: int) -> Tensor:
+        uniform = torch.rand(*shape, generator=generator, device=device)
+        return (limit * uniform).long().clamp_max(limit - 1)
+
+    place = torch.arange(n_sum, device=device)[:, None]
+    parts = torch.cat([place, below(n, n_sum, most - 1)], dim=1)
+    used = torch.arange(most, device=device) < least + below(most - least + 1, n_sum, 1)
+    scatter = torch.randn(n_sum, most, generator=generator, device=device, dtype=torch.float64)
+    of_part = {name: values[parts].double() for name, values in mocks.labels.items() if name in LABELS}
+    mass = used * 10.0 ** (config.light_scatter_dex * scatter)
+    mass = mass / (of_part["v_light"] * 10.0 ** (-0.4 * of_part["a_v"]))
+    mass = mass / mass.sum(1, keepdim=True)
+    labels, rate = _labels(of_part, mass, edges_yr)
+    by_light = mass * of_part["v_light"]
+    for name in mocks.labels.keys() - LABELS.keys():
+        labels[name] = _mean(rate if name in _OF_YOUNG else by_light, mocks.labels[name][parts].double())
+    matrix = torch.zeros(n_sum, n, device=device).scatter_add_(1, parts, mass.float())
+
+    def summed(values: Tensor) -> Tensor:
+        return torch.cat([matrix @ values, values[n_sum:]])
+
+    def put(values: Tensor, sums: Tensor) -> Tensor:
+        return torch.cat([sums.to(values), values[n_sum:]])
+
+    family = torch.full((n_sum,), FAMILY_NAMES.index("sum"), device=device)
+    return MockBatch(
+        summed(mocks.flux),
+        summed(mocks.band_flux),
+        {name: put(values, labels[name]) for name, values in mocks.labels.items()},
+        put(mocks.family, family),
+        None if mocks.lines is None else Lines(summed(mocks.lines.flux), mocks.lines.profile),
+    )
+
+
+def _mean(weight: Values, values: Values) -> Values:
     """Weighted mean over the parts: (n, k) and (n, k) or (n, k, m) to (n,) or (n, m)."""
     weight = weight.reshape(*weight.shape, *[1] * (values.ndim - weight.ndim))
-    return (weight * values).sum(axis=1) / weight.sum(axis=1)
+    return (weight * values).sum(1) / weight.sum(1)
 
 
-def _labels(of_part: dict[str, Array], mass: Array, edges_yr: Array) -> tuple[dict[str, Array], Array]:
+def _labels(of_part: dict[str, Values], mass: Values, edges_yr: Array) -> tuple[dict[str, Values], Values]:
     """Return the labels of sums, and the star-formation rate (n, k) of each part."""
     light = mass * of_part["v_light"]
     rate = mass * (of_part["sfr10"] + _RATE_FLOOR_PER_YR)
     in_bin = mass[:, :, None] * (of_part["mass_fraction"] + _FLOOR)
     found = {name: _mean(mass, of_part[name]) for name in _BY_MASS if name in of_part}
     found |= {name: _mean(light, of_part[name]) for name in _BY_LIGHT}
+    seen = _mean(light, 10.0 ** (-0.4 * of_part["a_v"]))
     found |= {
         "mh": _mean(in_bin, of_part["mh"]),
         "gas_mh": _mean(rate, of_part["gas_mh"]),
-        "v_light": light.sum(axis=1),
-        "a_v": -2.5 * np.log10(_mean(light, 10.0 ** (-0.4 * of_part["a_v"]))),
+        "v_light": light.sum(1),
+        "a_v": -2.5 * (torch.log10(seen) if isinstance(seen, Tensor) else np.log10(seen)),
     }
     times = [quantity for quantity in LABELS.values() if quantity.percent is not None]
-    found |= history_scalars(-np.diff(found["cum_mass"], axis=1), edges_yr, times)
+    formed = found["cum_mass"]
+    found |= history_scalars(formed[:, :-1] - formed[:, 1:], edges_yr, times)
     if set(found) != set(of_part):
         unknown = ", ".join(sorted(set(of_part) ^ set(found)))
         raise ValueError(f"nothing says how {unknown} of a sum follows from its parts; add it to {__name__}")

@@ -9,11 +9,18 @@ from sfhnet.mocks.galaxy_stream import GalaxyStream
 from sfhnet.tools.tensor_files import save_tensors
 
 
+def config(**sections):
+    # The library of the tests has no count of ionising photons.
+    return Config(**{"synthesis": {"halpha": "sfr"}, **sections})
+
+
 @pytest.fixture(scope="module")
-def forward(ssp_library, upstream, mappings_file, tmp_path_factory):
+def forward(ssp_library, upstream, mappings_file, cloudy_file, tmp_path_factory):
     ssp = tmp_path_factory.mktemp("ssp") / "library.h5"
     ssp_library.write(ssp)
-    return build_forward(Config(), ssp=ssp, filters=upstream("hst_filters"), mappings=mappings_file)
+    return build_forward(
+        config(), ssp=ssp, filters=upstream("hst_filters"), mappings=mappings_file, cloudy=cloudy_file
+    )
 
 
 def test_the_file_gives_the_same_galaxies(forward, tmp_path):
@@ -35,12 +42,12 @@ def test_the_file_gives_the_same_galaxies(forward, tmp_path):
 
 
 def test_a_file_for_other_galaxies_is_refused(forward):
-    same = Config(training={"source": "stream"})
+    same = config(training={"source": "stream"})
     assert forward.with_config(same, "f").config is same
     with pytest.raises(ValueError, match=r"f was packed for .*: its seed is 1, here it is 2; pack it again"):
-        forward.with_config(Config(seed=2), "f")
+        forward.with_config(config(seed=2), "f")
     with pytest.raises(ValueError, match=r"its synthesis.birth_age_myr is 10.0, here it is 7.0"):
-        forward.with_config(Config(synthesis={"birth_age_myr": 7.0}), "f")
+        forward.with_config(config(synthesis={"halpha": "sfr", "birth_age_myr": 7.0}), "f")
 
 
 def test_what_is_no_forward_model_is_refused(tmp_path):
