@@ -1,4 +1,4 @@
-"""``sfhnet infer SPECTRA --model DIR -o OUT.h5``: apply a model to spectra from any file."""
+"""``sfhnet infer SPECTRA -o OUT.h5``: apply a model to spectra from any file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import argparse
 import csv
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfhnet.core.flags import QUALITY
 from sfhnet.tools.script_options import Parser
 from sfhnet.tools.shipped_files import shipped_file
 
+if TYPE_CHECKING:
+    from sfhnet.inference.answers import Answers
+
 __all__ = ["add_arguments", "run"]
+
+# So many spectra are printed; of more, how many are good.
+_BLOCKS = 20
 
 
 def add_arguments(parser: Parser) -> None:
@@ -27,8 +35,23 @@ def add_arguments(parser: Parser) -> None:
         metavar="DIR",
         help="folder of the model, or name of one that comes with the program (default: flow; sfhnet models list)",
     )
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="posterior, HDF5")
-    parser.add_argument("--redshift", type=float, default=0.0, help="to be removed (default: 0)")
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="answers: HDF5, or .ecsv or .fits for the table alone",
+    )
+    parser.add_argument(
+        "--redshift", type=float, help="what is believed of it (default: found, from -0.005 to 0.15)"
+    )
+    parser.add_argument(
+        "--redshift-error",
+        type=float,
+        metavar="DZ",
+        help="its standard deviation; 0: it is known (default: 0.002, or 0 with --dispersion)",
+    )
     parser.add_argument(
         "--medium",
         choices=("air", "vacuum"),
@@ -45,7 +68,22 @@ def add_arguments(parser: Parser) -> None:
         metavar="AA",
         help="resolution of the instrument in AA (FWHM; default: what the file says)",
     )
-    parser.add_argument("--dispersion", type=float, metavar="KM/S", help="stellar velocity dispersion")
+    parser.add_argument(
+        "--dispersion", type=float, metavar="KM/S", help="stellar velocity dispersion (default: measured)"
+    )
+    parser.add_argument(
+        "--ebv",
+        type=float,
+        default=0.0,
+        metavar="MAG",
+        help="E(B-V) of the Milky Way, to be undone (default: 0)",
+    )
+    parser.add_argument(
+        "--distance",
+        type=float,
+        metavar="MPC",
+        help="for masses (default: that of the redshift beyond 0.005)",
+    )
     parser.add_argument(
         "--keep-sky",
         action="store_true",
@@ -64,12 +102,17 @@ def add_arguments(parser: Parser) -> None:
         metavar="N",
         help="joint samples of each spectrum (models of kind flow)",
     )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw each spectrum with its answer: a PDF of pages, or PNGs",
+    )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it; print a line a spectrum; give the exit status."""
-    from sfhnet.core.flags import describe_flags
+    """Do it; print a block a spectrum; give the exit status."""
     from sfhnet.core.spectra import SCHEMA, Spectra
     from sfhnet.inference.model import load
     from sfhnet.observation.spectrum_files import read_spectra
@@ -77,7 +120,9 @@ def run(args: argparse.Namespace) -> int:
 
     model = load(args.model, args.device)
     if _schema(args.spectra).startswith(f"{SCHEMA}/"):
-        posterior = model.infer_spectra(Spectra.read(args.spectra), n_samples=args.samples)
+        answers = model.infer_spectra(
+            Spectra.read(args.spectra), n_samples=args.samples, keep_spectra=args.plot is not None
+        )
     else:
         found = read_spectra(args.spectra, args.kind)
         for note in (*found.notes, *_assumed(args.medium, found.medium)):
@@ -87,31 +132,32 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.spectra} is in {found.converted_from} and {args.bands} in the unit of the spectra: convert both to "
                 "f_lambda"
             )
-        posterior = model.infer(
+        answers = model.infer(
             found.wave_aa,
             found.flux,
             found.sigma,
             bands=_read_bands(args.bands, len(found.flux)) if args.bands else None,
             mask=found.good,
             redshift=args.redshift,
+            redshift_err=args.redshift_error,
             medium=args.medium or found.medium or "air",
             fwhm_aa=found.fwhm_aa if args.fwhm is None else args.fwhm,
             dispersion_kms=args.dispersion,
+            ebv=args.ebv,
             mask_sky=not args.keep_sky,
+            flux_unit_cgs=found.flux_unit_cgs,
+            distance_mpc=args.distance,
+            keep_spectra=args.plot is not None,
             n_samples=args.samples,
         )
-    posterior.write(args.out, provenance(modules=["sfhnet.inference.model"], inputs=[args.spectra]))
-    lines = ["spectrum  S/N    mw log age        lw log age        mw [M/H]         A_V    flags"]
-    for row in range(len(posterior)):
-        cells = []
-        for name in ("mw_log_age", "lw_log_age", "mw_mh"):
-            low, high = posterior.interval(name, 0.68)
-            cells.append(f"{posterior.scalars[name][row]:6.2f} +-{0.5 * (high - low)[row]:5.2f}")
-        words = ", ".join(text.split(":")[0] for text in describe_flags(posterior.flags[row])) or "-"
-        lines.append(
-            f"{row:8d} {posterior.snr[row]:5.0f}  {'    '.join(cells)}  {posterior.scalars['a_v'][row]:6.2f}  {words}"
-        )
-    sys.stdout.write("\n".join([*lines, f"wrote {args.out}", ""]))
+    answers.write(args.out, provenance(modules=["sfhnet.inference.model"], inputs=[args.spectra]))
+    sys.stdout.write(_said(answers))
+    sys.stdout.write(f"wrote {args.out}\n")
+    if args.plot is not None:
+        from sfhnet.inference.picture import draw_pages
+
+        for path in draw_pages(answers, args.plot):
+            sys.stdout.write(f"wrote {path}\n")
     return 0
 
 
@@ -121,6 +167,16 @@ def _assumed(given: str | None, found: str | None) -> tuple[str, ...]:
     if given and found and given != found:
         return (f"the file says its wavelengths are in {found}; --medium {given} is used",)
     return ()
+
+
+def _said(answers: Answers) -> str:
+    blocks = [answers.summary(row) for row in range(min(len(answers), _BLOCKS))]
+    if len(answers) > _BLOCKS:
+        counts = np.bincount(answers.quality, minlength=len(QUALITY))
+        levels = ", ".join(f"{number} {words}" for number, (words, _) in zip(counts, QUALITY, strict=True))
+        blocks.append(f"... and {len(answers) - _BLOCKS} more; of all {len(answers)}: {levels}")
+    blocks += [f"note: {note}" for note in answers.notes]
+    return "\n\n".join(blocks) + "\n\n"
 
 
 def _schema(path: Path) -> str:

@@ -24,8 +24,10 @@ class CalibrationConfig(Section):
     """Answers a stratum needs; smaller ones use those of all A_V, then of all ages, with and without bands, of all."""
     ood_quantile: float = Field(0.995, gt=0.5, lt=1)
     """Share of mocks within the out-of-distribution limit."""
-    ood_age_edges: tuple[float, ...] = (8.0, 8.7, 9.3, 9.7)
-    """Inner edges of the strata of estimated light-weighted log age [log10 yr] that have such limits of their own."""
+    ood_line_edges: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
+    """Inner edges of the strata of the equivalent width of Halpha [log10 AA] that have such limits of their own."""
+    screen_mocks: int = Field(3000, ge=100)
+    """Mocks on which the limits of what is checked beside the answer are learnt, at most."""
     predictive_mocks: int = Field(600, ge=100)
     """Mocks on which the limits of the posterior-predictive check are learnt, at most."""
 

@@ -34,6 +34,11 @@ class Flag(IntFlag):
     FOREGROUND = 1 << 18
     NOT_REPRODUCED = 1 << 19
     DRAWS_OFF = 1 << 20
+    UNSTABLE = 1 << 21
+    NOT_A_GALAXY = 1 << 22
+    AGN_LIKE = 1 << 23
+    REDSHIFT = 1 << 24
+    NARROW_WINDOW = 1 << 25
 
 
 MEANING: dict[Flag, str] = {
@@ -58,6 +63,11 @@ MEANING: dict[Flag, str] = {
     Flag.FOREGROUND: "a foreground star or a masked region lies inside the bin",
     Flag.NOT_REPRODUCED: "the forward model on the posterior's draws misses the spectrum or bands by more than on mocks",
     Flag.DRAWS_OFF: "the model that fits the spectrum lies further from the posterior's draws than on mocks",
+    Flag.UNSTABLE: "the answer without lines, or to a part of the range, differs by more than on mocks; intervals were widened",
+    Flag.NOT_A_GALAXY: "no redshift from -0.005 to 0.15 makes this a galaxy's spectrum: no result",
+    Flag.AGN_LIKE: "broad or highly excited lines: light of an active nucleus, which no mock has",
+    Flag.REDSHIFT: "the spectrum clearly lies at another redshift than was given",
+    Flag.NARROW_WINDOW: "less of the range is there than the network was trained on; intervals were widened",
 }
 
 # Quality levels, the worst last, and the flags that bring a bin there.
@@ -84,13 +94,23 @@ QUALITY: tuple[tuple[str, Flag], ...] = (
         | Flag.MUSE_HST_DISAGREE
         | Flag.NOT_REPRODUCED
         | Flag.DRAWS_OFF
-        | Flag.WRONG_UNITS,
+        | Flag.WRONG_UNITS
+        | Flag.UNSTABLE
+        | Flag.NARROW_WINDOW
+        | Flag.REDSHIFT,
     ),
-    ("not to be used", Flag.OUT_OF_DISTRIBUTION | Flag.NO_VALID_PIXELS | Flag.NEGATIVE_FLUX),
+    (
+        "not to be used",
+        Flag.OUT_OF_DISTRIBUTION
+        | Flag.NO_VALID_PIXELS
+        | Flag.NEGATIVE_FLUX
+        | Flag.NOT_A_GALAXY
+        | Flag.AGN_LIKE,
+    ),
 )
 
 # A spectrum with one of these gets no numbers (NaN in every output).
-UNUSABLE = Flag.NO_VALID_PIXELS | Flag.NEGATIVE_FLUX
+UNUSABLE = Flag.NO_VALID_PIXELS | Flag.NEGATIVE_FLUX | Flag.NOT_A_GALAXY
 
 
 def describe_flags(flags: int | np.integer) -> list[str]:

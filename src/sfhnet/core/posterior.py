@@ -212,6 +212,10 @@ class Posterior:
                 axes = "spectrum, sample, age" if value.ndim == 3 else "spectrum, sample"
                 # Half precision holds a sample to a thousandth, far below its scatter.
                 put(file, f"samples/{name}", value.astype(np.float16), unit=QUANTITIES[name].unit, axes=axes)
+            self._write_more(file)
+
+    def _write_more(self, file: Any) -> None:
+        """Write what a kind of answers has beside the posterior into the open HDF5 file."""
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Posterior:

@@ -5,27 +5,36 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sfhnet.config import GalaxiesConfig
+from sfhnet.core.bands import BANDS
 from sfhnet.core.batch import Batch
 from sfhnet.core.flags import Flag
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
 from sfhnet.core.training_grid import TrainingGrid
+from sfhnet.inference.answers import Answers, Seen
+from sfhnet.inference.arrays import read_arrays
+from sfhnet.inference.basis import Basis
 from sfhnet.inference.conformal import Conformal
-from sfhnet.inference.familiarity import Familiarity
+from sfhnet.inference.familiarity import Familiarity, log_width
+from sfhnet.inference.judge import LEAST_WINDOW_AA, Judged, judge, lines_of
+from sfhnet.inference.line_of_sight import Believed, Kinematics, measure_kinematics
+from sfhnet.inference.masses import log_mass_formed
+from sfhnet.inference.screens import Screens
+from sfhnet.inference.understand import Understood, understand
+from sfhnet.inference.widths import WidthFitter
 from sfhnet.networks import Network
 from sfhnet.networks.storage import load_network
-from sfhnet.observation.rest_frame import Observed, match_training, sky_mask
-from sfhnet.observation.wavelengths_and_units import vacuum_to_air
+from sfhnet.observation.redshift import REDSHIFT_RANGE
+from sfhnet.observation.rest_frame import Matched, Observed, match_training
 from sfhnet.tools.hdf5 import read_json
 from sfhnet.tools.random_streams import stream
 from sfhnet.tools.shipped_files import shipped_model, verify
@@ -34,10 +43,17 @@ __all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
 
 _log = logging.getLogger("sfhnet.inference.model")
 
-CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/3"
+CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/4"
 
 # Spectra in one pass: large enough to be fast, small enough for any memory.
 _CHUNK = 512
+
+# Standard deviation of a redshift that is believed; errors of the width that the training has anyway.
+_REDSHIFT_ERR, _WIDTH_SCATTER = 0.002, 0.08
+
+_WRONG_REDSHIFT = "redshift must be finite and above -0.1 for every spectrum"
+_WRONG_FWHM = "fwhm_aa must be finite and above zero at every wavelength"
+_WRONG_DISPERSION = "dispersion_kms must be finite and not below zero for every spectrum"
 
 # Scalars whose point estimate is compared with the range of the training labels.
 _EDGE_SCALARS = ("mw_log_age", "lw_log_age", "mw_mh", "lw_mh", "a_v")
@@ -71,6 +87,7 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
     verify(folder)
     network, info = load_network(folder)
     conformal = familiarity = None
+    screens = Screens()
     path = folder / CALIBRATION
     if path.is_file():
         data = read_json(path)
@@ -79,7 +96,8 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
             raise ValueError(f"{path} has schema {found!r}, expected {CALIBRATION_SCHEMA!r}; calibrate again")
         conformal = Conformal.from_json(data["conformal"])
         familiarity = Familiarity.from_json(data["familiarity"]) if data.get("familiarity") else None
-    return Model(network.to(device), info, conformal, familiarity, folder.name, device)
+        screens = Screens.from_json(data["screens"]) if data.get("screens") else screens
+    return Model(network.to(device), info, conformal, familiarity, folder.name, device, screens)
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,8 @@ class Model:
         Limits of what is like the mocks.
     name, device : str
         Name of the folder; where to compute.
+    screens : Screens
+        Limits of what is checked beside the answer.
     """
 
     network: Network
@@ -106,6 +126,23 @@ class Model:
     familiarity: Familiarity | None = None
     name: str = ""
     device: str = "cpu"
+    screens: Screens = field(default_factory=Screens)
+
+    @cached_property
+    def basis(self) -> Basis | None:
+        """Return the network's linear basis; None for a network without."""
+        return Basis.of(self.network, self.grid)
+
+    @cached_property
+    def widths(self) -> WidthFitter | None:
+        """Return the fitter of velocities and widths; None for a network without a basis."""
+        hidden = None if self.hidden_pixels is None else self.hidden_pixels.numpy()
+        return None if self.basis is None else WidthFitter(self.basis, hidden)
+
+    @property
+    def trained_on_windows(self) -> bool:
+        """True if the training hid all but a window of some spectra (``windows_aa`` of ``model.json``)."""
+        return bool(self.info.get("windows_aa"))
 
     @cached_property
     def grid(self) -> TrainingGrid:
@@ -140,8 +177,12 @@ class Model:
         wave = self.wave_aa
         return torch.from_numpy(np.any([(wave >= low) & (wave <= high) for low, high in stretches], axis=0))
 
+    def blinded(self, batch: Batch) -> Batch:
+        """Return the batch without the pixels that the network must not look at."""
+        return batch if self.hidden_pixels is None else batch.hiding(self.hidden_pixels)
+
     def infer_batch(
-        self, batch: Batch, *, calibrated: bool = True, n_samples: int = 0, seed: int = 0
+        self, batch: Batch, *, calibrated: bool = True, n_samples: int = 0, seed: int = 0, first: int = 0
     ) -> Posterior:
         """Answer normalised spectra.
 
@@ -156,6 +197,8 @@ class Model:
             `seed` and on i only.
         seed : int
             Of the samples.
+        first : int
+            Number of the first spectrum, for those that are answered some at a time.
 
         Returns
         -------
@@ -180,10 +223,9 @@ class Model:
                 f"the model {self.name} ({self.network.spec.kind}) has no joint posterior; use one of kind linear_flow "
                 "or flow, or n_samples=0"
             )
-        if self.hidden_pixels is not None:
-            batch = batch.hiding(self.hidden_pixels)
+        batch = self.blinded(batch)
         parts = [
-            self._answer(batch[start : start + _CHUNK], n_samples, (seed, start))
+            self._answer(batch[start : start + _CHUNK], n_samples, (seed, first + start))
             for start in range(0, len(batch), _CHUNK)
         ]
         posterior = Posterior.cat(parts)
@@ -197,7 +239,9 @@ class Model:
         """True if the network has a joint posterior to sample."""
         return self.network.sample_width > 0
 
-    def infer_spectra(self, spectra: Spectra, *, n_samples: int = 0, seed: int = 0) -> Posterior:
+    def infer_spectra(
+        self, spectra: Spectra, *, n_samples: int = 0, seed: int = 0, keep_spectra: bool = False
+    ) -> Answers:
         """Answer prepared spectra, keeping the flags they carry.
 
         Parameters
@@ -206,10 +250,12 @@ class Model:
             On this model's grid.
         n_samples, seed : int
             As in `infer_batch`.
+        keep_spectra : bool
+            Keep what the network saw, for `Answers.plot`.
 
         Returns
         -------
-        Posterior
+        Answers
             One row a spectrum.
 
         Raises
@@ -224,122 +270,293 @@ class Model:
                 f"{self.wave_aa[0]:.2f}-{self.wave_aa[-1]:.2f} in {len(self.wave_aa)}; prepare them with its grid"
             )
         batch = Batch.from_spectra(spectra, self.band_names)
-        posterior = self.infer_batch(batch, n_samples=n_samples, seed=seed)
+        nan = np.full(len(batch), np.nan)
+        sigma = np.asarray(spectra.sigma_kms, dtype=float)
+        # The dispersion of bins that were too faint to fit was assumed, and nothing is made of it.
+        fitted = np.isfinite(np.asarray(spectra.sigma_err_kms, dtype=float))
+        excess = np.where(fitted, self._excess_kms(sigma), 0.0)
+        parts = []
+        for start in range(0, len(batch), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            found = judge(
+                self, batch[rows], excess_kms=excess[rows], n_samples=n_samples, seed=seed, first=start
+            )
+            parts.append(found if keep_spectra else replace(found, seen=_none_seen(self.wave_aa)))
+        measured = {
+            "redshift": np.asarray(spectra.redshift, dtype=float),
+            "redshift_err": nan,
+            "redshift_found": nan,
+            "redshift_probability": nan,
+            "dispersion_kms": sigma,
+            "dispersion_err_kms": np.asarray(spectra.sigma_err_kms, dtype=float),
+            "noise_scale": np.asarray(spectra.noise_scale, dtype=float),
+        }
+        posterior, of_answers = _joined(parts)
         own = np.asarray(spectra.flags, dtype=np.uint32)
-        return replace(posterior, flags=posterior.flags | own).with_meta(
+        seen = _seen(parts) if keep_spectra else None
+        posterior = replace(posterior, flags=posterior.flags | own)
+        answers = Answers.of(posterior, measured | of_answers, seen=seen)
+        return answers.with_meta(
             flux_unit_cgs=float(spectra.flux_unit_cgs), distance_mpc=float(spectra.distance_mpc)
         )
 
     def infer(
         self,
-        wave_aa: np.ndarray,
-        flux: np.ndarray,
-        sigma: np.ndarray,
+        wave_aa: Any,
+        flux: Any,
+        sigma: Any = None,
         *,
-        bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        variance: Any = None,
+        ivar: Any = None,
         mask: np.ndarray | None = None,
-        redshift: float | np.ndarray = 0.0,
+        bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        redshift: float | np.ndarray | None = None,
+        redshift_err: float | None = None,
         medium: str = "air",
         fwhm_aa: float | np.ndarray | None = None,
-        dispersion_kms: float | np.ndarray | None = None,
+        dispersion_kms: float | np.ndarray | Literal["training"] | None = None,
+        ebv: float = 0.0,
         mask_sky: bool = True,
+        check_errors: bool = True,
+        flux_unit_cgs: float | None = None,
+        distance_mpc: float | None = None,
+        keep_spectra: bool = True,
         n_samples: int = 0,
         seed: int = 0,
-    ) -> Posterior:
-        """Answer spectra on any wavelength axis that covers most of the training range.
+    ) -> Answers:
+        """Answer spectra as they were observed: any sampling, at least 600 AA of the training range.
 
         They go the way of a galaxy's spectra (`sfhnet.observation.rest_frame`): with the redshift and the dispersion that
-        `sfhnet.observation.prepare` found, the answer is the same.
+        `sfhnet.observation.prepare` found, the answer is the same. What is not given is measured, and what is given stays
+        unless the spectrum contradicts it.
 
         Parameters
         ----------
-        wave_aa : ndarray (n_wave,)
-            Observed wavelengths in AA, ascending.
-        flux, sigma : ndarray (n, n_wave) or (n_wave,)
-            f_lambda in any unit, free of Milky-Way extinction, and its 1-sigma error; pixels that are not finite or have
-            no positive error are masked.
-        bands : mapping of str to (flux, error), optional
-            Mean f_lambda of each band at the observed redshift, same unit as `flux`; a NaN is an absent band.
+        wave_aa : array_like or Quantity (n_wave,)
+            Observed wavelengths, ascending or descending; plain numbers in AA, nm, um, m or their logarithm.
+        flux : array_like or Quantity (n, n_wave) or (n_wave,)
+            f_lambda in any unit (a Quantity may be f_nu). Masked arrays, pandas, any precision and byte order.
+        sigma, variance, ivar : array_like, like `flux`
+            One of them: its 1-sigma error, the square of it, or one over that. Pixels that are not finite or have no
+            positive error are masked, as are exact zeros, repeated values and spikes.
         mask : ndarray of bool, optional
             True = good.
-        redshift : float or ndarray (n,)
-            To be removed.
+        bands : mapping of str to (flux, error), optional
+            Mean f_lambda of each band at the observed redshift, same unit as `flux`; a NaN is an absent band.
+        redshift : float or ndarray (n,), optional
+            What is believed of it; without it, it is looked for from -0.005 to 0.15.
+        redshift_err : float, optional
+            Its standard deviation. Zero: it is known, used, and only checked. Default: 0.002, zero with `dispersion_kms`.
         medium : {"air", "vacuum"}
             Of the wavelengths.
         fwhm_aa : float or ndarray (n_wave,), optional
-            Resolution of the instrument; with `dispersion_kms` the spectra are broadened to the training resolution.
-            Without both they are taken to have it.
-        dispersion_kms : float or ndarray (n,), optional
-            Stellar velocity dispersion.
+            Resolution of the instrument in AA. Without it, spectra as sharp as those of the training are left as they are,
+            and the width of others is measured.
+        dispersion_kms : float, ndarray (n,) or "training", optional
+            Stellar velocity dispersion; measured if it is not given. "training": the spectra have the resolution of the
+            training already, and are left as they are.
+        ebv : float
+            E(B-V) of the Milky Way in mag (Schlafly & Finkbeiner 2011), to be undone.
         mask_sky : bool
             Leave out sky lines and telluric absorption as for galaxies (`sfhnet.observation.rest_frame.sky_mask`, default settings).
             False for spectra that were not observed, or were moved to another redshift before.
+        check_errors : bool
+            Compare errors with the scatter of neighbouring pixels, and mend what can only be a variance, or too small.
+        flux_unit_cgs, distance_mpc : float, optional
+            erg/s/cm2/AA of a flux of one; distance, by default that of the redshift (beyond z = 0.005). With the unit
+            there are masses.
+        keep_spectra : bool
+            Keep what the network saw, for `Answers.plot`.
         n_samples, seed : int
             Joint samples of each spectrum, as in `infer_batch`.
 
         Returns
         -------
-        Posterior
-            One row a spectrum; spectra without usable pixels are flagged and hold NaN. ``log_scale`` is that of the
-            rest-frame flux, the observed one times 1 + z.
+        Answers
+            One row a spectrum; spectra without usable pixels, and what is no galaxy, are flagged and hold NaN.
+            ``log_scale`` is that of the rest-frame flux, the observed one times 1 + z.
 
         Raises
         ------
         ValueError
-            If shapes disagree, wavelengths do not ascend, a redshift, width or dispersion is impossible, or the range
-            covers less than half of the training range.
+            If shapes disagree, wavelengths are none, a redshift, width or dispersion is impossible, or less than 600 AA of
+            the training range are there.
         """
-        wave, flux, sigma, good = _checked(wave_aa, flux, sigma, mask)
-        n = len(flux)
-        wrong = "redshift must be finite and above -0.1 for every spectrum"
-        redshifts = _each(redshift, n, wrong, above=-0.1)
         if medium not in ("air", "vacuum"):
             raise ValueError(f"medium is {medium!r}; choose air or vacuum")
-        wave = vacuum_to_air(wave) if medium == "vacuum" else wave
-        self._check_range(wave, redshifts)
-        fwhm = dispersions = None
-        if fwhm_aa is not None:
-            wrong = "fwhm_aa must be finite and above zero at every wavelength"
-            fwhm = _each(fwhm_aa, wave.size, wrong, above=0.0)
-        if dispersion_kms is not None:
-            wrong = "dispersion_kms must be finite and not below zero for every spectrum"
-            dispersions = _each(dispersion_kms, n, wrong, least=0.0)
-        finite, positive = np.isfinite(flux), np.isfinite(sigma) & (sigma > 0)
-        usable = good & finite & positive
-        unit = _units(sigma, usable)
-        safe = np.where(usable, flux / unit, 0.0)
-        variance = np.where(usable, sigma / unit, 0.0) ** 2
-        if mask_sky:
-            usable &= ~_sky_masks(wave, variance, usable)
-        found = match_training(
-            Observed(wave, fwhm, safe, variance, usable), redshifts, dispersions, grid=self.grid
-        )
+        if not (np.isfinite(ebv) and ebv >= 0):
+            raise ValueError(f"ebv is {ebv}; give E(B-V) of the Milky Way in mag, zero or more")
+        errors = {"sigma": sigma, "variance": variance, "ivar": ivar}
+        n = _number(flux)
+        z = None if redshift is None else _each(redshift, n, _WRONG_REDSHIFT, above=-0.1)
+        as_trained = isinstance(dispersion_kms, str)
+        if as_trained and dispersion_kms != "training":
+            raise ValueError(f'dispersion_kms is {dispersion_kms!r}; give km/s, or "training"')
+        measured_width = as_trained or dispersion_kms is None
+        stars = None if measured_width else _each(dispersion_kms, n, _WRONG_DISPERSION, least=0.0)
+        width = redshift_err
+        if width is None:
+            width = 0.0 if dispersion_kms is not None and z is not None else _REDSHIFT_ERR
+        if not (np.isfinite(width) and width >= 0):
+            raise ValueError(
+                f"redshift_err is {width}; give a standard deviation, or zero for a redshift that is known"
+            )
         band_flux, band_sigma, band_mask = self._bands(bands or {}, n)
-        stretch = (1 + redshifts)[:, None]
+        parts: list[Judged] = []
+        kinematics: list[Kinematics] = []
+        scales, notes = [], dict[str, None]()
+        for start in range(0, n, _CHUNK):
+            rows = slice(start, min(start + _CHUNK, n))
+            given = read_arrays(
+                wave_aa,
+                _rows(flux, rows, n),
+                mask=_rows(mask, rows, n),
+                **{k: _rows(v, rows, n) for k, v in errors.items()},
+            )
+            spectra = understand(given, medium=medium, ebv=ebv, mask_sky=mask_sky, check_errors=check_errors)
+            fwhm = (
+                None
+                if fwhm_aa is None
+                else _each(fwhm_aa, np.size(wave_aa), _WRONG_FWHM, above=0.0)[given.order]
+            )
+            self._check_range(
+                spectra.wave_aa, np.zeros(1) if z is None else z[rows], start, searched=z is None
+            )
+            believed = Believed(
+                None if z is None else z[rows], width, None if stars is None else stars[rows], fwhm, as_trained
+            )
+            lines = measure_kinematics(
+                spectra, believed, basis=self.basis, fitter=self.widths, screens=self.screens
+            )
+            some = {"flux": band_flux[rows], "sigma": band_sigma[rows], "mask": band_mask[rows]}
+            batch, own_flags = self._in_training_frame(spectra, lines, fwhm, ebv=ebv, bands=some)
+            excess = np.where(lines.matched_as_is, 0.0, self._excess_kms(np.nan_to_num(lines.dispersion_kms)))
+            found = judge(
+                self,
+                batch,
+                excess_kms=excess,
+                again=self._with_more_dispersion(spectra, lines, fwhm, ebv=ebv, bands=some),
+                n_samples=n_samples,
+                seed=seed,
+                first=start,
+            )
+            flagged = found.posterior.flags | own_flags | lines.flags
+            found = replace(found, posterior=replace(found.posterior, flags=flagged))
+            parts.append(found if keep_spectra else replace(found, seen=_none_seen(self.wave_aa)))
+            kinematics.append(lines)
+            scales.append(spectra.noise_scale)
+            notes |= dict.fromkeys(spectra.notes)
+        for note in notes:
+            _log.warning("%s", note)
+        posterior, measured = _joined(parts)
+        measured |= {
+            "redshift": np.concatenate([one.redshift for one in kinematics]),
+            "redshift_err": np.concatenate([one.redshift_err for one in kinematics]),
+            "redshift_found": np.concatenate([one.found for one in kinematics]),
+            "redshift_probability": np.concatenate([one.probability for one in kinematics]),
+            "dispersion_kms": np.concatenate([one.dispersion_kms for one in kinematics]),
+            "dispersion_err_kms": np.concatenate([one.dispersion_err_kms for one in kinematics]),
+            "noise_scale": np.concatenate(scales),
+        }
+        measured["log_mass_formed"] = log_mass_formed(
+            posterior.log_mass, measured["redshift"], flux_unit_cgs=flux_unit_cgs, distance_mpc=distance_mpc
+        )
+        seen = _seen(parts) if keep_spectra else None
+        return Answers.of(posterior, measured, seen=seen, notes=tuple(notes))
+
+    def _excess_kms(self, dispersion_kms: np.ndarray) -> np.ndarray:
+        """Return by what a dispersion exceeds that of the training, in quadrature."""
+        trained = float(self.grid.made_of["veldisp_kms"])
+        return np.sqrt(np.clip(np.asarray(dispersion_kms, dtype=float) ** 2 - trained**2, 0.0, None))
+
+    def _in_training_frame(
+        self,
+        spectra: Understood,
+        lines: Kinematics,
+        fwhm_aa: np.ndarray | None,
+        *,
+        ebv: float,
+        bands: dict[str, np.ndarray],
+    ) -> tuple[Batch, np.ndarray]:
+        found = self._matched(spectra, lines, fwhm_aa, lines.dispersion_kms)
+        stretch = (1 + lines.redshift)[:, None] * self._band_dereddening(ebv)
         batch = Batch.from_arrays(
             self.wave_aa,
-            found.flux * unit,
-            found.sigma * unit,
+            found.flux * spectra.unit,
+            found.sigma * spectra.unit,
             mask=found.mask,
-            band_flux=band_flux * stretch,
-            band_sigma=np.where(band_mask, band_sigma * stretch, 1.0),
-            band_mask=band_mask,
+            band_flux=bands["flux"] * stretch,
+            band_sigma=np.where(bands["mask"], bands["sigma"] * stretch, 1.0),
+            band_mask=bands["mask"],
         )
-        bad = (good & ~positive).any(axis=1) * int(Flag.BAD_SIGMA)
-        bad |= (good & ~finite).any(axis=1) * int(Flag.NOT_FINITE)
-        posterior = self.infer_batch(batch, n_samples=n_samples, seed=seed)
-        return replace(posterior, flags=posterior.flags | found.flags | bad.astype(np.uint32))
+        flags = found.flags | spectra.flags
+        no_galaxy = (lines.flags & np.uint32(Flag.NOT_A_GALAXY)) != 0
+        flags = np.where(no_galaxy, flags & ~np.uint32(Flag.RESOLUTION), flags)
+        marked = batch.flags | torch.from_numpy(np.where(no_galaxy, int(Flag.NOT_A_GALAXY), 0))
+        return replace(batch, flags=marked), flags
 
-    def _check_range(self, wave_aa: np.ndarray, redshift: np.ndarray) -> None:
+    def _matched(
+        self, spectra: Understood, lines: Kinematics, fwhm_aa: np.ndarray | None, dispersion_kms: np.ndarray
+    ) -> Matched:
+        observed = Observed(spectra.wave_aa, fwhm_aa, spectra.flux, spectra.variance, spectra.usable)
+        as_is = lines.matched_as_is
+        if as_is.all() or not np.isfinite(dispersion_kms).any():
+            return match_training(observed, lines.redshift, None, grid=self.grid)
+        broadened = match_training(observed, lines.redshift, np.nan_to_num(dispersion_kms), grid=self.grid)
+        if not as_is.any():
+            return broadened
+        plain = match_training(observed, lines.redshift, None, grid=self.grid)
+        return Matched(
+            *(
+                np.where(
+                    as_is.reshape(-1, *[1] * (getattr(plain, name).ndim - 1)),
+                    getattr(plain, name),
+                    getattr(broadened, name),
+                )
+                for name in ("flux", "sigma", "mask", "smoothing_aa", "flags")
+            )
+        )
+
+    def _with_more_dispersion(
+        self,
+        spectra: Understood,
+        lines: Kinematics,
+        fwhm_aa: np.ndarray | None,
+        *,
+        ebv: float,
+        bands: dict[str, np.ndarray],
+    ) -> Batch | None:
+        """Return the spectra as matched with dispersions an error larger, if for one of them that matters."""
+        error = np.where(lines.matched_as_is, 0.0, np.nan_to_num(lines.dispersion_err_kms))
+        sigma = np.nan_to_num(lines.dispersion_kms)
+        trained = float(self.grid.made_of["veldisp_kms"])
+        change = ((sigma + error) ** 2 - sigma**2) / (2 * trained**2)
+        if not (change > _WIDTH_SCATTER).any():
+            return None
+        more = np.where(change > _WIDTH_SCATTER, sigma + error, sigma)
+        batch, _ = self._in_training_frame(
+            spectra, replace(lines, dispersion_kms=more), fwhm_aa, ebv=ebv, bands=bands
+        )
+        return batch
+
+    def _band_dereddening(self, ebv: float) -> np.ndarray:
+        if not ebv:
+            return np.ones(len(self.band_names))
+        from sfhnet.observation.milky_way_extinction import correction
+
+        return correction(np.array([BANDS[name].pivot_aa for name in self.band_names]), ebv)
+
+    def _check_range(self, wave_aa: np.ndarray, redshift: np.ndarray, start: int, *, searched: bool) -> None:
         low, high = self.wave_aa[0], self.wave_aa[-1]
-        first, last = wave_aa[0] / (1 + redshift), wave_aa[-1] / (1 + redshift)
-        covered = np.clip(np.minimum(last, high) - np.maximum(first, low), 0, None) / (high - low)
+        stretch = 1.0 + (REDSHIFT_RANGE[1] if searched else 0.0)
+        first, last = wave_aa[0] / (1 + redshift) / stretch, wave_aa[-1] / (1 + redshift)
+        covered = np.clip(np.minimum(last, high) - np.maximum(first, low), 0, None)
         worst = int(covered.argmin())
-        if covered[worst] < 0.5:
+        if covered[worst] < LEAST_WINDOW_AA:
             raise ValueError(
-                f"spectrum {worst} covers {first[worst]:.0f}-{last[worst]:.0f} AA (rest frame, air), "
-                f"{100 * covered[worst]:.0f} % of the training range {low:.0f}-{high:.0f} AA; at least half is needed "
-                "(check redshift and units)"
+                f"spectrum {start + worst} covers {first[worst]:.0f}-{last[worst]:.0f} AA (rest frame, air), "
+                f"{covered[worst]:.0f} AA of the training range {low:.0f}-{high:.0f} AA; at least "
+                f"{LEAST_WINDOW_AA:.0f} are needed (check redshift and units)"
             )
 
     def _bands(
@@ -385,8 +602,8 @@ class Model:
             if seen is not None:
                 components, chi2[index] = seen[0].double().cpu().numpy(), seen[1].double().cpu().numpy()
                 if self.familiarity is not None:
-                    of_age = answer["scalars"]["lw_log_age"]
-                    like = {"chi2": chi2[index], "snr": snr[index], "log_age": of_age}
+                    width = log_width(lines_of(part, self.wave_aa).halpha_ew_aa)
+                    like = {"chi2": chi2[index], "snr": snr[index], "log_ew": width}
                     score[index] = self.familiarity.score(components, **like)
                     for strange, flag in (
                         (self.familiarity.poor_fit(**like), Flag.BAD_FIT),
@@ -438,21 +655,6 @@ def _scatter(value: Any, index: np.ndarray, n: int) -> Any:
     return result
 
 
-def _checked(
-    wave_aa: Sequence[float] | np.ndarray, flux: np.ndarray, sigma: np.ndarray, mask: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    wave = np.asarray(wave_aa, dtype=np.float64)
-    flux, sigma = np.atleast_2d(np.asarray(flux, np.float64)), np.atleast_2d(np.asarray(sigma, np.float64))
-    good = np.ones(flux.shape, dtype=bool) if mask is None else np.atleast_2d(np.asarray(mask, dtype=bool))
-    if wave.ndim != 1 or wave.size < 10 or not np.all(np.diff(wave) > 0):
-        raise ValueError("wave_aa must be a one-dimensional, strictly ascending axis of at least 10 pixels")
-    if flux.shape[1] != wave.size or sigma.shape != flux.shape or good.shape != flux.shape:
-        raise ValueError(
-            f"flux {flux.shape}, sigma {sigma.shape} and mask {good.shape} must all be (n, {wave.size}) like wave_aa"
-        )
-    return wave, flux, sigma, good
-
-
 def _each(
     value: float | np.ndarray, n: int, what: str, *, above: float = -np.inf, least: float = -np.inf
 ) -> np.ndarray:
@@ -463,14 +665,33 @@ def _each(
     return values
 
 
-def _units(sigma: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return the power of two next to each spectrum's median error, (n, 1): in it no variance overflows, no digit is lost."""
-    unit = [np.median(row[good]) if good.any() else 1.0 for row, good in zip(sigma, usable, strict=True)]
-    return np.ldexp(1.0, np.frexp(unit)[1])[:, None]
+def _number(flux: Any) -> int:
+    """Return the number of spectra in (n_wave,) or (n, n_wave)."""
+    shape = np.shape(flux)
+    return 1 if len(shape) < 2 else int(shape[0])
 
 
-def _sky_masks(wave_aa: np.ndarray, variance: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return the channels to leave out of each spectrum, (n, n_wave): one is not judged by another."""
-    config = GalaxiesConfig()
-    pairs = zip(variance, usable, strict=True)
-    return np.array([sky_mask(wave_aa, row[None], good[None], config=config) for row, good in pairs])
+def _rows(values: Any, rows: slice, n: int) -> Any:
+    """Return some rows of what has one a spectrum; what all share stays."""
+    if values is None or np.ndim(values) < 2 or len(values) != n:
+        return values
+    # A table is cut by position; what lies in a file is read as far as it is needed.
+    return getattr(values, "iloc", values)[rows]
+
+
+def _joined(parts: Sequence[Judged]) -> tuple[Posterior, dict[str, np.ndarray]]:
+    measured = {name: np.concatenate([part.measured[name] for part in parts]) for name in parts[0].measured}
+    return Posterior.cat([part.posterior for part in parts]), measured
+
+
+def _seen(parts: Sequence[Judged]) -> Seen:
+    names = ("flux", "sigma", "mask", "model")
+    return Seen(
+        parts[0].seen.wave_aa,
+        *(np.concatenate([getattr(part.seen, name) for part in parts]) for name in names),
+    )
+
+
+def _none_seen(wave_aa: np.ndarray) -> Seen:
+    none = np.zeros((0, wave_aa.size), dtype=np.float32)
+    return Seen(wave_aa, none, none, none > 0, none)

@@ -18,6 +18,7 @@ from sfhnet.config import GalaxiesConfig, GridConfig
 from sfhnet.core.flags import Flag
 from sfhnet.core.spectra import Spectra
 from sfhnet.core.training_grid import training_grid
+from sfhnet.observation.artefacts import light
 from sfhnet.observation.band_columns import BandColumns, band_columns, no_bands
 from sfhnet.observation.bin_spectra import check_memory, sum_bins
 from sfhnet.observation.cube import Cube, open_cube
@@ -250,12 +251,14 @@ def _prepare_spectrum(target: Target, run: _Run) -> Spectra:
         )
     ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
     dereddening = correction(wave_aa, ebv, config.extinction_law)
+    good = light(read.flux, read.sigma**2, read.good)
+    good &= ~sky_mask(wave_aa, read.sigma**2, good, config=config)
     observed = Observed(
         wave_aa=wave_aa,
         fwhm_aa=read.fwhm_aa,
-        flux=read.flux * dereddening,
-        variance=(read.sigma * dereddening) ** 2,
-        good=read.good & ~sky_mask(wave_aa, read.sigma**2, read.good, config=config),
+        flux=np.where(good, read.flux * dereddening, 0.0),
+        variance=np.where(good, read.sigma * dereddening, 0.0) ** 2,
+        good=good,
     )
     rest, redshift = _rest_frame(observed, target, run)
     return _assemble(

@@ -38,6 +38,7 @@ STREAMS: dict[str, str] = {
     "noise.telluric": "strengths of telluric lines; one for all seeds",
     "noise.sigma": "table of the scatter of quoted errors from pixel to pixel; one for all seeds",
     "calibrate.noise": "noise of the calibration mocks (pass)",
+    "screens.noise": "noise of the mocks that the checks beside an answer are learned from",
     "limits.noise": "noise of the mocks that the limits of the predictive check are learned from",
     "benchmark.noise": "noise of a benchmark set (kind, ten times the S/N)",
     "benchmark.ripple": "ripple of the flux calibration of a benchmark set (as its noise)",

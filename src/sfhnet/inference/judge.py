@@ -1,0 +1,228 @@
+"""From spectra on the training grid to answers that are checked: outliers, bands, nuclei, windows, and asking again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.ndimage import binary_dilation
+
+from sfhnet.core.batch import Batch
+from sfhnet.core.flags import Flag
+from sfhnet.core.posterior import Posterior
+from sfhnet.inference.answers import Seen
+from sfhnet.inference.basis import Basis, line_pixels
+from sfhnet.inference.measured import LineMeasures, measure_lines
+from sfhnet.inference.screens import widened
+from sfhnet.inference.stability import ask_again
+
+if TYPE_CHECKING:
+    from sfhnet.inference.model import Model
+
+__all__ = ["LEAST_WINDOW_AA", "Judged", "judge", "lines_of", "stars_chi2"]
+
+LEAST_WINDOW_AA = 600.0
+"""Shortest stretch of the training range that is answered."""
+
+# A pixel so many errors and this share of the flux off is none of a galaxy's; more than the last share of them is a misfit.
+_OUTLIER_SIGMA, _OUTLIER_SHARE, _MOST_OUTLIERS = 8.0, 0.12, 0.05
+_ROUNDS = 3
+# Pixels of a block in which residuals are summed.
+_BLOCK = 16
+# Broadening beyond the training that is undone, in steps and up to a limit [km/s].
+_SHARPEN_STEP_KMS, _SHARPEN_MOST_KMS = 10.0, 350.0
+# Networks that were not trained on windows know nothing of this much less than the whole.
+_WHOLE = 0.6
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Answers with what was found on the way.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        n answers, flagged.
+    measured : dict of ndarray (n,)
+        Some of `sfhnet.inference.answers.MEASURED`.
+    seen : Seen
+        What the network saw.
+    """
+
+    posterior: Posterior
+    measured: dict[str, np.ndarray]
+    seen: Seen
+
+
+def judge(
+    model: Model,
+    batch: Batch,
+    *,
+    excess_kms: np.ndarray | None = None,
+    again: Batch | None = None,
+    n_samples: int = 0,
+    seed: int = 0,
+    first: int = 0,
+) -> Judged:
+    """Answer spectra and check the answers.
+
+    Parameters
+    ----------
+    model : Model
+        Network with its limits.
+    batch : Batch
+        n spectra on its grid.
+    excess_kms : ndarray (n,), optional
+        Gaussian width by which they are broader than the training spectra; it is undone with the basis.
+    again : Batch, optional
+        The same spectra as they would be with the dispersion one error larger: answers are widened by what that changes.
+    n_samples, seed, first : int
+        Joint samples; number of the first spectrum among all, which its samples go by.
+
+    Returns
+    -------
+    Judged
+    """
+    wave = model.wave_aa
+    basis = model.basis
+    batch = model.blinded(batch)
+    rows = batch.usable.nonzero()[:, 0].numpy()
+    lines = lines_of(batch, wave)
+    model_flux = np.full(batch.flux.shape, np.nan, dtype=np.float32)
+    if basis is not None and len(rows):
+        if excess_kms is not None:
+            batch = _sharpened(batch, rows, excess_kms, basis)
+        batch, amplitudes = _without_outliers(batch, rows, basis)
+        model_flux[rows] = basis.model(amplitudes)
+        batch = model.screens.checked_bands(
+            batch,
+            amplitudes[:, 1:],
+            rows,
+            names=model.band_names,
+            error_range=tuple(model.info.get("band_error_range", (0.01, 0.1))),
+            background=float(model.info.get("band_background", 0.01)),
+        )
+    posterior = model.infer_batch(batch, n_samples=n_samples, seed=seed, first=first)
+    covered = batch.mask.float().mean(1).double().numpy()
+    factor, over = _uncertain(model, batch, posterior, covered, again)
+    posterior = widened(posterior, factor)
+    flags = posterior.flags.copy()
+    usable = posterior.usable
+    flags[usable & (over > 1)] |= np.uint32(Flag.UNSTABLE)
+    flags[usable & model.screens.broad_lines.agn_like(lines)] |= np.uint32(Flag.AGN_LIKE)
+    if not model.trained_on_windows:
+        flags[usable & (covered < _WHOLE)] |= np.uint32(Flag.NARROW_WINDOW)
+    if basis is not None and model.screens.stars is not None and len(rows):
+        chi2 = stars_chi2(batch[torch.from_numpy(rows)], model_flux[rows], wave)
+        flags[rows[model.screens.stars.poor(chi2, posterior.snr[rows])]] |= np.uint32(Flag.BAD_FIT)
+    measured = {"halpha_ew_aa": lines.halpha_ew_aa, "stability": over, "covered": covered}
+    seen = Seen(wave, batch.flux.numpy(), batch.sigma.numpy(), batch.mask.numpy(), model_flux)
+    return Judged(replace(posterior, flags=flags), measured, seen)
+
+
+def lines_of(batch: Batch, wave_aa: np.ndarray) -> LineMeasures:
+    """Return the lines of a batch."""
+    flux, sigma = batch.flux.double().cpu().numpy(), batch.sigma.double().cpu().numpy()
+    return measure_lines(wave_aa, flux, sigma, batch.mask.cpu().numpy())
+
+
+def stars_chi2(batch: Batch, model_flux: np.ndarray, wave_aa: np.ndarray) -> np.ndarray:
+    """Return how far models miss spectra outside the emission lines, (n,): reduced chi-square of blocks of pixels.
+
+    In a block the errors are right whether or not neighbours share their noise.
+
+    Parameters
+    ----------
+    batch : Batch
+        n spectra.
+    model_flux : ndarray (n, n_wave)
+        Models of them.
+    wave_aa : ndarray (n_wave,)
+        Rest-frame wavelengths in AA.
+    """
+    flux, sigma = batch.flux.double().numpy(), batch.sigma.double().numpy()
+    good = batch.mask.numpy() & ~line_pixels(wave_aa)
+    n, n_wave = flux.shape
+    whole = n_wave // _BLOCK * _BLOCK
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.where(good, values, 0.0)[:, :whole].reshape(n, -1, _BLOCK).sum(axis=2)
+
+    count = summed(np.ones_like(flux))
+    used = count >= _BLOCK / 2
+    off = np.where(used, summed(flux - model_flux) ** 2 / np.maximum(summed(sigma**2), 1e-30), 0.0)
+    return off.sum(axis=1) / np.maximum(used.sum(axis=1), 1)
+
+
+def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Batch, np.ndarray]:
+    """Return the batch without pixels that no galaxy has, and the amplitudes of the basis in the usable spectra."""
+    part = batch[torch.from_numpy(rows)]
+    flux, sigma, given = part.flux.double().numpy(), part.sigma.double().numpy(), part.mask.numpy()
+    may = given & ~line_pixels(basis.grid.wave_aa, half_kms=900.0)
+    mask = given.copy()
+    amplitudes = basis.fit(flux, sigma, mask)
+    left = np.arange(len(rows))
+    for _ in range(_ROUNDS):
+        expected = basis.model(amplitudes[left])
+        off = np.abs(flux[left] - expected)
+        limit = np.maximum(_OUTLIER_SIGMA * sigma[left], _OUTLIER_SHARE * np.abs(expected))
+        wild = binary_dilation((off > limit) & may[left], np.ones((1, 5), dtype=bool)) & given[left]
+        wild[wild.sum(axis=1) > _MOST_OUTLIERS * given[left].sum(axis=1)] = False
+        changed = ((given[left] & ~wild) != mask[left]).any(axis=1)
+        mask[left] = given[left] & ~wild
+        left = left[changed]
+        if not len(left):
+            break
+        amplitudes[left] = basis.fit(flux[left], sigma[left], mask[left])
+    hidden = given & ~mask
+    if not hidden.any():
+        return batch, amplitudes
+    of_batch = torch.zeros_like(batch.mask)
+    of_batch[torch.from_numpy(rows)] = torch.from_numpy(hidden)
+    return batch.hiding(of_batch), amplitudes
+
+
+def _sharpened(batch: Batch, rows: np.ndarray, excess_kms: np.ndarray, basis: Basis) -> Batch:
+    """Give spectra the resolution of the training: the basis says what of them their own width has washed out."""
+    flux = batch.flux.clone()
+    plain = np.concatenate([basis.mean[None], basis.components])
+    for row in rows:
+        steps = round(min(float(excess_kms[row]), _SHARPEN_MOST_KMS) / _SHARPEN_STEP_KMS)
+        if steps < 4:
+            continue
+        broad = basis.broadened(steps * _SHARPEN_STEP_KMS)
+        one = replace(basis, mean=broad[0], components=broad[1:])
+        this = slice(row, row + 1)
+        spectrum = (
+            batch.flux[this].double().numpy(),
+            batch.sigma[this].double().numpy(),
+            batch.mask[this].numpy(),
+        )
+        change = torch.from_numpy(one.fit(*spectrum)[0] @ (plain - broad)).to(flux)
+        flux[row] += change.masked_fill(~batch.mask[row], 0.0)
+    return replace(batch, flux=flux)
+
+
+def _uncertain(
+    model: Model, batch: Batch, posterior: Posterior, covered: np.ndarray, again: Batch | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factor on the intervals, and the change over its limit when asked again, both (n,)."""
+    factor, over = np.ones(len(batch)), np.zeros(len(batch))
+    stability = model.screens.stability
+    if stability is not None:
+        changes = ask_again(model.infer_batch, batch, model.wave_aa, posterior)
+        over = stability.over_limit(changes, posterior.snr)
+        factor = np.maximum(factor, over)
+    if again is not None:
+        other = model.infer_batch(model.blinded(again))
+        for name in ("lw_log_age", "mw_log_age", "mw_mh", "a_v"):
+            low, high = posterior.interval(name, 0.68)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                moved = 2 * np.abs(other.scalars[name] - posterior.scalars[name]) / (high - low)
+            factor = np.maximum(factor, np.hypot(1.0, np.nan_to_num(moved, posinf=1.0)))
+    if not model.trained_on_windows:
+        # ASSUME: a network that never saw so little knows no better than the share of the range it sees.
+        factor = factor * np.where(covered < _WHOLE, np.sqrt(_WHOLE / np.maximum(covered, 0.05)), 1.0)
+    return factor, over
