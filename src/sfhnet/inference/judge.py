@@ -32,7 +32,9 @@ _ROUNDS = 3
 # Pixels of a block in which residuals are summed.
 _BLOCK = 16
 # Broadening beyond the training that is undone, in steps and up to a limit [km/s].
-_SHARPEN_STEP_KMS, _SHARPEN_MOST_KMS = 10.0, 350.0
+_STEP_KMS, _LEAST_STEPS, _SHARPEN_MOST_KMS = 10.0, 4, 350.0
+# What an uncertain width moves.
+_OF_WIDTH = ("lw_log_age", "mw_log_age", "mw_mh", "a_v")
 # Networks that were not trained on windows know nothing of this much less than the whole.
 _WHOLE = 0.6
 
@@ -61,7 +63,7 @@ def judge(
     batch: Batch,
     *,
     excess_kms: np.ndarray | None = None,
-    again: Batch | None = None,
+    blur_kms: np.ndarray | None = None,
     n_samples: int = 0,
     seed: int = 0,
     first: int = 0,
@@ -76,8 +78,9 @@ def judge(
         n spectra on its grid.
     excess_kms : ndarray (n,), optional
         Gaussian width by which they are broader than the training spectra; it is undone with the basis.
-    again : Batch, optional
-        The same spectra as they would be with the dispersion one error larger: answers are widened by what that changes.
+    blur_kms : ndarray (n,), optional
+        Gaussian width by which they would be broader with the dispersion one error smaller, zero where that is nothing:
+        answers are widened by what it changes.
     n_samples, seed, first : int
         Joint samples; number of the first spectrum among all, which its samples go by.
 
@@ -106,7 +109,9 @@ def judge(
         )
     posterior = model.infer_batch(batch, n_samples=n_samples, seed=seed, first=first)
     covered = batch.mask.float().mean(1).double().numpy()
-    factor, over = _uncertain(model, batch, posterior, covered, again)
+    factor, over = _uncertain(model, batch, posterior, covered)
+    if basis is not None and blur_kms is not None and len(rows):
+        factor = factor * _of_width(model, batch, posterior, rows, blur_kms[rows], amplitudes)
     posterior = widened(posterior, factor)
     flags = posterior.flags.copy()
     usable = posterior.usable
@@ -187,12 +192,12 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
 def _sharpened(batch: Batch, rows: np.ndarray, excess_kms: np.ndarray, basis: Basis) -> Batch:
     """Give spectra the resolution of the training: the basis says what of them their own width has washed out."""
     flux = batch.flux.clone()
-    plain = np.concatenate([basis.mean[None], basis.components])
+    plain = basis.broadened(0.0)
     for row in rows:
-        steps = round(min(float(excess_kms[row]), _SHARPEN_MOST_KMS) / _SHARPEN_STEP_KMS)
-        if steps < 4:
+        steps = _steps(excess_kms[row])
+        if not steps:
             continue
-        broad = basis.broadened(steps * _SHARPEN_STEP_KMS)
+        broad = basis.broadened(steps * _STEP_KMS)
         one = replace(basis, mean=broad[0], components=broad[1:])
         this = slice(row, row + 1)
         spectrum = (
@@ -205,8 +210,41 @@ def _sharpened(batch: Batch, rows: np.ndarray, excess_kms: np.ndarray, basis: Ba
     return replace(batch, flux=flux)
 
 
+def _of_width(
+    model: Model,
+    batch: Batch,
+    posterior: Posterior,
+    rows: np.ndarray,
+    blur_kms: np.ndarray,
+    amplitudes: np.ndarray,
+) -> np.ndarray:
+    """Return the factor on the intervals, (n,), that an uncertain dispersion asks for."""
+    factor, basis = np.ones(len(batch)), model.basis
+    steps = np.array([_steps(blur) for blur in blur_kms])
+    chosen = np.flatnonzero(steps)
+    if basis is None or not chosen.size:
+        return factor
+    index = rows[chosen]
+    part = batch[torch.from_numpy(index)]
+    plain = basis.broadened(0.0)
+    change = np.array([amplitudes[k] @ (basis.broadened(steps[k] * _STEP_KMS) - plain) for k in chosen])
+    flux = part.flux + torch.from_numpy(change).to(part.flux).masked_fill(~part.mask, 0.0)
+    other = model.infer_batch(replace(part, flux=flux))
+    for name in _OF_WIDTH:
+        low, high = (end[index] for end in posterior.interval(name, 0.68))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            moved = 2 * np.abs(other.scalars[name] - posterior.scalars[name][index]) / (high - low)
+        factor[index] = np.maximum(factor[index], np.hypot(1.0, np.nan_to_num(moved, posinf=1.0)))
+    return factor
+
+
+def _steps(width_kms: float) -> int:
+    steps = round(min(float(width_kms), _SHARPEN_MOST_KMS) / _STEP_KMS)
+    return steps if steps >= _LEAST_STEPS else 0
+
+
 def _uncertain(
-    model: Model, batch: Batch, posterior: Posterior, covered: np.ndarray, again: Batch | None
+    model: Model, batch: Batch, posterior: Posterior, covered: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the factor on the intervals, and the change over its limit when asked again, both (n,)."""
     factor, over = np.ones(len(batch)), np.zeros(len(batch))
@@ -215,13 +253,6 @@ def _uncertain(
         changes = ask_again(model.infer_batch, batch, model.wave_aa, posterior)
         over = stability.over_limit(changes, posterior.snr)
         factor = np.maximum(factor, over)
-    if again is not None:
-        other = model.infer_batch(model.blinded(again))
-        for name in ("lw_log_age", "mw_log_age", "mw_mh", "a_v"):
-            low, high = posterior.interval(name, 0.68)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                moved = 2 * np.abs(other.scalars[name] - posterior.scalars[name]) / (high - low)
-            factor = np.maximum(factor, np.hypot(1.0, np.nan_to_num(moved, posinf=1.0)))
     if not model.trained_on_windows:
         # ASSUME: a network that never saw so little knows no better than the share of the range it sees.
         factor = factor * np.where(covered < _WHOLE, np.sqrt(_WHOLE / np.maximum(covered, 0.05)), 1.0)

@@ -392,8 +392,9 @@ class Model:
         as_trained = isinstance(dispersion_kms, str)
         if as_trained and dispersion_kms != "training":
             raise ValueError(f'dispersion_kms is {dispersion_kms!r}; give km/s, or "training"')
-        measured_width = as_trained or dispersion_kms is None
-        stars = None if measured_width else _each(dispersion_kms, n, _WRONG_DISPERSION, least=0.0)
+        stars = None
+        if not (dispersion_kms is None or isinstance(dispersion_kms, str)):
+            stars = _each(dispersion_kms, n, _WRONG_DISPERSION, least=0.0)
         width = redshift_err
         if width is None:
             width = 0.0 if dispersion_kms is not None and z is not None else _REDSHIFT_ERR
@@ -423,7 +424,11 @@ class Model:
                 spectra.wave_aa, np.zeros(1) if z is None else z[rows], start, searched=z is None
             )
             believed = Believed(
-                None if z is None else z[rows], width, None if stars is None else stars[rows], fwhm, as_trained
+                None if z is None else z[rows],
+                width,
+                None if stars is None else stars[rows],
+                fwhm,
+                as_trained,
             )
             lines = measure_kinematics(
                 spectra, believed, basis=self.basis, fitter=self.widths, screens=self.screens
@@ -435,7 +440,7 @@ class Model:
                 self,
                 batch,
                 excess_kms=excess,
-                again=self._with_more_dispersion(spectra, lines, fwhm, ebv=ebv, bands=some),
+                blur_kms=self._blur_kms(lines),
                 n_samples=n_samples,
                 seed=seed,
                 first=start,
@@ -517,27 +522,13 @@ class Model:
             )
         )
 
-    def _with_more_dispersion(
-        self,
-        spectra: Understood,
-        lines: Kinematics,
-        fwhm_aa: np.ndarray | None,
-        *,
-        ebv: float,
-        bands: dict[str, np.ndarray],
-    ) -> Batch | None:
-        """Return the spectra as matched with dispersions an error larger, if for one of them that matters."""
-        error = np.where(lines.matched_as_is, 0.0, np.nan_to_num(lines.dispersion_err_kms))
+    def _blur_kms(self, lines: Kinematics) -> np.ndarray:
+        """Return by how much the spectra would be broader had they been taken to be an error narrower, where that matters."""
         sigma = np.nan_to_num(lines.dispersion_kms)
+        error = np.where(lines.matched_as_is, 0.0, np.nan_to_num(lines.dispersion_err_kms))
+        square = sigma**2 - np.maximum(sigma - error, 0.0) ** 2
         trained = float(self.grid.made_of["veldisp_kms"])
-        change = ((sigma + error) ** 2 - sigma**2) / (2 * trained**2)
-        if not (change > _WIDTH_SCATTER).any():
-            return None
-        more = np.where(change > _WIDTH_SCATTER, sigma + error, sigma)
-        batch, _ = self._in_training_frame(
-            spectra, replace(lines, dispersion_kms=more), fwhm_aa, ebv=ebv, bands=bands
-        )
-        return batch
+        return np.where(square > 2 * _WIDTH_SCATTER * trained**2, np.sqrt(square), 0.0)
 
     def _band_dereddening(self, ebv: float) -> np.ndarray:
         if not ebv:
