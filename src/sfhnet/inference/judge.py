@@ -21,18 +21,21 @@ from sfhnet.inference.stability import ask_again
 if TYPE_CHECKING:
     from sfhnet.inference.model import Model
 
-__all__ = ["LEAST_WINDOW_AA", "Judged", "judge", "lines_of", "stars_chi2"]
+__all__ = ["LEAST_WINDOW_AA", "SHARPEN_MOST_KMS", "Judged", "judge", "lines_of", "stars_chi2"]
 
 LEAST_WINDOW_AA = 600.0
 """Shortest stretch of the training range that is answered."""
+
+SHARPEN_MOST_KMS = 350.0
+"""Widest broadening beyond the training that the basis undoes [km/s]."""
 
 # A pixel so many errors and this share of the flux off is none of a galaxy's; more than the last share of them is a misfit.
 _OUTLIER_SIGMA, _OUTLIER_SHARE, _MOST_OUTLIERS = 8.0, 0.12, 0.05
 _ROUNDS = 3
 # Pixels of a block in which residuals are summed.
 _BLOCK = 16
-# Broadening beyond the training that is undone, in steps and up to a limit [km/s].
-_STEP_KMS, _LEAST_STEPS, _SHARPEN_MOST_KMS = 10.0, 4, 350.0
+# Steps of the broadening that is undone, and how many of them are something [km/s].
+_STEP_KMS, _LEAST_STEPS = 10.0, 4
 # What an uncertain width moves.
 _OF_WIDTH = ("lw_log_age", "mw_log_age", "mw_mh", "a_v")
 # Networks that were not trained on windows know nothing of this much less than the whole.
@@ -239,7 +242,7 @@ def _of_width(
 
 
 def _steps(width_kms: float) -> int:
-    steps = round(min(float(width_kms), _SHARPEN_MOST_KMS) / _STEP_KMS)
+    steps = round(min(float(width_kms), SHARPEN_MOST_KMS) / _STEP_KMS)
     return steps if steps >= _LEAST_STEPS else 0
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from sfhnet.core.bands import BANDS
 from sfhnet.core.batch import Batch
 from sfhnet.core.flags import Flag
@@ -25,7 +26,7 @@ from sfhnet.inference.arrays import read_arrays
 from sfhnet.inference.basis import Basis
 from sfhnet.inference.conformal import Conformal
 from sfhnet.inference.familiarity import Familiarity, log_width
-from sfhnet.inference.judge import LEAST_WINDOW_AA, Judged, judge, lines_of
+from sfhnet.inference.judge import LEAST_WINDOW_AA, SHARPEN_MOST_KMS, Judged, judge, lines_of
 from sfhnet.inference.line_of_sight import Believed, Kinematics, measure_kinematics
 from sfhnet.inference.masses import log_mass_formed
 from sfhnet.inference.screens import Screens
@@ -50,6 +51,8 @@ _CHUNK = 512
 
 # Standard deviation of a redshift that is believed; errors of the width that the training has anyway.
 _REDSHIFT_ERR, _WIDTH_SCATTER = 0.002, 0.08
+# An instrument is that of the training if it is no broader than by this, in quadrature.
+_SAME_INSTRUMENT_KMS = 40.0
 
 _WRONG_REDSHIFT = "redshift must be finite and above -0.1 for every spectrum"
 _WRONG_FWHM = "fwhm_aa must be finite and above zero at every wavelength"
@@ -292,7 +295,7 @@ class Model:
             "noise_scale": np.asarray(spectra.noise_scale, dtype=float),
         }
         posterior, of_answers = _joined(parts)
-        own = np.asarray(spectra.flags, dtype=np.uint32)
+        own = self._still_broad(np.asarray(spectra.flags, dtype=np.uint32), excess)
         seen = _seen(parts) if keep_spectra else None
         posterior = replace(posterior, flags=posterior.flags | own)
         answers = Answers.of(posterior, measured | of_answers, seen=seen)
@@ -435,7 +438,8 @@ class Model:
             )
             some = {"flux": band_flux[rows], "sigma": band_sigma[rows], "mask": band_mask[rows]}
             batch, own_flags = self._in_training_frame(spectra, lines, fwhm, ebv=ebv, bands=some)
-            excess = np.where(lines.matched_as_is, 0.0, self._excess_kms(np.nan_to_num(lines.dispersion_kms)))
+            excess = self._excess_kms(lines.dispersion_kms, spectra.wave_aa, fwhm)
+            excess = np.where(lines.matched_as_is, 0.0, excess)
             found = judge(
                 self,
                 batch,
@@ -445,7 +449,7 @@ class Model:
                 seed=seed,
                 first=start,
             )
-            flagged = found.posterior.flags | own_flags | lines.flags
+            flagged = found.posterior.flags | self._still_broad(own_flags, excess) | lines.flags
             found = replace(found, posterior=replace(found.posterior, flags=flagged))
             parts.append(found if keep_spectra else replace(found, seen=_none_seen(self.wave_aa)))
             kinematics.append(lines)
@@ -469,10 +473,34 @@ class Model:
         seen = _seen(parts) if keep_spectra else None
         return Answers.of(posterior, measured, seen=seen, notes=tuple(notes))
 
-    def _excess_kms(self, dispersion_kms: np.ndarray) -> np.ndarray:
-        """Return by what a dispersion exceeds that of the training, in quadrature."""
+    def _excess_kms(
+        self, dispersion_kms: np.ndarray, wave_aa: np.ndarray | None = None, fwhm_aa: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return by what spectra are broader than those of the training, in quadrature, (n,).
+
+        Parameters
+        ----------
+        dispersion_kms : ndarray (n,)
+            Of the stars.
+        wave_aa, fwhm_aa : ndarray (m,), optional
+            Resolution of another instrument than that of the training.
+        """
         trained = float(self.grid.made_of["veldisp_kms"])
-        return np.sqrt(np.clip(np.asarray(dispersion_kms, dtype=float) ** 2 - trained**2, 0.0, None))
+        square = np.nan_to_num(dispersion_kms) ** 2 - trained**2
+        if wave_aa is not None and fwhm_aa is not None:
+            own = np.interp(self.wave_aa, wave_aa, fwhm_aa) / FWHM_PER_SIGMA
+            instrument = self.grid.sigma_aa**2 - (self.wave_aa * trained / C_KMS) ** 2
+            more = float(np.median((own**2 - instrument) / self.wave_aa**2)) * C_KMS**2
+            square = square + (more if more > _SAME_INSTRUMENT_KMS**2 else 0.0)
+        return np.sqrt(np.clip(square, 0.0, None))
+
+    def _still_broad(self, flags: np.ndarray, excess_kms: np.ndarray) -> np.ndarray:
+        """Return flags in which `Flag.RESOLUTION` stands where a width could not be undone with the basis."""
+        if self.basis is None:
+            return flags
+        undone = (excess_kms > 0) & (excess_kms <= SHARPEN_MOST_KMS)
+        flags = np.where(undone, flags & ~np.uint32(Flag.RESOLUTION), flags)
+        return np.where(excess_kms > SHARPEN_MOST_KMS, flags | np.uint32(Flag.RESOLUTION), flags)
 
     def _in_training_frame(
         self,
@@ -496,7 +524,6 @@ class Model:
         )
         flags = found.flags | spectra.flags
         no_galaxy = (lines.flags & np.uint32(Flag.NOT_A_GALAXY)) != 0
-        flags = np.where(no_galaxy, flags & ~np.uint32(Flag.RESOLUTION), flags)
         marked = batch.flags | torch.from_numpy(np.where(no_galaxy, int(Flag.NOT_A_GALAXY), 0))
         return replace(batch, flags=marked), flags
 

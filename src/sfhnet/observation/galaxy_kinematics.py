@@ -10,6 +10,7 @@ import numpy as np
 from pyprospect.constants import C_KMS
 from sfhnet.observation.kinematics import KinematicFitter, Kinematics, not_fitted
 from sfhnet.observation.observed import Observed, median_snr
+from sfhnet.observation.redshift_guess import checked_guess
 from sfhnet.tools.progress import track
 
 if TYPE_CHECKING:
@@ -64,7 +65,15 @@ def fit_kinematics(
             f"{galaxy}: the resolution of the spectra is not known, so that their dispersion cannot be fitted; set "
             "galaxies.kinematics to fixed"
         )
-    redshift = redshift if given is None else given.systemic
+    in_all = np.asarray(observed.good.all(axis=0))
+    good = in_all if in_all.mean() > 0.5 else np.asarray(observed.good.any(axis=0))
+    flux, variance = observed.flux.sum(axis=0, dtype=float), observed.variance.sum(axis=0, dtype=float)
+    if given is None:
+        redshift = checked_guess(
+            observed.wave_aa, flux, variance, good, redshift=redshift, ssp=ssp, galaxy=galaxy
+        )
+    else:
+        redshift = given.systemic
     try:
         fitter = KinematicFitter(
             ssp,
@@ -76,11 +85,7 @@ def fit_kinematics(
         )
     except ValueError as error:
         raise ValueError(f"{galaxy}: {error}") from error
-    in_all = np.asarray(observed.good.all(axis=0))
-    good = in_all if in_all.mean() > 0.5 else np.asarray(observed.good.any(axis=0))
-    whole = fitter.fit(
-        observed.flux.sum(axis=0, dtype=float), observed.variance.sum(axis=0, dtype=float), good
-    )
+    whole = fitter.fit(flux, variance, good)
     start = whole if whole.fitted else fixed
     # The zero of velocities: what the MAPS say, else the sum of all spectra.
     zero_kms = whole.velocity_kms if given is None else 0.0
