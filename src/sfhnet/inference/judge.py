@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, median_filter
 
 from sfhnet.core.batch import Batch
 from sfhnet.core.flags import Flag
@@ -32,6 +32,8 @@ SHARPEN_MOST_KMS = 350.0
 # A pixel so many errors and this share of the flux off is none of a galaxy's; more than the last share of them is a misfit.
 _OUTLIER_SIGMA, _OUTLIER_SHARE, _MOST_OUTLIERS = 8.0, 0.12, 0.05
 _ROUNDS = 3
+# Pixels of the surroundings of one, and the share of their flux beyond which it is set aside at first.
+_SURROUNDINGS, _STANDS_OUT = 41, 0.5
 # Pixels of a block in which residuals are summed.
 _BLOCK = 16
 # Steps of the broadening that is undone, and how many of them are something [km/s].
@@ -169,7 +171,10 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
     part = batch[torch.from_numpy(rows)]
     flux, sigma, given = part.flux.double().numpy(), part.sigma.double().numpy(), part.mask.numpy()
     may = given & ~line_pixels(basis.grid.wave_aa, half_kms=900.0)
-    mask = given.copy()
+    # What stands out of its surroundings like no band of stars would drag the first fit with it.
+    local = median_filter(np.where(given, flux, 1.0), size=(1, _SURROUNDINGS), mode="nearest")
+    off = np.abs(flux - local)
+    mask = given & ~(may & (off > np.maximum(_OUTLIER_SIGMA * sigma, _STANDS_OUT * np.abs(local))))
     amplitudes = basis.fit(flux, sigma, mask)
     left = np.arange(len(rows))
     for _ in range(_ROUNDS):
