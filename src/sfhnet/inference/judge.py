@@ -32,6 +32,8 @@ SHARPEN_MOST_KMS = 350.0
 # A pixel so many errors and this share of the flux off is none of a galaxy's; more than the last share of them is a misfit.
 _OUTLIER_SIGMA, _OUTLIER_SHARE, _MOST_OUTLIERS = 8.0, 0.12, 0.05
 _ROUNDS = 3
+# Nothing so near to an emission line is an outlier [AA].
+_NEAR_LINES_AA = 20.0
 # Pixels of the surroundings of one, and the share of their flux beyond which it is set aside at first.
 _SURROUNDINGS, _STANDS_OUT = 41, 0.5
 # Pixels of a block in which residuals are summed.
@@ -170,7 +172,7 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
     """Return the batch without pixels that no galaxy has, and the amplitudes of the basis in the usable spectra."""
     part = batch[torch.from_numpy(rows)]
     flux, sigma, given = part.flux.double().numpy(), part.sigma.double().numpy(), part.mask.numpy()
-    may = given & ~line_pixels(basis.grid.wave_aa, half_kms=900.0)
+    may = given & ~line_pixels(basis.grid.wave_aa, _NEAR_LINES_AA)
     # What stands out of its surroundings like no band of stars would drag the first fit with it.
     local = median_filter(np.where(given, flux, 1.0), size=(1, _SURROUNDINGS), mode="nearest")
     off = np.abs(flux - local)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from sfhnet.config import NoiseConfig
 from sfhnet.core.batch import Batch
 from sfhnet.networks import Spec, build
 from sfhnet.tools.hdf5 import atomic_write
 
-__all__ = ["label_ranges", "prior_summary", "write_history"]
+__all__ = ["label_ranges", "prior_summary", "trained_on", "write_history"]
 
 
 def prior_summary(spec: Spec, batch: Batch) -> dict[str, Any]:
@@ -40,6 +41,29 @@ def prior_summary(spec: Spec, batch: Batch) -> dict[str, Any]:
         if isinstance(value, dict)
         else value[0].tolist()
         for name, value in answer.items()
+    }
+
+
+def trained_on(noise: NoiseConfig) -> dict[str, Any]:
+    """Return what inference has to know of the noise of the training, as ``model.json`` holds it.
+
+    Parameters
+    ----------
+    noise : NoiseConfig
+        Of the training.
+
+    Returns
+    -------
+    dict
+        ``windows_aa``: shortest window, None if all spectra had the whole range; ``band_error_range``: fractional errors of
+        bands; ``band_background``: error of their background at S/N 10, over the normalising flux.
+    """
+    windows = "windows" not in noise.off and noise.window_probability > 0
+    poor = "poor_bands" not in noise.off
+    return {
+        "windows_aa": noise.window_min_aa if windows else None,
+        "band_error_range": list(noise.poor_band_error_range if poor else noise.band_error_range),
+        "band_background": noise.band_background,
     }
 
 

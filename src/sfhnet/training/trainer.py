@@ -35,7 +35,7 @@ from sfhnet.training.checkpoint import CHECKPOINT, Progression, RunState, load_c
 from sfhnet.training.muon import optimizer_for
 from sfhnet.training.setup import device_of, distributed, make_spec, precision_of, training_config
 from sfhnet.training.source import FixedMocks, Source, StoredMocks
-from sfhnet.training.summaries import label_ranges, prior_summary, write_history
+from sfhnet.training.summaries import label_ranges, prior_summary, trained_on, write_history
 
 # The settings can be imported from here too, as in version 0.1.
 __all__ = [
@@ -441,6 +441,7 @@ class Trainer:
                 **self.mocks.grid.to_json(),
                 "scalars": list(SCALARS),
                 "snr_range": list(self.noise.snr_range),
+                **trained_on(self.noise),
                 "label_ranges": self.label_ranges,
                 "prior": self.prior,
                 "training": {
