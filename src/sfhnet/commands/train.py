@@ -12,7 +12,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="NAME", help="network to train, a key of models in the configuration")
+    parser.add_argument(
+        "model", metavar="NAME", help="network to train, a key of models in the configuration"
+    )
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="train for this long (default: training.draws decides)"
     )
@@ -33,9 +35,14 @@ def add_arguments(parser: Parser) -> None:
         help="shards held out (default: galaxies of the stream that no training sees)",
     )
     parser.add_argument(
-        "--bank", type=Path, metavar="DIR", help="keep draws here, up to training.bank_gb, for a run that goes on"
+        "--bank",
+        type=Path,
+        metavar="DIR",
+        help="keep draws here, up to training.bank_gb, for a run that goes on",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="threads to use (default: all that are given)")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="threads to use (default: all that are given)"
+    )
     parser.add_argument("--fresh", action="store_true", help="ignore a checkpoint that is there")
     parser.add_argument(
         "--carry", type=Path, metavar="DIR", help="also write the folder here in files of 16 MiB at most"
