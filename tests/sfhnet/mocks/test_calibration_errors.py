@@ -10,6 +10,7 @@ from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
 from sfhnet.mocks.calibration_errors import (
     CalibrationCurves,
     linear_curves,
+    ripples,
     tilt_rms,
     zero_point_factors,
     zero_point_rms,
@@ -58,6 +59,14 @@ def test_the_linear_model_spreads_like_the_draws():
     np.testing.assert_allclose(rms[: noise.tilt_order], 1.0, rtol=0.1)
     # A sine reaches beyond its own order: those of the ripple agree on the whole only.
     np.testing.assert_allclose(rms[5:], 1.0, rtol=0.3)
+
+
+def test_ripples_are_sines_at_every_pixel():
+    draws = torch.rand(2, 50, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    found = ripples(torch.from_numpy(WAVE_AA), (100.0, 2000.0), of_period=draws[0], of_phase=draws[1])
+    period = 100.0 * 20.0 ** draws[0].numpy()
+    expected = np.sin(2 * np.pi * (WAVE_AA / period + draws[1].numpy()))
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-9)
 
 
 def test_a_ripple_of_one_period_has_a_linear_model():
