@@ -41,7 +41,7 @@ SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
 .PHONY: help env run test test-quick coverage test-wheels test-slurm slurm-packages test-conda lint format docs fetch verify \
-	bench-synthesis bench-cube wheels constraints clean clean-cache clean-env
+	bench-synthesis bench-cube wheels constraints clean clean-cache clean-env gpu-inputs gpu-train gpu-train-home
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -132,6 +132,36 @@ bench-synthesis: env ## measure the speed of synthesis
 
 bench-cube: env ## measure memory and time of preparing a PHANGS-size cube (ARGS="--folder DIR", 9 GB of disk)
 	@$(PY) speed/bench_cube.py $(ARGS)
+
+# Training on a machine that has a GPU and nothing else: docs/gpu.md.
+MODEL ?= flagship
+SECONDS ?= 480
+OUT ?= gpu/carried
+GPU_PYTHON ?= python3
+GPU_CONFIG = $(or $(CONFIG),configs/gpu.yaml)
+GPU_WHEELS = pydantic pydantic_core annotated_types typing_inspection zuko
+# Of Python 3.12 for Linux; give GPU_PLATFORM for another one.
+GPU_PLATFORM ?= --python-version 3.12 --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64
+
+gpu-inputs: env fetch ## pack what make gpu-train needs into gpu/
+	@$(PY) -m sfhnet run results/forward.safetensors --cores $(CORES) --config $(GPU_CONFIG)
+	@mkdir -p gpu && cp results/forward.safetensors gpu/
+	@$(PY) -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: $(GPU_PLATFORM) -d gpu/wheels \
+		$$($(PY) -m pip freeze | grep -iE '^($(subst $(eval) ,|,$(subst _,[-_],$(GPU_WHEELS))))=')
+	@du -sh gpu
+
+gpu-train: ## train MODEL for SECONDS on a machine with a GPU and gpu/; leaves pieces of 16 MiB in OUT
+	@test -f gpu/forward.safetensors || { echo "gpu/forward.safetensors is missing: make gpu-inputs at home"; exit 1; }
+	@test -d gpu/site || test ! -d gpu/wheels || $(GPU_PYTHON) -m pip install -q --no-index --no-deps --target gpu/site gpu/wheels/*.whl
+	@PYTHONPATH=src:gpu/site $(GPU_PYTHON) -m sfhnet train $(MODEL) --config config.yaml $(GPU_CONFIG) \
+		--forward gpu/forward.safetensors --seconds $(SECONDS) -o gpu/model --carry $(OUT) $(ARGS)
+
+gpu-train-home: env fetch ## calibrate and validate what make gpu-train left in OUT; copy it to data/models/MODEL
+	@$(PY) -m sfhnet step bring_model --pieces $(OUT) --out-dir results/model/$(MODEL)
+	@$(PY) -m sfhnet run results/validation/$(MODEL)/metrics.json results/model/$(MODEL)/predictive.json \
+		--config $(GPU_CONFIG) --cores $(CORES) -- --rerun-triggers params
+	@$(PY) -m sfhnet step ship_model --model-dir results/model/$(MODEL) --metrics results/validation/$(MODEL)/metrics.json \
+		--out-dir data/models/$(MODEL)
 
 constraints: $(VENV)/.test.stamp ## write constraints.txt anew from this environment
 	@{ sed -n '/^#/p' constraints.txt; $(PY) -m pip freeze --exclude-editable | sed 's/+cpu$$//' \

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sfhnet.tools.script_options import Parser, add_config
+from sfhnet.tools.script_options import Parser, add_config, setup
 
 __all__ = ["add_arguments", "run"]
 
@@ -40,6 +40,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="DIR",
         help="keep draws here, up to training.bank_gb, for a run that goes on",
     )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="write plain progress lines to this file")
     parser.add_argument(
         "--threads", type=int, metavar="N", help="threads to use (default: all that are given)"
     )
@@ -51,7 +52,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; give the exit status."""
-    import torch
+    setup(argparse.Namespace(log=args.log, require_env=False, threads=args.threads))
 
     from sfhnet.config import Config, load_config
     from sfhnet.mocks.dataset import Mocks
@@ -68,8 +69,6 @@ def run(args: argparse.Namespace) -> int:
     data["models"][args.model]["training"] |= told
     config = Config.model_validate(data)
     training = training_config(config, args.model)
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
     held_out = None if args.validation is None else Mocks(args.validation, training.cache_gb)
     sections = {"training": training, "noise": config.noise, "model": config.models[args.model]}
     stopped = None

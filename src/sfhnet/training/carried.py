@@ -38,7 +38,7 @@ def carry(folder: Path, to: Path) -> str:
     ValueError
         If even the weights are too large.
     """
-    piece, room = LARGEST_MIB * 2**20 - 4096, TOTAL_MIB * 2**20 - 2**17
+    piece, room = int(LARGEST_MIB * 2**20) - 4096, int(TOTAL_MIB * 2**20) - 2**17
     files: list[Path] = []
     for path in (Path(folder, name) for name in _FILES):
         if path.is_file() and sum(p.stat().st_size for p in [*files, path]) + 2**16 <= room:
