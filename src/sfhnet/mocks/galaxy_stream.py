@@ -20,6 +20,7 @@ from sfhnet.core.quantities import DUST_AND_LINES, LEARNED
 from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.mocks.dataset import MockBatch
 from sfhnet.mocks.labels import Labeller
+from sfhnet.mocks.library_mix import draw_library_mix
 from sfhnet.mocks.noise import Lines
 from sfhnet.mocks.sums import added_up
 from sfhnet.mocks.synthesize import BLOCK, forward_inputs, histories_of, labels_of
@@ -101,16 +102,20 @@ class GalaxyStream:
             shard=0,
             age_bins_yr=self.age_edges_myr * 1e6,
         )
+        own_seed = stream_seed("stream.galaxies", config.seed, number)
+        mix = draw_library_mix(config.synthesis.library_mixture, drawn.n, seed=own_seed, shard=0)
         parts = []
         with torch.no_grad():
             for start in range(0, drawn.n, BLOCK):
-                histories = histories_of(drawn, slice(start, start + BLOCK), self._labeller)
+                histories = histories_of(drawn, slice(start, start + BLOCK), self._labeller, mix=mix)
                 own = histories.parameters
                 labels = labels_of(self._labeller, histories, config)
                 labels.pop("mass_fraction_surviving", None)
                 made: dict[str, Any] = {"mass": histories.ssp_mass, "z": histories.ssp_z}
                 made |= {"scatter": own["line_scatter_dex"], "metal": own["metal_line_dex"]}
                 made |= {f"input.{name}": value for name, value in forward_inputs(histories, config).items()}
+                if histories.library_mix is not None:
+                    made["input.library_mix"] = histories.library_mix
                 # Those that are not learnt say how sums of galaxies come out.
                 made |= {f"label.{name}": value for name, value in labels.items()}
                 made |= {f"label.{name}": own[name] for name in DUST_AND_LINES}
