@@ -21,7 +21,14 @@ from sfhnet.tools.tensor_files import load_tensors, save_tensors
 __all__ = ["ForwardModel", "build_forward", "read_forward", "write_forward"]
 
 FORWARD_SCHEMA = "sfhnet.forward/1"
-FORWARD_SETTINGS = {"basis_tolerance", "nebular_continuum", "halpha", "birth_age_myr", "sums"}
+FORWARD_SETTINGS = {
+    "basis_tolerance",
+    "nebular_continuum",
+    "halpha",
+    "birth_age_myr",
+    "sums",
+    "library_mixture",
+}
 
 
 class ForwardModel(NamedTuple):
