@@ -80,7 +80,7 @@ step(
 step(
     "plot_learning_curve",
     "Draw the learning curve",
-    input=expand("results/learning_curve/{size}.json", size=SIZES),
+    input=LEARNING_POINTS,
     output={
         "png": reported("results/figures/learning_curve.png", "Validation", figure="learning_curve"),
         "pdf": "results/figures/learning_curve.pdf",
@@ -119,13 +119,18 @@ step(
         "foreign": fixed(
             [file for name in LEARNERS if Path(file := f"results/foreign/{name}.json").is_file()]
         ),
-        "foreign_figure": fixed(
-            [str(file) for file in [Path("results/figures/foreign.png")] if file.is_file()]
+        "more_figures": fixed(
+            [
+                file
+                for name in ("ppxf", "foreign", "learning_curve")
+                if Path(file := f"results/figures/{name}.png").is_file()
+            ]
         ),
-        "ppxf_figure": fixed([str(file) for file in [Path("results/figures/ppxf.png")] if file.is_file()]),
+        "learning": fixed([file for file in LEARNING_POINTS if Path(file).is_file()]),
     },
-    options="--metrics {input.metrics} --figures {input.figures} {params.ppxf_figure} {params.foreign_figure} --galaxies {params.galaxies} "
-    "--templates {params.templates} --ppxf {params.ppxf} --foreign {params.foreign} --out {output}",
+    options="--metrics {input.metrics} --figures {input.figures} {params.more_figures} --galaxies {params.galaxies} "
+    "--templates {params.templates} --ppxf {params.ppxf} --foreign {params.foreign} --learning {params.learning} "
+    "--out {output}",
     env="figures",
     mem_mb=2000,
     minutes=10,

@@ -28,7 +28,7 @@ step(
 )
 
 
-# Not part of the default run: a network is trained for every size.
+# Not part of the default run: a network is trained for every number of epochs.
 rule learning_curve:
     input:
         "results/figures/learning_curve.png",
@@ -37,7 +37,7 @@ rule learning_curve:
 
 step(
     "learning_point",
-    "Train on {wildcards.size} shards",
+    "Train for {wildcards.size} epochs",
     input={
         "shards": shard_files(TRAINING_SHARDS),
         "validation": shard_files(VALIDATION_SHARDS),

@@ -1,4 +1,4 @@
-"""Train a network on part of the training shards and measure it: one point of the learning curve."""
+"""Train a network for some epochs and measure it: one point of the learning curve."""
 
 from pathlib import Path
 
@@ -7,9 +7,7 @@ from sfhnet.tools import script_options
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
     script_options.add_options(parser, "shards", "validation")
-    parser.add_argument(
-        "--size", type=int, required=True, metavar="N", help="how many of these shards are used"
-    )
+    parser.add_argument("--size", type=int, required=True, metavar="N", help="epochs")
     parser.add_argument("--test", type=Path, nargs="+", required=True, metavar="FILE", help="test mocks")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="JSON; the model lies beside it"
@@ -32,7 +30,7 @@ if __name__ == "__main__":
             for name in ("training", "noise", "learning_curve")
         },
         modules=["sfhnet.validation.learning_curve", __file__],
-        inputs=[*args.shards[: args.size], *args.validation, *args.test],
+        inputs=[*args.shards, *args.validation, *args.test],
         seed=config.seed,
     )
     try:
@@ -47,4 +45,4 @@ if __name__ == "__main__":
         )
     except Preempted as stop:
         sys.exit(f"{stop}")
-    write_json(args.out, point | {"schema_version": "sfhnet.learning_point/1", "provenance": made})
+    write_json(args.out, point | {"schema_version": "sfhnet.learning_point/2", "provenance": made})

@@ -16,7 +16,7 @@ if __name__ == "__main__":
     script_options.setup(args)
 
     from sfhnet.config import load_config
-    from sfhnet.figures.claims import plot_learning_curve
+    from sfhnet.figures.learning_curve import plot_learning_curve
     from sfhnet.tools.hdf5 import read_json
 
     points = [read_json(path) for path in args.points]

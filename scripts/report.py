@@ -32,6 +32,9 @@ if __name__ == "__main__":
         metavar="FILE",
         help="of measure_foreign, where there are any",
     )
+    parser.add_argument(
+        "--learning", type=Path, nargs="*", default=[], metavar="FILE", help="points of the learning curve"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file")
     args = parser.parse_args()
     script_options.setup(args)
@@ -46,6 +49,7 @@ if __name__ == "__main__":
         metrics=args.metrics,
         figures=args.figures,
         galaxies=args.galaxies,
+        learning=args.learning,
         comparison=args.ppxf[0] if args.ppxf else None,
         foreign=args.foreign,
     )

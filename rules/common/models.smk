@@ -1,7 +1,8 @@
 # Networks: which are trained, how, and what reads them.
 MODELS = list(CONFIG.models)
-# Numbers of training shards of the learning curve.
-SIZES = [size for size in CONFIG.learning_curve.shards if size <= len(TRAINING_SHARDS)]
+# Epochs of the trainings of the learning curve, and their results.
+SIZES = list(CONFIG.learning_curve.epochs)
+LEARNING_POINTS = expand("results/learning_curve/{size}.json", size=SIZES)
 # Where a network is trained, not what is trained.
 WHERE_TRAINED = ["training.device", "training.cache_gb", "training.checkpoint_minutes"]
 TRAINING_ENV = "training-gpu" if CONFIG.training.device == "cuda" else "training"

@@ -9,7 +9,7 @@ from sfhnet.config.figures import FiguresConfig
 from sfhnet.config.foreign import ForeignConfig
 from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
 from sfhnet.config.inputs import GridConfig, SourcesConfig, SspConfig
-from sfhnet.config.models import FlowConfig, ModelConfig, PcaMlpConfig, PriorMeanConfig
+from sfhnet.config.models import LinearFlowConfig, ModelConfig, PcaMlpConfig, PriorMeanConfig
 from sfhnet.config.noise import NoiseConfig
 from sfhnet.config.ppxf import PpxfConfig
 from sfhnet.config.synthesis import PriorConfig, SynthesisConfig
@@ -28,8 +28,8 @@ AGE_BINS_MYR = (
 def _default_models() -> dict[str, ModelConfig]:
     return {
         "prior_mean": PriorMeanConfig(),
-        "pca_mlp": PcaMlpConfig(training={"epochs": 12, "batch": 64}),
-        "flow": FlowConfig(training={"epochs": 17}),
+        "pca_mlp": PcaMlpConfig(training={"epochs": 5, "batch": 64}),
+        "flow": LinearFlowConfig(pairs=True, training={"epochs": 20, "batch": 512}),
     }
 
 

@@ -69,11 +69,11 @@ class SynthesisConfig(Section):
 
     n_shards: int = Field(24, ge=4)
     """Number of shards (files)."""
-    galaxies_per_shard: int = Field(1000, ge=1)
+    galaxies_per_shard: int = Field(2500, ge=1)
     """Galaxies in each shard."""
     n_validation_shards: int = Field(1, ge=1)
     """Shards held out of training for early stopping."""
-    n_calibration_shards: int = Field(2, ge=1)
+    n_calibration_shards: int = Field(1, ge=1)
     """Shards held out for conformal calibration."""
     n_test_shards: int = Field(1, ge=1)
     """Shards held out for the metrics."""

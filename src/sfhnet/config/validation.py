@@ -59,9 +59,9 @@ class ValidationConfig(Section):
 
 
 class LearningCurveConfig(Section):
-    """How much more training galaxies help: one network trained on parts of them (target `learning_curve`)."""
+    """How much more training helps: one network trained for more and more draws (target `learning_curve`)."""
 
-    model: str = "pca_mlp"
+    model: str = "flow"
     """Which of `models`."""
-    shards: tuple[int, ...] = Field((1, 2, 5, 10, 20), min_length=1)
-    """Numbers of training shards; those above what there is are left out."""
+    epochs: tuple[int, ...] = Field((2, 4, 8, 16), min_length=1)
+    """Passes through the training galaxies, one training each; four or more give the limit."""

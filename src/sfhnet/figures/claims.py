@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from sfhnet.figures.validated_model import Validation, colour, label, learners
 from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 from sfhnet.validation.metrics import AGE_RANGES_MYR
 
-__all__ = ["plot_claims", "plot_learning_curve", "plot_stress"]
+__all__ = ["plot_claims", "plot_stress"]
 
 _SHORT = {
     "ideal": "Gaussian\nnoise",
@@ -182,60 +182,3 @@ def _sums(axis: Axes, numbers: Mapping[str, Mapping[str, Mapping[str, float]]]) 
     axis.set_xticks(parts, [str(n) for n in parts])
     axis.minorticks_off()
     axis.set_ylim(bottom=0)
-
-
-def _picks(benchmark: str, metric: str) -> Callable[[Mapping[str, Any]], float]:
-    return lambda point: point[benchmark][metric]
-
-
-# Name, line, what it picks from a point.
-_Curve = tuple[str, str, Callable[[Mapping[str, Any]], float]]
-
-
-def plot_learning_curve(points: Sequence[Mapping[str, Any]], stem: Path, config: FiguresConfig) -> list[Path]:
-    """Draw errors of held-out galaxies against the number of training galaxies.
-
-    Parameters
-    ----------
-    points : sequence of mapping
-        From `sfhnet.validation.learning_curve.learning_point`.
-    stem : Path
-        Path of the figure without suffix.
-    config : FiguresConfig
-        Look.
-
-    Returns
-    -------
-    list of Path
-        The PDF and the PNG.
-    """
-    points = sorted(points, key=lambda point: point["n_mocks"])
-    size = [point["n_mocks"] for point in points]
-    panels: list[tuple[str, list[_Curve]]] = [
-        ("held-out loss", [("all nuisances", "-", lambda p: p["held_out_loss"])]),
-        (
-            "history:\nWasserstein-1 [dex of age]",
-            [(name, line, _picks(b, "w1_dex")) for b, name, line in _BOTH],
-        ),
-        (
-            scatter_panel("mw_mh")[0],
-            [(name, line, _picks(b, "mw_mh_scatter")) for b, name, line in _BOTH],
-        ),
-    ]
-    with style(config):
-        figure, axes = plt.subplots(1, 3, figsize=(config.width_inch, 0.4 * config.width_inch))
-        for axis, (title, curves) in zip(axes, panels, strict=True):
-            for _, line, key in curves:
-                axis.plot(size, [key(point) for point in points], line, marker="o", ms=4, color=colour(0))
-            axis.set(xscale="log", title=title, xlabel="training galaxies")
-        handles = [
-            plt.Line2D([], [], color=colour(0), ls=line, marker="o", ms=4, label=name)
-            for _, name, line in _BOTH
-        ]
-        figure.suptitle(f"{label(points[0]['model'])}, the same number of steps at every size")
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
-        return save(figure, stem)
-
-
-# Benchmark, its name, its line.
-_BOTH = (("real", "all nuisances", "-"), ("ideal", "Gaussian noise", "--"))

@@ -17,6 +17,7 @@ from sfhnet.core.quantities import OF_BINS
 from sfhnet.tools.hdf5 import read_json, write_text
 from sfhnet.tools.provenance import provenance
 from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
+from sfhnet.validation.learning_curve import curves_of
 
 __all__ = ["Captions", "Figure", "GalaxyPage", "page_of_galaxy", "write_report"]
 
@@ -107,6 +108,7 @@ def write_report(
     metrics: Sequence[Path],
     figures: Sequence[Path],
     galaxies: Sequence[Path],
+    learning: Sequence[Path] = (),
     comparison: Path | None = None,
     foreign: Sequence[Path] = (),
 ) -> None:
@@ -126,6 +128,8 @@ def write_report(
         PNG files of prior and validation.
     galaxies : sequence of Path
         Folders of the galaxies, in the order of the page: ``summary.json`` and PNG files.
+    learning : sequence of Path
+        Points of the learning curve, if it was made.
     comparison : Path, optional
         ``comparison.json`` of the models and pPXF on the same mocks.
     foreign : sequence of Path, optional
@@ -157,6 +161,7 @@ def write_report(
         galaxies=summaries,
         models=models,
         cases=_cases(models),
+        learning=curves_of([read_json(path) for path in learning]) if learning else [],
         scalars=_SCALARS,
         quantities={name: quantity.heading for name, quantity in OF_BINS.items()},
         figures=[Figure(path, caption(caption.kind_of(path), figure=path.stem)) for path in figures],

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from sfhnet.config import Config, FiguresConfig, LearningCurveConfig, TrainingConfig, ValidationConfig
-from sfhnet.figures.claims import plot_claims, plot_learning_curve
+from sfhnet.figures.claims import plot_claims
+from sfhnet.figures.learning_curve import plot_learning_curve
 from sfhnet.validation.claims import StoredAnswers
 from sfhnet.validation.claims import evaluate_claims as claims_of
-from sfhnet.validation.learning_curve import learning_point
+from sfhnet.validation.learning_curve import curves_of, extrapolated, learning_point
 from small_networks import small_model
 
 EDGES = np.array([0.0, 10, 100, 1000, 2500, 6000, 13000])
@@ -70,7 +71,7 @@ def test_what_was_not_measured_is_not_claimed(tmp_path):
     ]
 
 
-def test_the_learning_curve_counts_different_galaxies(shard_paths, tmp_path):
+def test_the_learning_curve_counts_draws(shard_paths, tmp_path):
     config = Config(
         models={"pca_mlp": small_model("pca_mlp")},
         galaxies={"model": "pca_mlp"},
@@ -90,8 +91,30 @@ def test_the_learning_curve_counts_different_galaxies(shard_paths, tmp_path):
         )
         for size in (1, 2)
     ]
-    assert [point["n_mocks"] for point in points] == [96, 192]
+    assert [point["draws"] for point in points] == [192, 384]
+    assert all(point["seconds"] > 0 for point in points)
     assert all(np.isfinite(point["held_out_loss"]) for point in points)
     assert points[0]["real"]["w1_dex"] > 0
     plot_learning_curve(points, tmp_path / "curve", FiguresConfig(dpi=60))
     assert (tmp_path / "curve.png").stat().st_size > 5000
+
+
+def test_limits_are_those_of_a_power_law():
+    draws = 1e5 * np.array([1, 2, 4, 8, 16])
+    assert extrapolated(draws, 0.08 + 0.1 * (draws / 1e5) ** -0.6) == pytest.approx(0.08, rel=0.03)
+    # what does not bend, or bends upwards, has no limit that it tells
+    assert extrapolated(draws, 1.0 - 1e-7 * draws) is None
+    assert extrapolated(draws, 0.1 + 1e-7 * draws) is None
+    assert extrapolated(draws[:3], [3.0, 2.0, 1.5]) is None
+
+
+def test_curves_of_a_report_have_limits():
+    def point(draws):
+        errors = {"w1_dex": 0.1 + draws**-0.5, "mw_log_age_robust": 0.06 + draws**-0.5, "mw_mh_robust": 0.05}
+        return {"draws": draws, "seconds": draws / 10, "held_out_loss": 1.0, "ideal": errors, "real": errors}
+
+    curves = curves_of([point(n) for n in (800, 100, 200, 400)])
+    assert len(curves) == 7
+    assert curves[1]["draws"] == [100, 200, 400, 800]
+    assert curves[1]["limit"] == pytest.approx(0.1, rel=0.05)
+    assert curves[0]["limit"] is None
