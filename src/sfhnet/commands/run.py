@@ -27,7 +27,7 @@ def add_arguments(parser: Parser) -> None:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="train, validate, figures, galaxies, report, ppxf, or any file that it makes (default: all but ppxf)",
+        help="train, validate, figures, galaxies, report, ppxf, foreign_benchmarks, or any file that it makes (default: all but the last two)",
     )
     add_config(parser, (), about="overlays on config.yaml, the later ones on top")
     parser.add_argument("--cores", metavar="N", help="cores to use at once (default: all)")
