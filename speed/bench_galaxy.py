@@ -18,7 +18,7 @@ if __name__ == "__main__":
         ssp=Path("results/ssp/emiles_bc03.h5"),
         filters=Path("data/hst_filters"),
         mappings=Path("data/mappings51/NB_HII_grid.fits.gz"),
-        cloudy=Path("data/cloudy_nebular/bc03_miles_nebular_line_grids_extended_logU_nograins_cloudy25.fits"),
+        cloudy=Path("data/cloudy_lines/bc03_miles_nebular_line_grids_extended_logU_nograins_cloudy25.fits"),
     )
     parser.add_argument("--bins", type=int, default=20000, help="bins of the galaxy")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there too (Markdown)")

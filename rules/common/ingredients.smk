@@ -16,7 +16,7 @@ FORWARD = {
     **SSP,
     **FILTERS,
     "lines": [f for f in upstream("mappings51") if f.endswith(".fits.gz")],
-    "cloudy": [f for f in upstream("cloudy_nebular") if "_line_grids_" in f],
+    "cloudy": [f for f in upstream("cloudy_lines") if f.endswith(".fits")],
 }
 WITH_FILTERS = "--ssp {input.ssp} --filters {params.filters}"
 WITH_FORWARD = f"{WITH_FILTERS} --mappings {{input.lines}} --cloudy {{input.cloudy}}"

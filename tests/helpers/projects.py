@@ -23,7 +23,7 @@ PARTS = (
     "src",
 )
 # upstream sources that configs/tiny.yaml reads
-TINY_SOURCES = ("emiles", "bc03_miles", "mappings51", "cloudy_nebular", "hst_filters", "ngc3073")
+TINY_SOURCES = ("emiles", "bc03_miles", "mappings51", "cloudy_lines", "hst_filters", "ngc3073")
 
 
 @dataclass

@@ -39,7 +39,7 @@ def mappings_file(upstream):
 @pytest.fixture(scope="session")
 def cloudy_file(upstream):
     """HII-region line ratios of Cloudy."""
-    return next(upstream("cloudy_nebular").glob("*_line_grids_*.fits"))
+    return next(upstream("cloudy_lines").glob("*.fits"))
 
 
 @pytest.fixture(scope="session")

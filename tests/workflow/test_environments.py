@@ -17,9 +17,9 @@ INDEX_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "dust_extinc
 # snakemake and psutil run the workflow itself; rdata reads ProSpect's own tables in pyprospect, which no step does
 NOT_OF_A_STEP = ("snakemake", "psutil", "rdata")
 # of steps that not every user runs; the code says how to install them when they are missing
-OPTIONAL = {"astroquery", "pyvo", "ppxf"}
+OPTIONAL = {"astroquery", "pyvo", "ppxf", "bagpipes"}
 # what conda-forge does not have
-FROM_INDEX = {"ppxf": ["ppxf"]}
+FROM_INDEX = {"ppxf": ["ppxf"], "bagpipes": ["bagpipes"]}
 
 
 def env_file(name: str) -> Path:

@@ -67,7 +67,7 @@ def load_lines(path: str | Path, low_aa: float, high_aa: float, *, cloudy: str |
     ValueError
         If it is not that grid.
     """
-    for file, source in ((Path(path), "mappings51"), (Path(cloudy), "cloudy_nebular")):
+    for file, source in ((Path(path), "mappings51"), (Path(cloudy), "cloudy_lines")):
         if not file.is_file():
             raise FileNotFoundError(f"{file} does not exist; fetch the source {source}")
     mappings = LineGrid.mappings51(path).select(low_aa, high_aa)

@@ -35,9 +35,7 @@ _OPTIONS = {
     "ssp": _Option("FILE", "SSP library (HDF5), made by build_ssp"),
     "filters": _Option("DIR", "folder of filter curves, as fetched: DATA_DIR/hst_filters"),
     "mappings": _Option("FILE", "lines of HII regions, as fetched: DATA_DIR/mappings51/NB_HII_grid.fits.gz"),
-    "cloudy": _Option(
-        "FILE", "lines of HII regions by Cloudy, as fetched: DATA_DIR/cloudy_nebular/*_line_grids_*.fits"
-    ),
+    "cloudy": _Option("FILE", "lines of HII regions by Cloudy, as fetched: DATA_DIR/cloudy_lines/*.fits"),
     # mocks
     "shards": _Option("FILE", "shards of mocks, made by synthesize", nargs="+"),
     "validation": _Option("FILE", "shards held out of the training", nargs="+"),

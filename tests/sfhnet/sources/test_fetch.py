@@ -467,9 +467,16 @@ def test_bomb_stops_at_the_registered_size(tmp_path):
 
 def test_shipped_registry(root):
     books = load_registry()
-    assert {"emiles", "bc03_miles", "mappings51", "hst_filters", "a478_cube", "ngc3073", "ngc3522"} <= set(
-        books.default_keys()
-    )
+    assert {
+        "emiles",
+        "bc03_miles",
+        "mappings51",
+        "cloudy_lines",
+        "hst_filters",
+        "a478_cube",
+        "ngc3073",
+        "ngc3522",
+    } <= set(books.default_keys())
     assert "cloudy_nebular" not in books.default_keys(), "107 MB that only some need"
     assert len(books.source("emiles").files) == 6 * 25 + 1
     for key, source in books.sources.items():
