@@ -16,6 +16,7 @@ import torch
 
 from sfhnet.config import NoiseConfig, ValidationConfig
 from sfhnet.core.batch import Batch
+from sfhnet.core.emission_lines import LINES_AA
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.draw import draw
 from sfhnet.mocks.noise import EFFECTS
@@ -76,12 +77,14 @@ class Kind:
 
 _IDEAL = tuple(effect for effect in EFFECTS if effect != "variance_shape")
 _TILTED = tuple(effect for effect in _IDEAL if effect != "calibration")
-# What a user masks who trusts no line: those of HII regions and old gas, half widths as pPXF's examples (600 km/s).
-_LINES_AA = (
-    *(4861.3, 4958.9, 5006.8, 5199.1, 5754.6, 5875.6, 6300.3, 6312.1, 6363.8, 6548.1, 6562.8, 6583.4, 6678.2),
-    *(6716.4, 6730.8, 7065.2, 7135.8, 7320.0, 7330.2, 7751.1, 8446.5, 8578.7, 8862.8, 9014.9, 9068.6, 9229.0),
+# What a user masks who trusts no line. Not the Paschen series: with it the calcium triplet would be hidden.
+_MASK_AA = 14.0
+_LINE_MASKS = tuple(
+    (line - _MASK_AA, line + _MASK_AA)
+    for group, lines in LINES_AA.items()
+    if group != "paschen"
+    for line in lines
 )
-_LINE_MASKS = tuple((line * (1 - 0.002), line * (1 + 0.002)) for line in _LINES_AA)
 _BLUE = ((7350.0, 1e5),)
 
 
