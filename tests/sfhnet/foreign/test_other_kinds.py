@@ -2,11 +2,12 @@
 
 import importlib.util
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ingredients import toy_stars
+from ingredients import gas_lines, top_hats, toy_stars
 from sfhnet.config import Config
 from sfhnet.core.held_out_libraries import TEST_LIBRARIES
 from sfhnet.foreign.bagpipes_galaxies import DUST_LAWS, FAMILIES, draw_components, make_galaxies
@@ -157,3 +158,24 @@ def test_galaxies_of_bagpipes_depend_on_their_number_alone():
 def test_without_bagpipes_it_says_how_to_get_it():
     with pytest.raises(ModuleNotFoundError, match=r"pip install phangs-sfh\[foreign\]"):
         make_galaxies(1, range(1))
+
+
+def test_mocks_are_sound_and_differ_in_what_is_foreign(monkeypatch, stars):
+    config = Config.model_validate({"foreign": {"mocks": 12}})
+    monkeypatch.setitem(
+        LIBRARIES, "mastar", lambda folder: as_populations(stars, 1 + 0.2 * (stars.wave_aa > 7000))
+    )
+    made = {
+        kind: make_mocks(kind, config, stars, bands=top_hats(), lines=gas_lines(), folder=Path())
+        for kind in ("own", "peaked", "mastar")
+    }
+    for galaxies in made.values():
+        galaxies.assert_sound()
+    own, peaked, mastar = (made[kind] for kind in ("own", "peaked", "mastar"))
+    assert not np.allclose(peaked.labels["mass_fraction"], own.labels["mass_fraction"])
+    # other stars: the same histories, another colour
+    np.testing.assert_array_equal(mastar.labels["mass_fraction"], own.labels["mass_fraction"])
+    colour = {
+        name: g.flux[:, -400:].mean(axis=1) / g.flux[:, 200:600].mean(axis=1) for name, g in made.items()
+    }
+    assert np.median(colour["mastar"] / colour["own"]) > 1.1
