@@ -136,7 +136,8 @@ bench-cube: env ## measure memory and time of preparing a PHANGS-size cube (ARGS
 # Training on a machine that has a GPU and nothing else: docs/gpu.md.
 MODEL ?= flagship
 SECONDS ?= 480
-OUT ?= gpu/carried
+GPU ?= gpu
+OUT ?= $(GPU)/carried
 GPU_PYTHON ?= python3
 GPU_CONFIG = $(or $(CONFIG),configs/gpu.yaml)
 GPU_WHEELS = pydantic pydantic_core annotated_types typing_inspection zuko
@@ -145,16 +146,16 @@ GPU_PLATFORM ?= --python-version 3.12 --platform manylinux2014_x86_64 --platform
 
 gpu-inputs: env fetch ## pack what make gpu-train needs into gpu/
 	@$(PY) -m sfhnet run results/forward.safetensors --cores $(CORES) --config $(GPU_CONFIG)
-	@mkdir -p gpu && cp results/forward.safetensors gpu/
-	@$(PY) -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: $(GPU_PLATFORM) -d gpu/wheels \
+	@mkdir -p $(GPU) && cp results/forward.safetensors $(GPU)/
+	@$(PY) -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: $(GPU_PLATFORM) -d $(GPU)/wheels \
 		$$($(PY) -m pip freeze | grep -iE '^($(subst $(eval) ,|,$(subst _,[-_],$(GPU_WHEELS))))=')
-	@du -sh gpu
+	@du -sh $(GPU)
 
 gpu-train: ## train MODEL for SECONDS on a machine with a GPU and gpu/; leaves pieces of 16 MiB in OUT
-	@test -f gpu/forward.safetensors || { echo "gpu/forward.safetensors is missing: make gpu-inputs at home"; exit 1; }
-	@test -d gpu/site || test ! -d gpu/wheels || $(GPU_PYTHON) -m pip install -q --no-index --no-deps --target gpu/site gpu/wheels/*.whl
-	@PYTHONPATH=src:gpu/site $(GPU_PYTHON) -m sfhnet train $(MODEL) --config config.yaml $(GPU_CONFIG) \
-		--forward gpu/forward.safetensors --seconds $(SECONDS) -o gpu/model --carry $(OUT) $(ARGS)
+	@test -f $(GPU)/forward.safetensors || { echo "$(GPU)/forward.safetensors is missing: make gpu-inputs at home"; exit 1; }
+	@test -d $(GPU)/site || test ! -d $(GPU)/wheels || $(GPU_PYTHON) -m pip install -q --no-index --no-deps --target $(GPU)/site $(GPU)/wheels/*.whl
+	@PYTHONPATH=src:$(GPU)/site $(GPU_PYTHON) -m sfhnet train $(MODEL) --config config.yaml $(GPU_CONFIG) \
+		--forward $(GPU)/forward.safetensors --seconds $(SECONDS) -o $(GPU)/model --carry $(OUT) $(ARGS)
 
 gpu-train-home: env fetch ## calibrate and validate what make gpu-train left in OUT; copy it to data/models/MODEL
 	@$(PY) -m sfhnet step bring_model --pieces $(OUT) --out-dir results/model/$(MODEL)

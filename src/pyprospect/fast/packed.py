@@ -102,7 +102,8 @@ def unpack(
             value = tuple(value["tuple"])
         setattr(synthesizer, name, value)
     synthesizer.dtype = synthesizer.young_share.dtype
-    about, of_library = plain["library"], {name: arrays[f"library.{name}"] for name in _OF_LIBRARY}
+    about = plain["library"]
+    of_library: dict[str, Any] = {name: arrays[f"library.{name}"] for name in _OF_LIBRARY}
     shape = (len(of_library["z"]), len(of_library["age_yr"]), 2)
     synthesizer.library = SSPLibrary(
         **of_library,
@@ -113,6 +114,6 @@ def unpack(
     )
     synthesizer.lines = None
     if plain["lines"] is not None:
-        of_lines = {name: arrays.get(f"lines.{name}") for name in _OF_LINES}
+        of_lines: dict[str, Any] = {name: arrays.get(f"lines.{name}") for name in _OF_LINES}
         synthesizer.lines = LineRatios(names=tuple(plain["lines"]), **of_lines)
     return synthesizer

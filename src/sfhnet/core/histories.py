@@ -21,6 +21,7 @@ __all__ = [
     "formation_age_quantiles",
     "formation_age_yr",
     "history_scalars",
+    "log10_of",
     "mean_log_age",
     "mean_rate_per_yr",
     "scalar_from_label",
@@ -241,5 +242,10 @@ def _at(values: Values, index: Values) -> Values:
     return values.gather(-1, index)
 
 
+def log10_of(values: Values) -> Values:
+    """Return the logarithm of an array or tensor."""
+    return _library(values).log10(values)
+
+
 def _log10_above(values: Values, floor: float) -> Values:
-    return _library(values).log10(values.clip(floor))
+    return log10_of(values.clip(floor))

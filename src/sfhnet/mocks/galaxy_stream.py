@@ -94,16 +94,10 @@ class GalaxyStream:
             If the prior draws what cannot be synthesised; names block and value.
         """
         config = self.config
-        drawn = sample(
-            config.prior,
-            self.block_size,
-            # Sobol sequences of their own: stretches of the shards' sequence would hold the galaxies held out.
-            stream_seed("stream.galaxies", config.seed, number),
-            shard=0,
-            age_bins_yr=self.age_edges_myr * 1e6,
-        )
-        own_seed = stream_seed("stream.galaxies", config.seed, number)
-        mix = draw_library_mix(config.synthesis.library_mixture, drawn.n, seed=own_seed, shard=0)
+        # Sobol sequences of their own: stretches of the shards' sequence would hold the galaxies held out.
+        seed, n = stream_seed("stream.galaxies", config.seed, number), self.block_size
+        drawn = sample(config.prior, n, seed, shard=0, age_bins_yr=self.age_edges_myr * 1e6)
+        mix = draw_library_mix(config.synthesis.library_mixture, n, seed=seed, shard=0)
         parts = []
         with torch.no_grad():
             for start in range(0, drawn.n, BLOCK):

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from sfhnet.config.prior_names import FAMILY_NAMES, NUISANCE_PARAMETERS
-from sfhnet.core.histories import Values, history_scalars
+from sfhnet.core.histories import Values, history_scalars, log10_of
 from sfhnet.core.quantities import LABELS
 from sfhnet.mocks.dataset import MockBatch
 from sfhnet.mocks.galaxy_library import GalaxyLibrary
@@ -174,7 +174,7 @@ def _labels(of_part: dict[str, Values], mass: Values, edges_yr: Array) -> tuple[
         "mh": _mean(in_bin, of_part["mh"]),
         "gas_mh": _mean(rate, of_part["gas_mh"]),
         "v_light": light.sum(1),
-        "a_v": -2.5 * (torch.log10(seen) if isinstance(seen, Tensor) else np.log10(seen)),
+        "a_v": -2.5 * log10_of(seen),
     }
     times = [quantity for quantity in LABELS.values() if quantity.percent is not None]
     formed = found["cum_mass"]

@@ -11,11 +11,14 @@ from ingredients import top_hats
 from pyprospect.fast.synthesizer import Synthesizer
 from sfhnet.config import Config
 from sfhnet.config.inputs import SspConfig
-from sfhnet.config.synthesis import LibraryMixtureConfig
+from sfhnet.config.synthesis import LibraryMixtureConfig, SumsConfig
 from sfhnet.core.histories import mean_log_age
+from sfhnet.core.training_grid import training_grid
+from sfhnet.mocks.galaxy_stream import GalaxyStream
 from sfhnet.mocks.library_mix import draw_library_mix
 from sfhnet.mocks.synthesize import make_synthesizer, synthesize
 from sfhnet.priors.sample import sample
+from sfhnet.tools.random_streams import stream_seed
 
 MIXTURE = LibraryMixtureConfig(old=("emiles_basti", "xsl"), young="bpass", alpha_fe=(-0.1, 0.4))
 
@@ -145,3 +148,23 @@ def test_the_overlay_asks_for_registered_files(root):
         assert len(registry.source(key).files) == 1
         assert not registry.source(key).default
     assert not load_config([root / "config.yaml"]).synthesis.library_mixture.variants
+
+
+def test_galaxies_drawn_while_training_are_mixtures_too(mixed):
+    """Blocks of a stream have the libraries that a shard of the same draw has, in spectra and labels."""
+    config = synthesis_of(Config(), MIXTURE)
+    config = config.model_copy(
+        update={"synthesis": config.synthesis.model_copy(update={"sums": SumsConfig(share=0.0)})}
+    )
+    synthesizer = make_synthesizer(config, mixed, top_hats(), lines=None)
+    galaxies = GalaxyStream(config, synthesizer, training_grid(config.grid, mixed), block=32)
+    seed = stream_seed("stream.galaxies", config.seed, 0)
+    drawn = sample(config.prior, 32, seed, shard=0, age_bins_yr=np.array(config.age_bins_myr) * 1e6)
+    as_shard = config.model_copy(update={"seed": seed})
+    shard = synthesize(synthesizer, drawn, as_shard, shard=0, threads=1, progress=False)
+    made = galaxies.spectra(galaxies.block(0), torch.Generator().manual_seed(1))
+    np.testing.assert_allclose(made.flux.numpy(), shard.flux, rtol=2e-5)
+    np.testing.assert_allclose(made.labels["lw_log_age"].numpy(), shard.labels["lw_log_age"], rtol=1e-6)
+    plain = make_synthesizer(Config(), mixed, top_hats(), lines=None)
+    alone = synthesize(plain, drawn, Config(), shard=0, threads=1, progress=False)
+    assert np.abs(alone.flux / shard.flux - 1).max() > 0.01
