@@ -20,7 +20,8 @@ from sfhnet.tools.tensor_files import load_tensors, save_tensors
 
 __all__ = ["ForwardModel", "build_forward", "read_forward", "write_forward"]
 
-FORWARD_SCHEMA = "sfhnet.forward/1"
+FORWARD_SCHEMA = "sfhnet.forward/2"
+_AGAIN = "pack it again (sfhnet run results/forward.safetensors)"
 FORWARD_SETTINGS = {
     "basis_tolerance",
     "nebular_continuum",
@@ -38,33 +39,6 @@ class ForwardModel(NamedTuple):
     synthesizer: Synthesizer
     grid: TrainingGrid
     identity: dict[str, Any]
-
-    def with_config(self, config: Config, name: Path | str) -> ForwardModel:
-        """Return it with another configuration that makes the same galaxies.
-
-        Parameters
-        ----------
-        config : Config
-        name : path
-            Of the file, for the error.
-
-        Returns
-        -------
-        ForwardModel
-
-        Raises
-        ------
-        ValueError
-            If its galaxies would be others; says what differs.
-        """
-        different = first_difference(_decides(self.config), _decides(config))
-        if different:
-            key, found, wanted = different
-            raise ValueError(
-                f"{name} was packed for another configuration: its {key} is {found}, here it is {wanted}; pack it again "
-                "(sfhnet run results/forward.safetensors)"
-            )
-        return self._replace(config=config)
 
 
 def _decides(config: Config) -> dict[str, Any]:
@@ -118,7 +92,7 @@ def write_forward(path: Path, forward: ForwardModel) -> None:
     tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
     meta = {
         "schema": FORWARD_SCHEMA,
-        "config": forward.config.model_dump(mode="json"),
+        "decides": _decides(forward.config),
         "grid": forward.grid.to_json(),
         "identity": forward.identity,
         "synthesizer": plain,
@@ -126,12 +100,14 @@ def write_forward(path: Path, forward: ForwardModel) -> None:
     save_tensors(path, tensors, meta)
 
 
-def read_forward(path: Path, *, device: torch.device | str = "cpu") -> ForwardModel:
+def read_forward(path: Path, config: Config, *, device: torch.device | str = "cpu") -> ForwardModel:
     """Read what `write_forward` wrote.
 
     Parameters
     ----------
     path : Path
+    config : Config
+        Has to draw the galaxies that the file was packed for; in all else it may differ.
     device : torch.device or str
         Where spectra are made.
 
@@ -144,18 +120,24 @@ def read_forward(path: Path, *, device: torch.device | str = "cpu") -> ForwardMo
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged or of another version.
+        If it is damaged, of another version, or of other galaxies; says what differs.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist; make it with sfhnet run results/forward.safetensors")
     tensors, meta = load_tensors(path)
     if meta.get("schema") != FORWARD_SCHEMA:
         raise ValueError(
-            f"{path} has schema {meta.get('schema')!r}, this code reads {FORWARD_SCHEMA!r}; pack it again"
+            f"{path} has schema {meta.get('schema')!r}, this code reads {FORWARD_SCHEMA!r}; {_AGAIN}"
+        )
+    different = first_difference(meta["decides"], _decides(config))
+    if different:
+        key, found, wanted = different
+        raise ValueError(
+            f"{path} was packed for another configuration: its {key} is {found}, here it is {wanted}; {_AGAIN}"
         )
     arrays = {name: values.numpy() for name, values in tensors.items()}
     return ForwardModel(
-        Config.model_validate(meta["config"]),
+        config,
         unpack(arrays, meta["synthesizer"], device=device),
         TrainingGrid.from_json(meta["grid"]),
         meta["identity"],

@@ -81,7 +81,7 @@ def train_on_stream(
         If the smallest batch does not fit into the memory of the device.
     """
     training = training_config(config, name)
-    model = read_forward(forward, device=device_of(training)).with_config(config, forward)
+    model = read_forward(forward, config, device=device_of(training))
     while True:
         try:
             with _makers(model, training) as (make, makers):
@@ -173,7 +173,9 @@ def _makers(
             path = Path(folder, "forward.safetensors")
             write_forward(path, model)
             # A process that has used a GPU cannot be forked.
-            pool = ProcessPoolExecutor(n, get_context("spawn"), _begin, (path, galaxies.block_size))
+            pool = ProcessPoolExecutor(
+                n, get_context("spawn"), _begin, (path, model.config, galaxies.block_size)
+            )
             with _closing_at_once(pool):
                 yield _of_worker, Makers(pool, n)
         return
@@ -203,9 +205,9 @@ def _closing_at_once(executor: Executor) -> Iterator[None]:
 _of_this_process: list[GalaxyStream] = []
 
 
-def _begin(path: Path, block: int) -> None:
+def _begin(path: Path, config: Config, block: int) -> None:
     torch.set_num_threads(1)
-    model = read_forward(path)
+    model = read_forward(path, config)
     _of_this_process[:] = [GalaxyStream(model.config, model.synthesizer, model.grid, block=block)]
 
 
