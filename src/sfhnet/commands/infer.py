@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfhnet.core.flags import QUALITY
-from sfhnet.tools.script_options import Parser
+from sfhnet.tools.script_options import Parser, add_config, add_options
 from sfhnet.tools.shipped_files import shipped_file
 
 if TYPE_CHECKING:
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
+# Files that the forward model is made of.
+_FORWARD = ("ssp", "filters", "mappings", "cloudy")
+
 # So many spectra are printed; of more, how many are good.
 _BLOCKS = 20
+# Draws that are checked, as in the workflow (galaxies.predictive_draws).
+_DRAWS = 32
 
 
 def add_arguments(parser: Parser) -> None:
@@ -108,6 +113,14 @@ def add_arguments(parser: Parser) -> None:
         metavar="FILE",
         help="draw each spectrum with its answer: a PDF of pages, or PNGs",
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="put draws through the forward model of the mocks, refine, and flag what it cannot give back; needs --ssp, "
+        "--filters, --mappings, --cloudy",
+    )
+    add_config(parser, about="with --check: configuration of the mocks, then overlays on it")
+    add_options(parser, *_FORWARD, required=False)
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
 
 
@@ -118,11 +131,14 @@ def run(args: argparse.Namespace) -> int:
     from sfhnet.observation.spectrum_files import read_spectra
     from sfhnet.tools.provenance import provenance
 
+    missing = [f"--{name}" for name in _FORWARD if getattr(args, name) is None]
+    if args.check and missing:
+        raise ValueError(f"--check runs the forward model: give {', '.join(missing)} too")
     model = load(args.model, args.device)
+    keep = args.check or args.plot is not None
+    n_samples = max(args.samples, _DRAWS) if args.check else args.samples
     if _schema(args.spectra).startswith(f"{SCHEMA}/"):
-        answers = model.infer_spectra(
-            Spectra.read(args.spectra), n_samples=args.samples, keep_spectra=args.plot is not None
-        )
+        answers = model.infer_spectra(Spectra.read(args.spectra), n_samples=n_samples, keep_spectra=keep)
     else:
         found = read_spectra(args.spectra, args.kind)
         for note in (*found.notes, *_assumed(args.medium, found.medium)):
@@ -147,9 +163,11 @@ def run(args: argparse.Namespace) -> int:
             mask_sky=not args.keep_sky,
             flux_unit_cgs=found.flux_unit_cgs,
             distance_mpc=args.distance,
-            keep_spectra=args.plot is not None,
-            n_samples=args.samples,
+            keep_spectra=keep,
+            n_samples=n_samples,
         )
+    if args.check:
+        answers = _checked(answers, args)
     answers.write(args.out, provenance(modules=["sfhnet.inference.model"], inputs=[args.spectra]))
     sys.stdout.write(_said(answers))
     sys.stdout.write(f"wrote {args.out}\n")
@@ -159,6 +177,26 @@ def run(args: argparse.Namespace) -> int:
         for path in draw_pages(answers, args.plot):
             sys.stdout.write(f"wrote {path}\n")
     return 0
+
+
+def _checked(answers: Answers, args: argparse.Namespace) -> Answers:
+    from sfhnet.config import load_config
+    from sfhnet.predictive_check.forward_model import load_forward
+    from sfhnet.predictive_check.limits import PREDICTIVE, Limits
+    from sfhnet.predictive_check.of_answers import check_answers
+    from sfhnet.tools.shipped_files import shipped_model
+
+    config = load_config(args.config)
+    folder = Path(args.model)
+    limits = (folder if folder.is_dir() else shipped_model(str(args.model))) / PREDICTIVE
+    forward = load_forward(config, args.ssp, args.filters, mappings=args.mappings, cloudy=args.cloudy)
+    return check_answers(
+        answers,
+        forward,
+        noise=config.noise,
+        limits=Limits.read(limits) if limits.is_file() else None,
+        n_draws=_DRAWS,
+    )
 
 
 def _assumed(given: str | None, found: str | None) -> tuple[str, ...]:

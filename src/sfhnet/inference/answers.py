@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,12 @@ MEASURED: dict[str, tuple[str, str]] = {
     "halpha_ew_aa": ("Angstrom", "equivalent width of Halpha and [NII] in emission"),
     "stability": ("", "change of the answer when asked again, over its limit"),
     "covered": ("", "share of the training range with good pixels"),
+    "smoothing_aa": ("Angstrom", "Gaussian sigma of the broadening to the training resolution"),
     "log_mass_formed": ("log10 Msun", "stellar mass ever formed; NaN without unit of flux and distance"),
 }
+
+
+_OF_SPECTRA = ("flux", "sigma", "mask", "band_flux", "band_sigma", "band_mask", "model")
 
 
 @dataclass(frozen=True)
@@ -47,21 +51,32 @@ class Seen:
         Spectrum and error.
     mask : ndarray of bool (n, n_wave)
         True = good.
+    band_flux, band_sigma : ndarray of float32 (n, n_band)
+        Bands, as far as they count.
+    band_mask : ndarray of bool (n, n_band)
+        True = present.
     model : ndarray of float32 (n, n_wave)
-        Best spectrum of the network's linear basis, or of the forward model where it was refined.
+        Best spectrum of the network's linear basis, or the refined one of the forward model.
     """
 
     wave_aa: np.ndarray
     flux: np.ndarray
     sigma: np.ndarray
     mask: np.ndarray
+    band_flux: np.ndarray
+    band_sigma: np.ndarray
+    band_mask: np.ndarray
     model: np.ndarray
 
-    def take(self, index: np.ndarray) -> Seen:
+    def take(self, index: np.ndarray | slice) -> Seen:
         """Return some of the spectra."""
-        return Seen(
-            self.wave_aa, *(getattr(self, name)[index] for name in ("flux", "sigma", "mask", "model"))
-        )
+        return Seen(self.wave_aa, *(getattr(self, name)[index] for name in _OF_SPECTRA))
+
+    @classmethod
+    def cat(cls, parts: Sequence[Seen]) -> Seen:
+        """Join parts along the spectra."""
+        joined = (np.concatenate([getattr(part, name) for part in parts]) for name in _OF_SPECTRA)
+        return cls(parts[0].wave_aa, *joined)
 
 
 @dataclass(frozen=True)
@@ -76,11 +91,16 @@ class Answers(Posterior):
         What the network saw; None if it was not to be kept.
     notes : tuple of str
         What was taken for what, for all spectra.
+    refined : dict of ndarray
+        The best models near the draws, where they were checked (`sfhnet.predictive_check.of_answers`): ``mass_fraction``,
+        ``mh`` (n, n_age), the parameters `sfhnet.core.quantities.DUST_AND_LINES`, ``log_ml``, ``mw_log_age``, ``mw_mh``,
+        ``chi2`` per pixel over that of noise, ``shift`` from the draws in their standard deviations, (n,).
     """
 
     measured: dict[str, np.ndarray] = field(default_factory=dict)
     seen: Seen | None = None
     notes: tuple[str, ...] = ()
+    refined: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -102,12 +122,13 @@ class Answers(Posterior):
 
     def take(self, index: np.ndarray) -> Answers:
         """Return the answers for some of the spectra."""
-        return Answers.of(
+        some = Answers.of(
             super().take(index),
             {name: values[index] for name, values in self.measured.items()},
             seen=None if self.seen is None else self.seen.take(index),
             notes=self.notes,
         )
+        return replace(some, refined={name: values[index] for name, values in self.refined.items()})
 
     def with_meta(self, **meta: Any) -> Answers:
         """Return the same answers with more metadata."""
@@ -167,6 +188,14 @@ class Answers(Posterior):
         file.attrs["notes"] = list(self.notes)
         for name, values in self.measured.items():
             put(file, f"measured/{name}", values, unit=MEASURED[name][0], axes="spectrum")
+        for name, values in self.refined.items():
+            put(
+                file,
+                f"refined/{name}",
+                values,
+                unit="",
+                axes="spectrum, age" if values.ndim == 2 else "spectrum",
+            )
 
     def words(self, row: int) -> list[str]:
         """Return the flags of a spectrum in words."""

@@ -284,7 +284,7 @@ class Model:
             found = judge(
                 self, batch[rows], excess_kms=excess[rows], n_samples=n_samples, seed=seed, first=start
             )
-            parts.append(found if keep_spectra else replace(found, seen=_none_seen(self.wave_aa)))
+            parts.append(found if keep_spectra else replace(found, seen=found.seen.take(slice(0))))
         measured = {
             "redshift": np.asarray(spectra.redshift, dtype=float),
             "redshift_err": nan,
@@ -293,10 +293,11 @@ class Model:
             "dispersion_kms": sigma,
             "dispersion_err_kms": np.asarray(spectra.sigma_err_kms, dtype=float),
             "noise_scale": np.asarray(spectra.noise_scale, dtype=float),
+            "smoothing_aa": np.asarray(spectra.smoothing_aa, dtype=float),
         }
         posterior, of_answers = _joined(parts)
         own = self._still_broad(np.asarray(spectra.flags, dtype=np.uint32), excess)
-        seen = _seen(parts) if keep_spectra else None
+        seen = Seen.cat([part.seen for part in parts]) if keep_spectra else None
         posterior = replace(posterior, flags=posterior.flags | own)
         answers = Answers.of(posterior, measured | of_answers, seen=seen)
         return answers.with_meta(
@@ -437,7 +438,9 @@ class Model:
                 spectra, believed, basis=self.basis, fitter=self.widths, screens=self.screens
             )
             some = {"flux": band_flux[rows], "sigma": band_sigma[rows], "mask": band_mask[rows]}
-            batch, own_flags = self._in_training_frame(spectra, lines, fwhm, ebv=ebv, bands=some)
+            batch, own_flags, smoothing_aa = self._in_training_frame(
+                spectra, lines, fwhm, ebv=ebv, bands=some
+            )
             excess = self._excess_kms(lines.dispersion_kms, spectra.wave_aa, fwhm)
             excess = np.where(lines.matched_as_is, 0.0, excess)
             found = judge(
@@ -450,8 +453,12 @@ class Model:
                 first=start,
             )
             flagged = found.posterior.flags | self._still_broad(own_flags, excess) | lines.flags
-            found = replace(found, posterior=replace(found.posterior, flags=flagged))
-            parts.append(found if keep_spectra else replace(found, seen=_none_seen(self.wave_aa)))
+            found = replace(
+                found,
+                posterior=replace(found.posterior, flags=flagged),
+                measured=found.measured | {"smoothing_aa": smoothing_aa},
+            )
+            parts.append(found if keep_spectra else replace(found, seen=found.seen.take(slice(0))))
             kinematics.append(lines)
             scales.append(spectra.noise_scale)
             notes |= dict.fromkeys(spectra.notes)
@@ -470,7 +477,7 @@ class Model:
         measured["log_mass_formed"] = log_mass_formed(
             posterior.log_mass, measured["redshift"], flux_unit_cgs=flux_unit_cgs, distance_mpc=distance_mpc
         )
-        seen = _seen(parts) if keep_spectra else None
+        seen = Seen.cat([part.seen for part in parts]) if keep_spectra else None
         return Answers.of(posterior, measured, seen=seen, notes=tuple(notes))
 
     def _excess_kms(
@@ -510,7 +517,7 @@ class Model:
         *,
         ebv: float,
         bands: dict[str, np.ndarray],
-    ) -> tuple[Batch, np.ndarray]:
+    ) -> tuple[Batch, np.ndarray, np.ndarray]:
         found = self._matched(spectra, lines, fwhm_aa, lines.dispersion_kms)
         stretch = (1 + lines.redshift)[:, None] * self._band_dereddening(ebv)
         batch = Batch.from_arrays(
@@ -525,7 +532,7 @@ class Model:
         flags = found.flags | spectra.flags
         no_galaxy = (lines.flags & np.uint32(Flag.NOT_A_GALAXY)) != 0
         marked = batch.flags | torch.from_numpy(np.where(no_galaxy, int(Flag.NOT_A_GALAXY), 0))
-        return replace(batch, flags=marked), flags
+        return replace(batch, flags=marked), flags, found.smoothing_aa
 
     def _matched(
         self, spectra: Understood, lines: Kinematics, fwhm_aa: np.ndarray | None, dispersion_kms: np.ndarray
@@ -700,16 +707,3 @@ def _rows(values: Any, rows: slice, n: int) -> Any:
 def _joined(parts: Sequence[Judged]) -> tuple[Posterior, dict[str, np.ndarray]]:
     measured = {name: np.concatenate([part.measured[name] for part in parts]) for name in parts[0].measured}
     return Posterior.cat([part.posterior for part in parts]), measured
-
-
-def _seen(parts: Sequence[Judged]) -> Seen:
-    names = ("flux", "sigma", "mask", "model")
-    return Seen(
-        parts[0].seen.wave_aa,
-        *(np.concatenate([getattr(part.seen, name) for part in parts]) for name in names),
-    )
-
-
-def _none_seen(wave_aa: np.ndarray) -> Seen:
-    none = np.zeros((0, wave_aa.size), dtype=np.float32)
-    return Seen(wave_aa, none, none, none > 0, none)

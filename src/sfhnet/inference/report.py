@@ -50,6 +50,14 @@ def block(answers: Answers, row: int) -> str:
             lines.append(f"  {words:<30} {value:7.2f}  ({low:.2f} .. {high:.2f})")
         if np.isfinite(measured.get("log_mass_formed", np.nan)):
             lines.append(f"  {'log mass formed [Msun]':<30} {measured['log_mass_formed']:7.2f}")
+        if answers.refined and np.isfinite(answers.refined["chi2"][row]):
+            one = {
+                name: float(answers.refined[name][row]) for name in ("mw_log_age", "mw_mh", "chi2", "shift")
+            }
+            lines.append(
+                f"  refined: log age {one['mw_log_age']:.2f}, [M/H] {one['mw_mh']:.2f} (mass-weighted); chi2 over noise "
+                f"{one['chi2']:.2f}, {one['shift']:.2f} standard deviations from the draws"
+            )
     else:
         lines.append("  no answer")
     lines += [f"  {words}" for words in answers.words(row)]
