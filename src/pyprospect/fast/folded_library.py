@@ -44,7 +44,8 @@ class FoldedLibrary:
         Instrument FWHM in Angstrom at given wavelengths in Angstrom; the library's own resolution
         (`SSPLibrary.fwhm_aa`) is taken out in quadrature.
     veldisp_kms : sequence of float
-        Dispersion nodes in km/s. One node: every galaxy has it. More: galaxies may have any value between.
+        Dispersion nodes in km/s. One node: every galaxy has it. More: galaxies may have any value between
+        (`Synthesizer.line_profiles` are those of the middle one).
     lsf_scale : sequence of float
         Nodes of a factor on the instrument's FWHM.
     redshift : sequence of float
@@ -222,6 +223,7 @@ class FoldedLibrary:
             self._continuum_native = np.stack(
                 [np.interp(library.wave_aa, continuum.wave_aa, row) for row in continuum.per_halpha]
             )
+        middle = veldisp_kms[len(veldisp_kms) // 2], lsf_scale[len(lsf_scale) // 2]
         for veldisp in veldisp_kms:
             for scale in lsf_scale:
                 sigma = folding.sigma_to_add_aa(wave, veldisp, lsf, own_fwhm_aa=own, lsf_scale=scale)
@@ -236,9 +238,11 @@ class FoldedLibrary:
                     width = folding.sigma_to_add_aa(
                         self.lines.wave_aa, veldisp, lsf, own_fwhm_aa=None, lsf_scale=scale
                     )
-                    self.line_profiles = folding.line_profiles(self.lines.wave_aa, wave, width)
+                    profiles = folding.line_profiles(self.lines.wave_aa, wave, width)
+                    if (veldisp, scale) == middle:
+                        self.line_profiles = profiles
                     self._line_rows = np.flatnonzero(self._on_grid(self.lines.wave_aa))
-                    rows.append(self.line_profiles[self._line_rows])
+                    rows.append(profiles[self._line_rows])
                 if continuum is not None:
                     rows.append(np.asarray(self._continuum_native @ matrix))
                 extra.append(np.concatenate(rows) if rows else np.zeros((0, wave.size)))

@@ -29,9 +29,12 @@ from pyprospect.dust.attenuation import drude
 from pyprospect.fast.folded_library import SPECTRUM_NODES, FoldedLibrary
 from pyprospect.gas.ratios import ContinuumPerHalpha, LineRatios
 
-__all__ = ["ContinuumPerHalpha", "LineRatios", "Synthesis", "Synthesizer", "rebin_matrix"]
+__all__ = ["INSTRUMENT_KMS", "ContinuumPerHalpha", "LineRatios", "Synthesis", "Synthesizer", "rebin_matrix"]
 
 Array = NDArray[np.float64]
+
+INSTRUMENT_KMS = 66.0
+"""Width of a typical instrument, 2.6 Angstrom FWHM at 5000: narrower features are in no spectrum."""
 
 STRIP = 128
 """Galaxies whose spectra are put together at a time: three strips of 3681 pixels fill 5.6 MB of cache."""
@@ -72,6 +75,11 @@ def _outer(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     if first is None or second is None:
         return second if first is None else first
     return (first.unsqueeze(2) * second.unsqueeze(1)).flatten(1)
+
+
+def _of_width(veldisp_kms: Tensor) -> Tensor:
+    """Return the variable in which spectra change evenly with dispersion: the log of what it adds to an instrument's width."""
+    return torch.log(veldisp_kms**2 + INSTRUMENT_KMS**2)
 
 
 _scratch = threading.local()
@@ -222,6 +230,8 @@ class Synthesizer(FoldedLibrary):
                 raise ValueError(
                     f"this synthesizer has nodes {nodes.tolist()} in {name}; give {name} per galaxy"
                 )
+            elif name == "veldisp_kms":
+                shares.append(_polynomial_weights(_of_width(value), _of_width(nodes)))
             else:
                 shares.append(_polynomial_weights(value, nodes))
         both = (shares[0].unsqueeze(2) * shares[1].unsqueeze(1)).reshape(n, -1)

@@ -53,6 +53,9 @@ class GridConfig(Section):
     """Step [Angstrom]."""
     veldisp_kms: float = Field(150.0, ge=0, le=1000)
     """Velocity dispersion of the mocks; observed spectra are broadened to it [km/s]."""
+    veldisp_max_kms: float | None = Field(None, gt=0, le=1000)
+    """Largest dispersion of the mocks, if they have all from veldisp_kms to it (prior.nuisance.veldisp_scale): observed
+    spectra between the two are left as they are [km/s]."""
     lsf: Literal["muse_udf10"] = "muse_udf10"
     """Line-spread function: MUSE UDF-10, FWHM = 5.866e-8 l^2 - 9.187e-4 l + 6.040 Angstrom (Bacon+17)."""
 

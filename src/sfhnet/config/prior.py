@@ -246,7 +246,7 @@ _LIMITS = {
     "metal_line_dex": (-2.0, 2.0),
     "line_mix": (0.0, 1.0),
     "diffuse_ew_aa": (0.0, 100.0),
-    "veldisp_scale": (0.1, 5.0),
+    "veldisp_scale": (0.05, 50.0),
     "lsf_scale": (0.3, 3.0),
     "redshift": (0.0, 0.2),
     "birth_age_scale": (0.1, 10.0),

@@ -79,6 +79,13 @@ class Config(Section):
         for name in self.models:
             if not name.replace("_", "").isalnum() or not name.islower():
                 raise ValueError(f"models has the name {name!r}; use lower-case letters, digits and _")
+        widest_kms = self.prior.drawn_from("veldisp_scale")[1] * self.grid.veldisp_kms
+        given_kms = self.grid.veldisp_max_kms
+        if given_kms is not None and abs(widest_kms - given_kms) > 0.01 * given_kms:
+            raise ValueError(
+                f"grid.veldisp_max_kms is {given_kms:g}, but prior.nuisance.veldisp_scale reaches {widest_kms:g} km/s; "
+                "give both the same end, so that what is left as observed was trained"
+            )
         chosen = self.galaxies.model
         if self.models and not self.galaxies.model_is_folder and chosen not in self.models:
             raise ValueError(

@@ -40,6 +40,10 @@ class GridSettings(Protocol):
         """Velocity dispersion that spectra are broadened to."""
 
     @property
+    def veldisp_max_kms(self) -> float | None:
+        """Largest velocity dispersion of the training, if it has more than one."""
+
+    @property
     def lsf(self) -> str:
         """Name of the instrument, a key of `INSTRUMENTS`."""
 
@@ -55,7 +59,8 @@ class TrainingGrid:
     sigma_aa : ndarray, shape (n_wave,)
         Resolution as the Gaussian sigma in Angstrom.
     made_of : dict
-        What the resolution follows from: ``lsf`` (a key of `INSTRUMENTS`), ``veldisp_kms``, ``library``.
+        What the resolution follows from: ``lsf`` (a key of `INSTRUMENTS`), ``veldisp_kms``, ``library``; and
+        ``veldisp_max_kms`` if the training has all dispersions from ``veldisp_kms`` to it, which are then left as observed.
 
     Raises
     ------
@@ -77,6 +82,13 @@ class TrainingGrid:
             raise ValueError(
                 "training_sigma_aa must be finite and above zero at every wavelength of the training grid"
             )
+
+    @property
+    def broadest_aa(self) -> np.ndarray:
+        """Gaussian sigma in Angstrom of the broadest training spectra; `sigma_aa` is that of the narrowest."""
+        low_kms = self.made_of.get("veldisp_kms", 0.0)
+        more = self.made_of.get("veldisp_max_kms", low_kms) ** 2 - low_kms**2
+        return np.sqrt(self.sigma_aa**2 + more * (self.wave_aa / C_KMS) ** 2)
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries of ``model.json``, as `from_json` reads them."""
@@ -125,6 +137,7 @@ def training_grid(grid: GridSettings, ssp: SSPLibrary) -> TrainingGrid:
     if own_aa is not None:
         fwhm_aa = np.maximum(fwhm_aa, own_aa)
     sigma_aa = np.hypot(fwhm_aa / FWHM_PER_SIGMA, wave_aa * grid.veldisp_kms / C_KMS)
-    return TrainingGrid(
-        wave_aa, sigma_aa, {"lsf": grid.lsf, "veldisp_kms": grid.veldisp_kms, "library": ssp.name}
-    )
+    made_of: dict[str, Any] = {"lsf": grid.lsf, "veldisp_kms": grid.veldisp_kms, "library": ssp.name}
+    if grid.veldisp_max_kms is not None:
+        made_of["veldisp_max_kms"] = grid.veldisp_max_kms
+    return TrainingGrid(wave_aa, sigma_aa, made_of)

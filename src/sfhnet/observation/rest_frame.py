@@ -91,7 +91,7 @@ def match_training(
     """De-redshift, broaden and resample spectra to the training grid: the one way, for galaxies and single spectra alike.
 
     Each spectrum is convolved with the Gaussian that is missing between its own width (instrument and stars) and
-    that of the training spectra; the difference is taken in quadrature and never below zero. Spectra of which neither
+    that of the (narrowest) training spectra; the difference is taken in quadrature and never below zero. Spectra of which neither
     is known are taken to have the training resolution.
 
     Parameters
@@ -141,7 +141,7 @@ def match_training(
                         own_aa = np.hypot(own_aa, fwhm_aa / FWHM_PER_SIGMA)
                     # The kernel takes pixels as boxes, which broadens by their width too.
                     extra_aa = np.sqrt(np.clip(grid.sigma_aa**2 - own_aa**2 - step_aa**2 / 12, 0, None))
-                too_broad = np.mean(own_aa > 1.1 * grid.sigma_aa) > _MAX_TOO_BROAD
+                too_broad = np.mean(own_aa > 1.1 * grid.broadest_aa) > _MAX_TOO_BROAD
                 matrix = kernel(pixel_edges(observed.wave_aa / factor), out_edges, extra_aa)
             smoothing_aa[rows] = extra_aa[middle]
             if too_broad:

@@ -116,6 +116,7 @@ def test_merge_leaves_its_arguments_alone():
             "models: {flow: {kind: flow, width: 3}}",
             ["models.flow.width = 3", "or equal to 8 (Length of the latent"],
         ),
+        ("grid: {veldisp_max_kms: 350.0}", ["veldisp_scale reaches 150 km/s; give both the same end"]),
         ("prior: {nuisance: {bump: [0, 1]}}", ["prior.nuisance.bump: [0, 1] is no distribution", "uniform("]),
         ("prior: {nuisance: {bump: {kind: uniform, low: 0}}}", ["prior.nuisance.bump.high is missing; add"]),
         (

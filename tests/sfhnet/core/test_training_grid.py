@@ -35,6 +35,19 @@ def test_a_library_without_a_stated_resolution_is_as_sharp_as_the_instrument(toy
     np.testing.assert_allclose(grid.sigma_aa * np.sqrt(8 * np.log(2)), fwhm_aa, rtol=1e-9)
 
 
+def test_a_training_over_dispersions_has_a_narrowest_and_a_broadest_width(toy_ssp):
+    one, many = (
+        training_grid(GridConfig(veldisp_kms=20.0, veldisp_max_kms=most), toy_ssp) for most in (None, 350.0)
+    )
+    np.testing.assert_array_equal(many.sigma_aa, one.sigma_aa)
+    np.testing.assert_array_equal(one.broadest_aa, one.sigma_aa)
+    np.testing.assert_allclose(
+        many.broadest_aa, training_grid(GridConfig(veldisp_kms=350.0), toy_ssp).sigma_aa, rtol=1e-12
+    )
+    again = TrainingGrid.from_json(json.loads(json.dumps(many.to_json())))
+    np.testing.assert_array_equal(again.broadest_aa, many.broadest_aa)
+
+
 @pytest.mark.parametrize("step_aa", [1.25, 1.3])
 def test_a_model_keeps_it_to_the_last_digit(toy_ssp, step_aa):
     config = GridConfig(wave_step_aa=step_aa, wave_max_aa=4750.0 + 2000 * step_aa)

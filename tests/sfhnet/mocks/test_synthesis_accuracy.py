@@ -15,7 +15,7 @@ from sfhnet.config.prior import PriorConfig
 from sfhnet.config.root import AGE_BINS_MYR
 from sfhnet.mocks.filters_and_lines import load_lines
 from sfhnet.mocks.labels import Labeller
-from sfhnet.mocks.synthesize import gas_log_u
+from sfhnet.mocks.synthesize import dispersion_nodes_kms, gas_log_u
 from sfhnet.priors.sample import sample
 
 N = 64
@@ -269,3 +269,19 @@ def test_birth_clouds_may_live_as_long_as_a_galaxy_says(ssp_library, hst_bands, 
         many(mass, z, birth_age_yr=2e6)
     with pytest.raises(ValueError, match=r"give ages around 1e\+07 yr"):
         Synthesizer(ssp_library, wave_aa, birth_age_range_yr=(2e7, 3e7))
+
+
+def test_dispersions_from_20_to_350_are_interpolated(ssp_library, drawn, wave_aa):
+    nodes = dispersion_nodes_kms(20.0, 350.0)
+    assert nodes[0] == 20.0 and nodes[-1] == 350.0 and len(nodes) == 7
+    assert dispersion_nodes_kms(150.0, 150.0) == (150.0,)
+    wave_aa = wave_aa[:800]
+    many = Synthesizer(ssp_library, wave_aa, lsf_fwhm_aa=muse_udf10_fwhm_aa, veldisp_kms=nodes)
+    mass, z = in_bins(many, drawn)
+    mass, z = mass[:8], z[:8]
+    for veldisp in (21.0, 60.0, 110.0, 270.0, 345.0):
+        one = Synthesizer(
+            ssp_library, wave_aa, lsf_fwhm_aa=muse_udf10_fwhm_aa, veldisp_kms=(veldisp,), compression=0.0
+        )
+        difference = many(mass, z, veldisp_kms=veldisp).flux / one(mass, z).flux - 1
+        assert float(difference.abs().max()) < 0.002
