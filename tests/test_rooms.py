@@ -17,6 +17,8 @@ ROOMS = {
         "constants",
         "messages",
         "extras",
+        "arguments",
+        "content",
         "tables",
         "table_files",
         "fits_files",
@@ -185,7 +187,19 @@ def test_old_names_lead_to_modules_of_today(package):
 
 # Rooms that the code map calls the ground: its last column leaves them out.
 GROUND = {
-    "pyprospect": {"constants", "messages", "extras", "tables", "table_files", "fits_files", "numerics"},
+    "pyprospect": {
+        *(
+            "constants",
+            "messages",
+            "extras",
+            "arguments",
+            "content",
+            "tables",
+            "table_files",
+            "fits_files",
+            "numerics",
+        ),
+    },
     "sfhnet": {"tools", "core", "config"},
 }
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyprospect.arguments import checked
 from pyprospect.bands.photometry import photom_lum
 from pyprospect.line_of_sight.cosmology import dist_mod
 
@@ -31,6 +32,7 @@ class DustCorrection(NamedTuple):
     Dcorr: NDArray[np.float64]
 
 
+@checked(result=False)
 def kcorr(
     wave: ArrayLike,
     lum: ArrayLike,
@@ -83,6 +85,7 @@ def kcorr(
     return KCorrection(float(z), modulus, absolute, apparent, (apparent - modulus) - absolute)
 
 
+@checked(result=False)
 def dcorr(
     wave: ArrayLike,
     lum_atten: ArrayLike,

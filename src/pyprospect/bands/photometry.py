@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyprospect.arguments import checked
 from pyprospect.bands import band_matrix as _filters
 from pyprospect.bands.magnitudes import (
     AbsoluteToWHz,
@@ -64,6 +65,7 @@ class LumSpectrum(NamedTuple):
     lum: NDArray[np.float64]
 
 
+@checked
 def lum2flux_factor(
     z: float = 0.1,
     lum_dist_mpc: float | None = None,
@@ -108,6 +110,7 @@ def lum2flux_factor(
     return LSOL_ERG_S / (4.0 * np.pi * (distance * MPC_CM) ** 2) / (1.0 + max(z, 0.0))
 
 
+@checked
 def lum2flux(
     wave: ArrayLike,
     lum: ArrayLike | None = None,
@@ -151,6 +154,7 @@ def lum2flux(
     return FluxSpectrum(w * (1.0 + max(float(z), 0.0)), values * factor)
 
 
+@checked
 def flux2lum(
     wave: ArrayLike,
     flux: ArrayLike | None = None,
@@ -187,6 +191,7 @@ def flux2lum(
     return LumSpectrum(w / (1.0 + max(float(z), 0.0)), values / factor)
 
 
+@checked(result=False, flux=None)
 def bandpass(
     wave: ArrayLike,
     flux: ArrayLike | None = None,
@@ -301,6 +306,7 @@ def _union(w: NDArray, f: NDArray, bands: list, flux_out: str, detect_type: str,
     return out
 
 
+@checked(result=False, flux=None)
 def photom_flux(
     wave: ArrayLike,
     flux: ArrayLike | None = None,
@@ -345,6 +351,7 @@ def photom_flux(
     return CGS2Jansky(out) if kind == "jansky" else out
 
 
+@checked(result=False, lum=None)
 def photom_lum(
     wave: ArrayLike,
     lum: ArrayLike | None = None,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.arguments import checked
 from pyprospect.constants import DUST_PIVOT_AA
 
 __all__ = [
@@ -41,6 +42,7 @@ def _wave(wave: ArrayLike) -> np.ndarray:
     return wave
 
 
+@checked
 def CF(wave: ArrayLike, tau: float = 0.3, pow: float = -0.7, *, pivot: float = DUST_PIVOT_AA) -> np.ndarray:
     """Return the power-law transmission exp(-tau (wave/pivot)^pow).
 
@@ -69,6 +71,7 @@ def CF(wave: ArrayLike, tau: float = 0.3, pow: float = -0.7, *, pivot: float = D
     return np.exp(-tau * (_wave(wave) / pivot) ** pow)
 
 
+@checked
 def CF_birth(
     wave: ArrayLike, tau: float = 1.0, pow: float = -0.7, *, pivot: float = DUST_PIVOT_AA
 ) -> np.ndarray:
@@ -91,6 +94,7 @@ def CF_birth(
     return CF(wave, tau, pow, pivot=pivot)
 
 
+@checked
 def drude(wave: ArrayLike, Eb: float = 3.3, *, L0: float = 2175.8, LFWHM: float = 470) -> np.ndarray:
     """Return the bump Eb (LFWHM w)^2 / ((w^2-L0^2)^2 + (LFWHM w)^2), relative to the optical depth at the pivot.
 
@@ -113,6 +117,7 @@ def drude(wave: ArrayLike, Eb: float = 3.3, *, L0: float = 2175.8, LFWHM: float 
     return Eb * width / ((wave**2 - L0**2) ** 2 + width)
 
 
+@checked
 def CF_screen(
     wave: ArrayLike,
     tau: float = 0.3,
@@ -158,6 +163,7 @@ def _behind(wave: ArrayLike, flux: ArrayLike, transmission: np.ndarray) -> Atten
     return Attenuated(out, total, 1.0 - total / incident if incident else 1.0)
 
 
+@checked
 def CF_atten(wave: ArrayLike, flux: ArrayLike, tau: float = 0.3, pow: float = -0.7) -> Attenuated:
     """Return the spectrum behind `CF`, and the power absorbed (same shapes; ValueError otherwise).
 
@@ -176,6 +182,7 @@ def CF_atten(wave: ArrayLike, flux: ArrayLike, tau: float = 0.3, pow: float = -0
     return _behind(wave, flux, CF(wave, tau, pow))
 
 
+@checked
 def CF_birth_atten(wave: ArrayLike, flux: ArrayLike, tau: float = 1.0, pow: float = -0.7) -> Attenuated:
     """Return the spectrum behind `CF_birth`, and the power absorbed (same shapes; ValueError otherwise).
 
@@ -194,6 +201,7 @@ def CF_birth_atten(wave: ArrayLike, flux: ArrayLike, tau: float = 1.0, pow: floa
     return _behind(wave, flux, CF_birth(wave, tau, pow))
 
 
+@checked
 def CF_screen_atten(
     wave: ArrayLike,
     flux: ArrayLike,

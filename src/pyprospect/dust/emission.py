@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyprospect import tables
+from pyprospect.arguments import checked
 from pyprospect.bands.photometry import FluxSpectrum
 from pyprospect.constants import DUST_TO_HYDROGEN, HYDROGEN_KG, LSOL_W, MSOL_KG
 from pyprospect.dust.attenuation import CF_screen_atten
@@ -126,6 +127,7 @@ def dale_templates(kind: str = "NormTot") -> DaleTemplates:
     return DaleTemplates(kind, agn, np.asarray(table["alpha_SF"], dtype=float), w, spec)
 
 
+@checked
 def dale_interp(
     alpha_SF: float = 1.5,
     AGNfrac: float = 0.0,
@@ -211,6 +213,7 @@ def dale_m2l_func(refine: bool = False) -> FmmSpline:
     return FmmSpline(grid.alpha_SF, np.sum(_qdiff(grid.Wave) * grid.Aspec[0], axis=-1))
 
 
+@checked
 def dale_m2l_variable_dth(
     alpha_SF: ArrayLike, qPAH_VSG: float = 0.14, *, pivwave: float = 10**5.4, step_speed: float = 9.0
 ) -> NDArray[np.float64] | float:
@@ -250,6 +253,7 @@ def dale_m2l_variable_dth(
     return out if np.ndim(alpha_SF) else float(out)
 
 
+@checked
 def dale_scale(
     alpha_SF: float = 1.5, AGNfrac: float = 0.5, *, Dale_in: DaleSpectrum | None = None, compat: bool = False
 ) -> dict[str, float]:
@@ -290,6 +294,7 @@ def dale_scale(
     return {"Dustfrac_bol": 1.0 - agn, "AGNfrac_bol": agn}
 
 
+@checked
 def dustmass(
     wave_star: ArrayLike,
     lum_star_nodust: ArrayLike,
@@ -333,6 +338,7 @@ def dustmass(
     return {"DustMass": luminosity / light_to_mass, "DustLum": luminosity, "M2L": 1.0 / light_to_mass}
 
 
+@checked
 def atten_emit(
     wave: ArrayLike,
     flux: ArrayLike,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyprospect.arguments import checked
 from pyprospect.bands.photometry import FluxSpectrum, convert_freq2wave, convert_wave2freq
 from pyprospect.constants import C_MPS
 from pyprospect.numerics.rebin import addspec
@@ -20,6 +21,7 @@ _SUBTRACT_ABOVE_AA = 1e6
 _NOTHING = 1e-200
 
 
+@checked
 def radio_emission(
     freq: ArrayLike,
     FIR: float,
@@ -63,6 +65,7 @@ def radio_emission(
     return free_free * x**ff_power + free_free * (1.0 - ff_frac) / ff_frac * x**sy_power
 
 
+@checked
 def radiocont(
     wave: ArrayLike,
     flux: ArrayLike,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gamma, zeta
 
+from pyprospect.arguments import checked
 from pyprospect.constants import BOLTZMANN_J_K, C_MPS, LSOL_W, MSOL_KG, PLANCK_J_S
 from pyprospect.numerics.interpolation import NaturalSpline
 from pyprospect.numerics.quadrature import r_integrate
@@ -29,6 +30,7 @@ _ALPHA_SF = (0.0625, 0.625, 1.25, 1.875, 2.5, 3.125, 4.0)
 _TEMPERATURE_K = (60.0, 59.0, 55.0, 40.0, 25.0, 20.0, 18.0)
 
 
+@checked
 def greybody(
     wave: ArrayLike, Temp: float = 50.0, beta: float = 1.5, *, k850: float = 0.077
 ) -> NDArray[np.float64]:
@@ -63,6 +65,7 @@ def greybody(
     return (w / _PIVOT_AA) ** -beta * (4.0 * np.pi * MSOL_KG * k850 / LSOL_W / 1e10) * planck
 
 
+@checked
 def blackbody(wave: ArrayLike, Temp: float = 50.0, k850: float = 0.077) -> NDArray[np.float64]:
     """Return the black body per mass of dust of constant opacity `k850`: `greybody` with beta = 0.
 
@@ -93,6 +96,7 @@ def _total(Temp: float, beta: float, compat: bool) -> float:
     return float(scale * _PIVOT_AA**beta * gamma(order) * zeta(order) / a**order)
 
 
+@checked
 def greybody_norm(
     wave: ArrayLike,
     Temp: ArrayLike = 50.0,
@@ -144,6 +148,7 @@ def greybody_norm(
     return out / (1.0 + z)
 
 
+@checked
 def blackbody_norm(
     wave: ArrayLike, Temp: ArrayLike = 50.0, z: float = 0.0, *, norm: ArrayLike = 1.0, compat: bool = False
 ) -> NDArray[np.float64]:
@@ -173,11 +178,13 @@ def _temp_to_alpha() -> NaturalSpline:
     return NaturalSpline(_alpha_to_temp()(alpha), alpha)
 
 
+@checked
 def alpha_sf_to_temp(alpha_SF: ArrayLike) -> float | NDArray[np.float64]:
     """Return the dust temperature [K] of a Dale template (ProSpect's ``alpha_SF2Temp_func``); straight beyond it."""
     return _alpha_to_temp()(alpha_SF)
 
 
+@checked
 def temp_to_alpha_sf(Temp: ArrayLike) -> float | NDArray[np.float64]:
     """Return alpha_SF of the Dale template of a dust temperature [K] (``Temp2alpha_SF_func``); straight beyond."""
     return _temp_to_alpha()(Temp)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pyprospect.arguments import checked
 from pyprospect.constants import (
     BC03_Z_SUN,
     BOLTZMANN_J_K,
@@ -58,6 +59,7 @@ TEMPERATURE_Z = np.array([0.0004, 0.004, 0.008, 0.02, 0.05])
 TEMPERATURE_K = np.array([18400.0, 14300.0, 11700.0, 8600.0, 5700.0])
 
 
+@checked
 def halpha_emissivity(te_k: float) -> float:
     """Return the Halpha emissivity 4 pi j / (n_e n_p), case B, in erg cm3 / s.
 
@@ -68,6 +70,7 @@ def halpha_emissivity(te_k: float) -> float:
     return alpha * PLANCK_ERG_S * C_AA_S / 6564.6
 
 
+@checked
 def nebular_continuum(
     wave_aa: np.ndarray, te_k: float = 8000.0, *, helium: float = 0.085, density_cm3: float = 30.0
 ) -> np.ndarray:
@@ -120,6 +123,7 @@ def nebular_continuum(
     return per_hz * nu / wave_aa
 
 
+@checked
 def nebular_continuum_per_halpha(
     wave_aa: np.ndarray, te_k: float = 8000.0, *, helium: float = 0.085, density_cm3: float = 30.0
 ) -> np.ndarray:
@@ -140,6 +144,7 @@ def nebular_continuum_per_halpha(
     return nebular_continuum(wave_aa, te_k, helium=helium, density_cm3=density_cm3) / halpha_emissivity(te_k)
 
 
+@checked(z=(0.0, 1.0))
 def electron_temperature(z: float) -> float:
     """Return the electron temperature in K of gas of metal mass fraction ``z``.
 
@@ -157,6 +162,7 @@ def electron_temperature(z: float) -> float:
     return float(np.interp(np.log10(z), np.log10(TEMPERATURE_Z), TEMPERATURE_K))
 
 
+@checked(z=(0.0, 1.0))
 def continuum_at(wave_aa: np.ndarray, z: float) -> np.ndarray:
     """Return the nebular continuum of gas of metal mass fraction ``z`` per Halpha luminosity, in 1/Angstrom.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pyprospect.arguments import checked
 from pyprospect.constants import C_MPS, HALPHA_LSOL_PER_SFR, LSOL_ERG_S, LYMAN_LIMIT_AA, PLANCK_J_S
 from pyprospect.stars.library import SSPLibrary
 
@@ -54,6 +55,7 @@ class EnergyBalance:
     left: float
 
 
+@checked
 def ionizing_photons_from_sfr(sfr_msun_yr: float, imf: str = "salpeter") -> float:
     """Return the ionising photons per second of a constant star-formation rate (Kennicutt 1998, eq. 2).
 
@@ -85,6 +87,7 @@ def ionizing_photons_from_sfr(sfr_msun_yr: float, imf: str = "salpeter") -> floa
     return sfr_msun_yr * KENNICUTT_PHOTONS_PER_SFR * factors[imf]
 
 
+@checked
 def ionizing_photons(
     wave_aa: np.ndarray, lum_lsol_aa: np.ndarray, limit_aa: float = LYMAN_LIMIT_AA
 ) -> np.ndarray:
@@ -113,6 +116,7 @@ def ionizing_photons(
     return np.trapezoid(lum * wave, wave, axis=-1) * LSOL_ERG_S / PHOTON_ERG_AA
 
 
+@checked
 def ionizing_luminosity(
     wave_aa: np.ndarray, lum_lsol_aa: np.ndarray, limit_aa: float = LYMAN_LIMIT_AA
 ) -> np.ndarray:
@@ -169,6 +173,7 @@ def library_ionizing_photons(library: SSPLibrary) -> np.ndarray:
     return np.pad(young, ((0, 0), (0, n_age - young.shape[1])))
 
 
+@checked
 def halpha_from_ionizing_photons(photons_s: float, escape_frac: float = 0.0) -> float:
     """Return the Halpha luminosity in Lsol of ionising photons per second that gas absorbs.
 
@@ -198,6 +203,7 @@ def halpha_from_ionizing_photons(photons_s: float, escape_frac: float = 0.0) -> 
     return photons_s * (1.0 - escape_frac) * KENNICUTT_HALPHA_ERG_PER_PHOTON / LSOL_ERG_S
 
 
+@checked
 def energy_balance(
     wave_aa: np.ndarray,
     stars_lsol_aa: np.ndarray,

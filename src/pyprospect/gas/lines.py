@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.arguments import checked
 from pyprospect.constants import C_KMS, HALPHA_AA, HALPHA_LSOL_PER_SFR
 from pyprospect.messages import ClampWarning, warn_once
 from pyprospect.numerics.interpolation import interp_param
@@ -59,6 +60,7 @@ class LineSpectrum(NamedTuple):
     lum: np.ndarray
 
 
+@checked
 def Z2q(
     Zgas: ArrayLike = 0.02, *, q0: float = 2.8e7, g0: float = -1.3, Z0: float = 0.012
 ) -> np.ndarray | np.float64:
@@ -87,6 +89,7 @@ def Z2q(
     return q0 * (np.asarray(Zgas, dtype=float) / Z0) ** g0
 
 
+@checked
 def sfr2lum(SFR: ArrayLike = 1.0, lumscale: float = HALPHA_LSOL_PER_SFR) -> np.ndarray | np.float64:
     """Return the Halpha luminosity (Lsol) of a star-formation rate (Msol/yr); ProSpect's ``SFR2Lum``.
 
@@ -180,6 +183,7 @@ def _scaling(
     return "All", float(All_lum)
 
 
+@checked
 def line_luminosities(
     Ha_lum: float | None = None,
     *,
@@ -263,6 +267,7 @@ def halpha_luminosity(wave_aa: np.ndarray, lum: np.ndarray) -> float:
     return float(lum[nearest])
 
 
+@checked
 def emission_lines(
     Ha_lum: float | None = None,
     *,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
+from pyprospect.arguments import checked
 from pyprospect.constants import GYR_YR
 
 __all__ = ["DenseBasis", "dense_basis", "draw_times"]
@@ -84,6 +85,7 @@ class DenseBasis:
         return float(self._mass_of(late) - self._mass_of(early))
 
 
+@checked(times=None)
 def dense_basis(
     times: ArrayLike, mass_msun: float = 1.0, *, sfr_msun_yr: float | None = None, start_gyr: float = 13.8
 ) -> DenseBasis:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
+from pyprospect.arguments import checked
 from pyprospect.constants import GYR_YR
 from pyprospect.numerics.interpolation import MonotoneSpline
 from pyprospect.numerics.quadrature import r_integrate
@@ -91,6 +92,7 @@ def _truncation(age: np.ndarray, mpeak: float, mtrunc: float, magemax: float) ->
         return 1.0 - ndtr((age - (peak + span / mtrunc)) / (span / (2 * mtrunc)))
 
 
+@checked
 def const(age: ArrayLike, mSFR: float = 1, magemax: float = 13.8) -> np.ndarray:
     """Return the constant rate `mSFR` at ages strictly below `magemax`; a negative rate is not clipped.
 
@@ -117,6 +119,7 @@ def const(age: ArrayLike, mSFR: float = 1, magemax: float = 13.8) -> np.ndarray:
     return np.where(age < magemax * GYR_YR, float(mSFR), 0.0)
 
 
+@checked
 def p2(
     age: ArrayLike,
     m1: float = 1,
@@ -155,6 +158,7 @@ def p2(
     return _cut(np.where((age < first) | (age > last), 0.0, sfr), age, magemax)
 
 
+@checked
 def p3(
     age: ArrayLike,
     m1: float = 1,
@@ -192,6 +196,7 @@ def p3(
     return _cut(_spline(age, (m1age, m2age, m3age), (m1, m2, m3), log=False), age, magemax)
 
 
+@checked
 def p3_burst(
     age: ArrayLike,
     mburst: float = 0,
@@ -228,6 +233,7 @@ def p3_burst(
     return _cut(_burst(smooth, age, mburst, mburstage), age, magemax)
 
 
+@checked
 def p4(
     age: ArrayLike,
     m1: float = 1,
@@ -266,6 +272,7 @@ def p4(
     return _cut(_spline(age, (m1age, m2age, m3age, m4age), (m1, m2, m3, m4), log=True), age, magemax)
 
 
+@checked
 def p6(
     age: ArrayLike,
     m1: float = 1,
@@ -311,6 +318,7 @@ def p6(
     return _cut(_spline(age, nodes, (m1, m2, m3, m4, m5, m6), log=True), age, magemax)
 
 
+@checked
 def b5(
     age: ArrayLike,
     m1: float = 1,
@@ -360,6 +368,7 @@ def b5(
     return _cut(sfr, age, magemax)
 
 
+@checked
 def exp(
     age: ArrayLike, mSFR: float = 10, mtau: float = 1, *, mpivot: float | None = None, magemax: float = 13.8
 ) -> np.ndarray:
@@ -389,6 +398,7 @@ def exp(
     return _cut(mSFR * np.exp(-mtau * ((pivot - age) / pivot)), age, magemax)
 
 
+@checked
 def exp_burst(
     age: ArrayLike,
     mburst: float = 0,
@@ -422,6 +432,7 @@ def exp_burst(
     return _cut(_burst(smooth, age, mburst, mburstage), age, magemax)
 
 
+@checked
 def snorm(
     age: ArrayLike,
     mSFR: float = 10,
@@ -455,6 +466,7 @@ def snorm(
     return _cut(_skewed_normal(age, mSFR, mpeak, mperiod, mskew), age, magemax)
 
 
+@checked
 def snorm_burst(
     age: ArrayLike,
     mburst: float = 0,
@@ -493,6 +505,7 @@ def snorm_burst(
     return _cut(sfr, age, magemax)
 
 
+@checked
 def snorm_trunc(
     age: ArrayLike,
     mSFR: float = 10,
@@ -532,6 +545,7 @@ def snorm_trunc(
     return _cut(sfr, age, magemax)
 
 
+@checked
 def snorm_burst_trunc(
     age: ArrayLike,
     mburst: float = 0,
@@ -573,6 +587,7 @@ def snorm_burst_trunc(
     return _cut(sfr * _truncation(age, mpeak, mtrunc, magemax), age, magemax)
 
 
+@checked
 def dtau(
     age: ArrayLike, mSFR: float = 10, mpeak: float = 10, mtau: float = 2, *, magemax: float = 13.8
 ) -> np.ndarray:
@@ -623,6 +638,7 @@ def _custom_table(age_yr: ArrayLike, sfr: ArrayLike) -> tuple[np.ndarray, np.nda
     return nodes, rates
 
 
+@checked
 def custom(
     age: ArrayLike, age_yr: ArrayLike = (), sfr: ArrayLike = (), *, magemax: float | None = None
 ) -> np.ndarray:
@@ -737,6 +753,7 @@ def by_name(
     return known[name]
 
 
+@checked
 def integrate(massfunc: str | MassFunction, lower: float, upper: float, **parameters: Any) -> float:
     """Return the mass formed (Msol) between two look-back ages (yr), integrated as R's ``integrate`` does.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.arguments import checked
 from pyprospect.constants import GYR_YR
 from pyprospect.histories import massfunc as massfuncs
 
@@ -22,6 +23,7 @@ _Z_FLOOR = 1e-4
 _CELL_YR = 1e8
 
 
+@checked
 def p2(
     age: ArrayLike,
     Z1: float = 0.02,
@@ -96,6 +98,7 @@ def _floor(z: np.ndarray, age: np.ndarray, Zstart: float, Zagemax: float) -> np.
     return np.where((age > Zagemax * GYR_YR) | ~(z >= Zstart), Zstart, z)
 
 
+@checked
 def massmap_lin(
     age: ArrayLike,
     Zstart: float = 1e-4,
@@ -143,6 +146,7 @@ def massmap_lin(
     return _floor(Zstart + formed * (Zfinal - Zstart), age, Zstart, Zagemax)
 
 
+@checked
 def massmap_box(
     age: ArrayLike,
     Zstart: float = 1e-4,
@@ -183,6 +187,7 @@ def massmap_box(
     return _floor(z, age, Zstart, Zagemax)
 
 
+@checked
 def custom(age: ArrayLike, Zage_yr: ArrayLike = (), Zhist: ArrayLike = ()) -> np.ndarray:
     """Return the tabulated metallicity history: straight lines between the ages, constant beyond them.
 

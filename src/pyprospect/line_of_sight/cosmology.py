@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 
+from pyprospect.arguments import checked
 from pyprospect.constants import C_KMS, CELESTIAL_MPC_KM, CELESTIAL_YEAR_S
 
 Values = float | NDArray[np.float64]
@@ -106,6 +107,7 @@ class CosmologyArguments(TypedDict):
     ref: str | None
 
 
+@checked
 def cosmology(
     H0: float = 67.8,
     OmegaM: float = 0.308,
@@ -179,6 +181,7 @@ def _transverse(cosmo: Cosmology, z: float) -> float:
     return float((np.sinh if k > 0 else np.sin)(root * line) / root)
 
 
+@checked
 def co_dist_mpc(
     z: ArrayLike,
     *,
@@ -206,6 +209,7 @@ def co_dist_mpc(
     return _apply(lambda v: cosmo.hubble_distance_mpc * _los_integral(cosmo, v), z)
 
 
+@checked
 def lum_dist_mpc(
     z: ArrayLike,
     *,
@@ -238,6 +242,7 @@ def lum_dist_mpc(
     return _apply(lambda v: (1.0 + v) * cosmo.hubble_distance_mpc * _transverse(cosmo, v), z)
 
 
+@checked
 def ang_dist_mpc(
     z: ArrayLike,
     *,
@@ -265,6 +270,7 @@ def ang_dist_mpc(
     return _apply(lambda v: cosmo.hubble_distance_mpc * _transverse(cosmo, v) / (1.0 + v), z)
 
 
+@checked(result=False)
 def dist_mod(
     z: ArrayLike,
     *,
@@ -294,6 +300,7 @@ def dist_mod(
     return out if out.ndim else float(out)
 
 
+@checked
 def travel_time_yr(
     z: ArrayLike,
     *,
@@ -326,6 +333,7 @@ def travel_time_yr(
     return _apply(lambda v: cosmo.hubble_time_yr * _time_integral(cosmo, v), z)
 
 
+@checked
 def universe_age_yr(
     z: ArrayLike = 0.0,
     *,
@@ -360,6 +368,7 @@ def universe_age_yr(
     return _apply(age, z)
 
 
+@checked
 def co_vol_gpc3(
     z: ArrayLike,
     *,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyprospect import tables
+from pyprospect.arguments import checked
 from pyprospect.constants import LYMAN_ALPHA_AA, LYMAN_LIMIT_AA
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 
+@checked
 def flat_igm(wave_obs: ArrayLike, z: float, absorb: float) -> NDArray[np.float64]:
     """Return a transmission of ``1 - absorb`` between the Lyman limit and Lyman alpha, and 0 below the limit.
 
@@ -53,6 +55,7 @@ def flat_igm(wave_obs: ArrayLike, z: float, absorb: float) -> NDArray[np.float64
     return out
 
 
+@checked
 def inoue14_igm(
     wave_obs: ArrayLike, z: float, *, Inoue14_LAFcoef: Any = None, Inoue14_DLAcoef: Any = None
 ) -> NDArray[np.float64]:
@@ -77,6 +80,7 @@ def inoue14_igm(
     return np.where(w < LYMAN_LIMIT_AA, 0.0, np.exp(-tau))
 
 
+@checked
 def tau_igm_total(
     wave_obs: ArrayLike, z: float, *, Inoue14_LAFcoef: Any = None, Inoue14_DLAcoef: Any = None
 ) -> NDArray[np.float64]:
@@ -120,6 +124,7 @@ def _series(wave_obs: ArrayLike, z: float, coef: Any, name: str, ends: tuple, po
     return out
 
 
+@checked
 def tau_igm_lslaf(wave_obs: ArrayLike, z: float, Inoue14_LAFcoef: Any = None) -> NDArray[np.float64]:
     """Return the Lyman series optical depth of the Lyman alpha forest (Inoue et al. 2014, eq. 21).
 
@@ -140,6 +145,7 @@ def tau_igm_lslaf(wave_obs: ArrayLike, z: float, Inoue14_LAFcoef: Any = None) ->
     return _series(wave_obs, z, Inoue14_LAFcoef, "Inoue14_LAFcoef", (2.2, 5.7), (1.2, 3.7, 5.5))
 
 
+@checked
 def tau_igm_lsdla(wave_obs: ArrayLike, z: float, Inoue14_DLAcoef: Any = None) -> NDArray[np.float64]:
     """Return the Lyman series optical depth of damped systems (Inoue et al. 2014, eq. 22).
 
@@ -160,6 +166,7 @@ def tau_igm_lsdla(wave_obs: ArrayLike, z: float, Inoue14_DLAcoef: Any = None) ->
     return _series(wave_obs, z, Inoue14_DLAcoef, "Inoue14_DLAcoef", (3.0,), (2.0, 3.0))
 
 
+@checked
 def tau_igm_lclaf(wave_obs: ArrayLike, z: float) -> NDArray[np.float64]:
     """Return the Lyman continuum optical depth of the Lyman alpha forest (Inoue et al. 2014, eqs. 25-27).
 
@@ -195,6 +202,7 @@ def tau_igm_lclaf(wave_obs: ArrayLike, z: float) -> NDArray[np.float64]:
     return out
 
 
+@checked
 def tau_igm_lcdla(wave_obs: ArrayLike, z: float) -> NDArray[np.float64]:
     """Return the Lyman continuum optical depth of damped systems (Inoue et al. 2014, eqs. 28-29).
 

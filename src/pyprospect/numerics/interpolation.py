@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve_banded
 
+from pyprospect.arguments import checked
+
 __all__ = [
     "FmmSpline",
     "InterpParam",
@@ -55,6 +57,7 @@ def _nodes(params: ArrayLike) -> np.ndarray:
     return nodes
 
 
+@checked(x=None)
 def interp_param(x: ArrayLike, params: ArrayLike, log: bool = False) -> InterpParam:
     """Return the lower and upper node of each value and the linear weights between them.
 
@@ -101,6 +104,7 @@ def interp_param(x: ArrayLike, params: ArrayLike, log: bool = False) -> InterpPa
     )
 
 
+@checked(x=None)
 def interp_quick(x: float, params: ArrayLike, log: bool = False) -> InterpQuick:
     """Return `interp_param` of one value: (id_lo, id_hi, wt_lo, wt_hi), indices 0-based.
 

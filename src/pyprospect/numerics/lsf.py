@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.arguments import checked
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 
 __all__ = [
@@ -29,6 +30,7 @@ MUSE_RANGE_AA = (4750.0, 9350.0)
 """Wavelengths over which the LSF of MUSE was measured."""
 
 
+@checked
 def muse_udf10_fwhm_aa(wave_aa: ArrayLike, extrapolate: bool = False) -> np.ndarray:
     """Return the FWHM of MUSE's LSF in Angstrom: 5.866e-8 w^2 - 9.187e-4 w + 6.040.
 
@@ -55,6 +57,7 @@ def muse_udf10_fwhm_aa(wave_aa: ArrayLike, extrapolate: bool = False) -> np.ndar
     return 5.866e-8 * wave**2 - 9.187e-4 * wave + 6.040
 
 
+@checked
 def muse_udf10_sigma_kms(wave_aa: ArrayLike, extrapolate: bool = False) -> np.ndarray:
     """Return the sigma of MUSE's LSF in km/s at observed wavelengths; see `muse_udf10_fwhm_aa`.
 
@@ -107,6 +110,7 @@ def _table(LSF: Any) -> tuple[np.ndarray, np.ndarray]:
     return wave[order], sigma[order]
 
 
+@checked
 def lsf_sigma_kms(LSF: LSFLike, wave_observed_aa: ArrayLike, compat: bool = False) -> np.ndarray:
     """Evaluate any form of LSF.
 
@@ -152,6 +156,7 @@ def lsf_sigma_kms(LSF: LSFLike, wave_observed_aa: ArrayLike, compat: bool = Fals
     return sigma
 
 
+@checked
 def effective_lsf(
     LSF: LSFLike, library_fwhm_aa: float | Callable[[np.ndarray], np.ndarray], z: float = 0.0
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -192,6 +197,7 @@ def effective_lsf(
     return sigma_kms
 
 
+@checked
 def disp_stars(
     wave: ArrayLike,
     lum: ArrayLike,

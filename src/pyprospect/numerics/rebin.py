@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.special import ndtr
 
+from pyprospect.arguments import checked
 from pyprospect.numerics.interpolation import FmmSpline
 
 __all__ = ["Rebinned", "Spectrum", "addspec", "pixel_edges", "smoothing_matrix", "spec_rebin"]
@@ -46,6 +47,7 @@ def _check_ascending(wave: np.ndarray, name: str) -> None:
         raise ValueError(f"{name}: wavelengths must be positive and ascending; sort the spectrum")
 
 
+@checked(result=False, flux1=None, flux2=None)
 def addspec(
     wave1: ArrayLike,
     flux1: ArrayLike,
@@ -109,6 +111,7 @@ def _log_interp(grid: np.ndarray, log_wave: np.ndarray, flux: np.ndarray, extrap
     return np.where(np.isnan(out), 0.0, out)
 
 
+@checked
 def pixel_edges(wave_aa: ArrayLike, logbin: bool = False, compat: bool = False) -> Array:
     """Return the edges of the pixels of a grid.
 
@@ -207,6 +210,7 @@ def _auto_grid(
     return 10.0**grid if logbin else grid
 
 
+@checked(result=False)
 def spec_rebin(
     wave: ArrayLike,
     flux: ArrayLike,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyprospect import tables
+from pyprospect.arguments import checked
 from pyprospect.numerics.interpolation import interp_quick
 
 __all__ = ["AGNGrid", "AGNTemplate", "agn_grid_interp", "agn_template", "as_agn"]
@@ -74,6 +75,7 @@ def agn_template() -> AGNTemplate:
     return AGNTemplate(table[:, 0], table[:, 1])
 
 
+@checked
 def agn_grid_interp(grid: AGNGrid, lum: float = 1e44, **parameters: float) -> AGNTemplate:
     """Interpolate linearly in a torus grid (ProSpect's ``Fritz_interp`` and ``SKIRTOR_interp``).
 

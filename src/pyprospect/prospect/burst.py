@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.arguments import checked
 from pyprospect.constants import (
     BIRTH_CLOUD_AGE_YR,
     BURST_WINDOW_YR,
@@ -52,6 +53,7 @@ def _one_population(library: SSPLibrary, burstage: float, Z: float, step: int) -
     return lum
 
 
+@checked(z=None, Z=None, LumDist_Mpc=None)
 def sfh_burst(
     burstmass: float = 1e8,
     burstage: float = 0,

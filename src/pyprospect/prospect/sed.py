@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyprospect.arguments import checked
 from pyprospect.bands import band_matrix as _filters
 from pyprospect.bands.photometry import FluxSpectrum, LumSpectrum
 from pyprospect.dust.emission import DaleTemplates, DustM2L, dale_interp
@@ -105,6 +106,7 @@ class ProSpectSED(ByName):
     cosmo: dict[str, float]
 
 
+@checked(z=None, Z=None, LumDist_Mpc=None, AGNlum=None)
 def prospect_sed(
     SFH: Callable[..., Any] | str | None = sfh_func,
     z: float = 0.1,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.arguments import checked
 from pyprospect.constants import (
     BIRTH_CLOUD_AGE_YR,
     BURST_WINDOW_YR,
@@ -59,6 +60,7 @@ def _own_names() -> tuple[str, ...]:
     return tuple(name for name in inspect.signature(sfh_func).parameters if name != "extra")
 
 
+@checked(z=None, Z=None, LumDist_Mpc=None)
 def sfh_func(
     massfunc: str | Callable[..., Any] = "b5",
     forcemass: float | bool | None = False,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.arguments import checked
 from pyprospect.histories.in_library_bins import History, as_library, form_stars
 from pyprospect.prospect.starlight import Recipe
 from pyprospect.stars.library import EVOLUTION_COLUMNS, SSPLibrary
@@ -104,6 +105,7 @@ def _own_names() -> tuple[str, ...]:
     return tuple(name for name in inspect.signature(smstar_func).parameters if name != "extra")
 
 
+@checked(result=False, z=None, Z=None, burstage=None)
 def smstar_func(
     massfunc: str | Callable[..., Any] = "b5",
     forcemass: float | bool | None = False,

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 
+from pyprospect.arguments import checked
 from pyprospect.numerics.quadrature import r_integrate
 
 __all__ = ["imf_chabrier", "imf_kroupa", "imf_salpeter"]
 
 
+@checked
 def imf_chabrier(
     mass: ArrayLike | Mapping[str, ArrayLike],
     alpha: float = 2.3,
@@ -65,6 +67,7 @@ def imf_chabrier(
     return _evaluate(mass, shape, (1.0,), masslow, massmax, massform, massmult, compat)
 
 
+@checked
 def imf_kroupa(
     mass: ArrayLike | Mapping[str, ArrayLike],
     alpha1: float = 0.3,
@@ -106,6 +109,7 @@ def imf_kroupa(
     return _evaluate(mass, shape, (mass1, mass2), masslow, massmax, massform, massmult, compat)
 
 
+@checked
 def imf_salpeter(
     mass: ArrayLike | Mapping[str, ArrayLike],
     alpha: float = 2.35,

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from pyprospect.constants import Z_SUN
+from pyprospect.content import seal
 
 SCHEMA_VERSION = "pyprospect-ssp/1"
 EVOLUTION_COLUMNS = ("SMstar", "SMgas", "SMtot", "SFR", "SMrem")
@@ -344,6 +345,7 @@ class SSPLibrary:
                     dataset.attrs["unit"] = unit
                     dataset.attrs["axes"] = axes
                 file["Zevo"].attrs["columns"] = list(EVOLUTION_COLUMNS)
+                seal(file)
             partial.chmod(0o666 & ~_umask())
             partial.replace(path)
         except BaseException:

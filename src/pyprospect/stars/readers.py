@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from pyprospect.constants import BC03_Z_SUN, Z_SUN
+from pyprospect.content import check_content
 from pyprospect.extras import require
 from pyprospect.fits_files import whole_fits
 from pyprospect.stars.library import EVOLUTION_COLUMNS, SSPLibrary, age_edges_from_ages
@@ -65,9 +66,10 @@ def read_hdf5_layout(path: Path) -> SSPLibrary:
         if missing:
             raise ValueError(f"{path} lacks {missing}; an SSP library has the datasets {list(LAYOUT_KEYS)}")
         try:
+            check_content(file, path)
             values = {key: file[key][()] for key in LAYOUT_KEYS}
             variants = {str(key): data[()] for key, data in file.get("Variants", {}).items()}
-        except OSError as error:
+        except (OSError, RuntimeError, KeyError) as error:
             raise ValueError(f"{path} is truncated: reading its datasets failed ({error})") from error
         meta = json.loads(_text(file.attrs["meta"])) if "meta" in file.attrs else {"source": path.name}
         if "notes" in file.attrs:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pyprospect.arguments import checked
 from pyprospect.constants import BOLTZMANN_J_K, C_MPS, FWHM_PER_SIGMA, PLANCK_J_S
 from pyprospect.stars.library import SSPLibrary
 
@@ -20,6 +21,7 @@ FOREST_AA = (3500.0, 9500.0)
 GOLDEN = (5**0.5 - 1) / 2
 
 
+@checked(wave_aa=None, z=None, fwhm_aa=None)
 def toy_library(
     wave_aa: np.ndarray | None = None,
     *,

@@ -5,11 +5,46 @@ from __future__ import annotations
 import typing
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Section", "check_ascending", "check_range", "kind_of", "models_in"]
+__all__ = [
+    "AgeMyr",
+    "AlphaFe",
+    "LogAgeYr",
+    "LogWidth",
+    "NotNegative",
+    "Section",
+    "Snr",
+    "SomeCount",
+    "WaveAa",
+    "WidthAa",
+    "check_ascending",
+    "check_range",
+    "kind_of",
+    "models_in",
+]
+
+# Items of lists, with the range that is physically possible; single numbers have theirs beside them.
+WaveAa = Annotated[float, Field(ge=912, le=25000)]
+"""Optical wavelength [AA]."""
+WidthAa = Annotated[float, Field(gt=0, le=10000)]
+"""Stretch of a spectrum [AA]."""
+AgeMyr = Annotated[float, Field(ge=0, le=13800)]
+"""Look-back age, not before the Universe [Myr]."""
+LogAgeYr = Annotated[float, Field(ge=5, le=10.15)]
+"""log10 of an age in yr."""
+Snr = Annotated[float, Field(ge=0.1, le=10000)]
+"""Signal-to-noise ratio per pixel."""
+NotNegative = Annotated[float, Field(ge=0, le=1e6)]
+"""Ratio, or strength."""
+AlphaFe = Annotated[float, Field(ge=-1, le=1)]
+"""[alpha/Fe] [dex]."""
+LogWidth = Annotated[float, Field(ge=-5, le=5)]
+"""log10 of an equivalent width in AA."""
+SomeCount = Annotated[int, Field(ge=1, le=100000)]
+"""A number of things."""
 
 
 class Section(BaseModel):

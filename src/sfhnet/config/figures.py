@@ -12,9 +12,9 @@ __all__ = ["FiguresConfig"]
 class FiguresConfig(Section):
     """Look of the figures."""
 
-    width_inch: float = Field(7.1, gt=0)
+    width_inch: float = Field(7.1, ge=1, le=50)
     """Width of a full-page figure."""
     dpi: int = Field(160, ge=50, le=1200)
     """Resolution of the PNG."""
-    font_size: float = Field(8.5, gt=0)
+    font_size: float = Field(8.5, ge=3, le=72)
     """Points."""

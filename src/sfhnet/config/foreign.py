@@ -14,11 +14,11 @@ __all__ = ["ForeignConfig"]
 class ForeignConfig(Section):
     """The optional foreign benchmarks (`snakemake foreign_benchmarks`); nothing in the default run needs them."""
 
-    bagpipes_galaxies: int = Field(300, ge=10)
+    bagpipes_galaxies: int = Field(300, ge=10, le=1000000)
     """Galaxies made with BAGPIPES."""
-    chunk: int = Field(50, ge=1)
+    chunk: int = Field(50, ge=1, le=100000)
     """Galaxies of BAGPIPES a job; finished chunks are kept."""
-    mocks: int = Field(300, ge=10)
+    mocks: int = Field(300, ge=10, le=1000000)
     """Galaxies of each other set of foreign mocks."""
     real_spectra: bool = False
     """Measure on real spectra too: the file real_spectra/real_dev.h5 of data_dir or the mirror, which is not public."""

@@ -22,6 +22,13 @@ class SourcesConfig(Section):
     """Local folder looked into before any download (machines without internet); null for none. The environment
     variable PHANGS_SFH_MIRROR does the same."""
 
+    @field_validator("data_dir", "data_mirror")
+    @classmethod
+    def _is_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and value.exists() and not value.is_dir():
+            raise ValueError(f"{value} is a file; give a folder")
+        return value
+
 
 class SspConfig(Section):
     """The library of simple stellar populations (SSPs) that spectra are built from."""
@@ -32,7 +39,7 @@ class SspConfig(Section):
     """Library of the old populations (key of data/sources.yaml)."""
     young: Annotated[Literal["bc03_miles"], BeforeValidator(refuse_test_library)] = "bc03_miles"
     """Library of the young populations, scaled to meet the old one at the seam."""
-    seam_age_yr: float = Field(63.0957e6, gt=0)
+    seam_age_yr: float = Field(63.0957e6, ge=100000.0, le=13800000000.0)
     """Age at which the young library hands over to the old one [yr]."""
 
     @field_validator("seam_age_yr")
@@ -45,11 +52,11 @@ class SspConfig(Section):
 class GridConfig(Section):
     """Rest-frame wavelength grid (air) of training and inference, and the broadening of the mocks."""
 
-    wave_min_aa: float = Field(4750.0, gt=0)
+    wave_min_aa: float = Field(4750.0, ge=912, le=25000)
     """First wavelength [Angstrom]."""
-    wave_max_aa: float = Field(9350.0, gt=0)
+    wave_max_aa: float = Field(9350.0, ge=912, le=25000)
     """Last wavelength [Angstrom]."""
-    wave_step_aa: float = Field(1.25, gt=0)
+    wave_step_aa: float = Field(1.25, ge=0.05, le=50)
     """Step [Angstrom]."""
     veldisp_kms: float = Field(150.0, ge=0, le=1000)
     """Velocity dispersion of the mocks; observed spectra are broadened to it [km/s]."""
@@ -62,6 +69,8 @@ class GridConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> GridConfig:
         n_steps = (self.wave_max_aa - self.wave_min_aa) / self.wave_step_aa
+        if n_steps > 20000:
+            raise ValueError(f"the grid has {n_steps:.0f} pixels; make wave_step_aa larger, MUSE has 3681")
         if n_steps < 10:
             raise ValueError(
                 f"wave_min_aa {self.wave_min_aa:g} to wave_max_aa {self.wave_max_aa:g} in steps of "

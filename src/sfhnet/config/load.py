@@ -14,10 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from sfhnet.config.faults import Path_, describe_fault, dotted
 from sfhnet.config.root import Config
+from sfhnet.tools.verification import use_verification
 
 __all__ = ["ConfigError", "config_from_dict", "load_config", "merge", "read_yaml", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
+_MOST_VALUES, _MOST_LEVELS = 20_000, 40
 
 
 class ConfigError(ValueError):
@@ -82,7 +84,9 @@ def load_config(paths: Iterable[str | os.PathLike]) -> Config:
             raise ConfigError(f"{path} holds a {type(data).__name__}, expected keys with values")
         merged = merge(merged, data or {})
         where |= {key: f"{path}, line {line}" for key, line in lines.items()}
-    return validate(Config, merged, where)
+    config = validate(Config, merged, where)
+    use_verification(config.verify_checksums)
+    return config
 
 
 def config_from_dict(data: Mapping[str, Any], origin: str = "configuration") -> Config:
@@ -133,6 +137,12 @@ def read_yaml(path: str | os.PathLike) -> tuple[Any, dict[Path_, int]]:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text: {error}") from error
+    except ConfigError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(f"{path} holds a value that is none: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply for a configuration") from error
 
 
 def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,6 +190,11 @@ def validate(model: type[M], data: Mapping[str, Any], where: Mapping[Path_, str]
 
 def _mark(node: yaml.Node, path: Path_, lines: dict[Path_, int], file: Path) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    # Aliases of aliases multiply: a few lines can stand for more values than there is memory.
+    if len(lines) > _MOST_VALUES or len(path) > _MOST_LEVELS:
+        raise ConfigError(
+            f"{file}, line {node.start_mark.line + 1}: more values or levels than a configuration has; aliases?"
+        )
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             key = (*path, key_node.value)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from sfhnet.config.base import Section
+from sfhnet.config.base import Section, SomeCount
 from sfhnet.config.training import TrainingConfig
 
 __all__ = [
@@ -30,24 +30,24 @@ __all__ = [
 class LossWeights(Section):
     """Weights of the loss terms (`sfhnet.networks.heads`)."""
 
-    cum: float = Field(2.0, ge=0)
+    cum: float = Field(2.0, ge=0, le=1000000.0)
     """Wasserstein-1 distance of cumulative mass, dex of age."""
-    mh: float = Field(1.0, ge=0)
+    mh: float = Field(1.0, ge=0, le=1000000.0)
     """Mass-weighted error of [M/H] per age bin."""
-    cum_q: float = Field(2.0, ge=0)
+    cum_q: float = Field(2.0, ge=0, le=1000000.0)
     """Pinball loss of cumulative-mass quantiles."""
-    mass_fraction_q: float = Field(1.0, ge=0)
+    mass_fraction_q: float = Field(1.0, ge=0, le=1000000.0)
     """Pinball loss of mass-fraction quantiles."""
-    mh_q: float = Field(0.3, ge=0)
+    mh_q: float = Field(0.3, ge=0, le=1000000.0)
     """Pinball loss of [M/H] quantiles."""
-    scalars: float = Field(2.0, ge=0)
+    scalars: float = Field(2.0, ge=0, le=1000000.0)
     """Pinball loss of scalar quantiles."""
 
 
 class FlowLossWeights(LossWeights):
     """Weights of the loss terms, and of the joint posterior's."""
 
-    nll: float = Field(0.3, ge=0)
+    nll: float = Field(0.3, ge=0, le=1000000.0)
     """Negative log density of the joint posterior, per dimension."""
 
 
@@ -89,7 +89,7 @@ class PcaMlpConfig(_Network):
     kind: Literal["pca_mlp"] = "pca_mlp"
     n_component: int = Field(64, ge=4, le=512)
     """Principal components."""
-    width: int = Field(256, ge=8)
+    width: int = Field(256, ge=8, le=16384)
     """Length of the latent vector."""
     depth: int = Field(3, ge=0, le=20)
     """Residual blocks of the decoder."""
@@ -104,7 +104,7 @@ class LinearConfig(PcaMlpConfig):
     """Principal components of the spectrum, and as many of the spectrum over its continuum."""
     n_node: int = Field(24, ge=2, le=256)
     """Wavelengths at which the continuum is an input."""
-    continuum_pixels: int = Field(240, ge=48)
+    continuum_pixels: int = Field(240, ge=48, le=4096)
     """Pixels of the running mean that is the continuum, in steps of 32."""
     pairs: bool = False
     """Average pixels in pairs first: half the cost, for dispersions above 100 km/s."""
@@ -113,13 +113,13 @@ class LinearConfig(PcaMlpConfig):
 class _JointPosterior(Section):
     n_transform: int = Field(4, ge=1, le=16)
     """Coupling layers of the joint posterior."""
-    flow_width: int = Field(256, ge=8)
+    flow_width: int = Field(256, ge=8, le=16384)
     """Width of their hidden layers."""
     flow_bins: int = Field(4, ge=2, le=64)
     """Pieces of their splines."""
-    context_width: int = Field(128, ge=4)
+    context_width: int = Field(128, ge=4, le=16384)
     """Numbers about the spectrum that they see."""
-    n_mh: int = Field(8, ge=1)
+    n_mh: int = Field(8, ge=1, le=1024)
     """Principal components of [M/H] over age in the joint posterior."""
 
 
@@ -132,21 +132,21 @@ class LinearFlowConfig(_JointPosterior, LinearConfig):
 class _AttentionOptions(_Network):
     n_component: int = Field(64, ge=4, le=512)
     """Principal components."""
-    width: int = Field(256, ge=8)
+    width: int = Field(256, ge=8, le=16384)
     """Length of the latent vector."""
     depth: int = Field(3, ge=0, le=20)
     """Residual blocks of the decoder."""
-    token_width: int = Field(64, ge=8)
+    token_width: int = Field(64, ge=8, le=8192)
     """Length of an attention token, a multiple of n_head."""
-    n_head: int = Field(4, ge=1)
+    n_head: int = Field(4, ge=1, le=256)
     """Attention heads."""
     n_layer: int = Field(2, ge=1, le=20)
     """Attention layers."""
-    n_spectral_token: int = Field(6, ge=1)
+    n_spectral_token: int = Field(6, ge=1, le=1024)
     """Tokens made of the principal components."""
-    patch: int = Field(48, ge=4)
+    patch: int = Field(48, ge=4, le=4096)
     """Pixels of a patch."""
-    stride: int = Field(32, ge=1)
+    stride: int = Field(32, ge=1, le=4096)
     """Pixels between patches."""
 
     @model_validator(mode="after")
@@ -166,9 +166,9 @@ class FourBranchConfig(_Network):
     """The paper's first network: two encoders, two decoders (`sfhnet.networks.four_branch`)."""
 
     kind: Literal["four_branch"] = "four_branch"
-    filters: tuple[int, int, int] = (128, 64, 32)
+    filters: tuple[SomeCount, SomeCount, SomeCount] = (128, 64, 32)
     """Filters of the three convolutions."""
-    decoder: tuple[int, ...] = (512, 256, 256, 128)
+    decoder: tuple[SomeCount, ...] = (512, 256, 256, 128)
     """Sizes of the layers of both decoders."""
 
 

@@ -15,7 +15,7 @@ __all__ = ["POPULATIONS", "FamilyConfig", "PopulationConfig"]
 class FamilyConfig(Section):
     """One family of histories: how often, and the distributions of its parameters."""
 
-    weight: float = Field(1.0, ge=0)
+    weight: float = Field(1.0, ge=0, le=1000000.0)
     """Relative number of galaxies; 0 leaves the family out."""
     parameters: dict[str, Distribution] = Field(default_factory=dict)
     """Distribution of every parameter of the family; the unit is in the name."""

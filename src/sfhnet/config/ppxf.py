@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field, field_validator
 
-from sfhnet.config.base import Section
+from sfhnet.config.base import NotNegative, Section
 
 __all__ = ["PpxfConfig"]
 
@@ -16,15 +16,15 @@ class PpxfConfig(Section):
 
     cases: tuple[str, ...] = ("ideal_snr050", "real_snr050", "ideal_snr050_nobands", "real_snr050_nobands")
     """Benchmark sets, by the names they have in `metrics.json`; their S/N must be among those of `validation`."""
-    mocks: int = Field(300, ge=10)
+    mocks: int = Field(300, ge=10, le=1000000)
     """Mocks measured of each."""
-    tuning_mocks: int = Field(60, ge=4)
+    tuning_mocks: int = Field(60, ge=4, le=1000000)
     """Others, on which the best fixed regularisation is found."""
-    chunk: int = Field(50, ge=1)
+    chunk: int = Field(50, ge=1, le=100000)
     """Mocks a job."""
-    regul: tuple[float, ...] = Field((0.0, 3.0, 10.0, 30.0, 100.0), min_length=1)
+    regul: tuple[NotNegative, ...] = Field((0.0, 3.0, 10.0, 30.0, 100.0), min_length=1)
     """Values of pPXF's `regul` to choose from; the one that its manual recommends is always found as well."""
-    galaxy_regul: float = Field(10.0, ge=0)
+    galaxy_regul: float = Field(10.0, ge=0, le=1000000.0)
     """Fixed value of `regul` for the spectra of galaxies, beside the recommended one."""
     multiplicative_degree: int = Field(0, ge=0, le=20)
     """Degree of the multiplicative polynomial where the calibration is not exact, beside the attenuation; 0 = none."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from sfhnet.config.base import Section
-from sfhnet.config.distributions import Distribution
+from sfhnet.config.distributions import Distribution, Normal
 from sfhnet.config.populations import POPULATIONS, FamilyConfig, PopulationConfig
 from sfhnet.config.prior_names import (
     FAMILY_PARAMETERS,
@@ -251,19 +251,39 @@ _LIMITS = {
     "redshift": (0.0, 0.2),
     "birth_age_scale": (0.1, 10.0),
     "duty_fraction": (0.01, 1.0),
+    "mpeak_gyr": (-100.0, 100.0),
+    "mskew": (-5.0, 5.0),
+    "log_line_scale": (-4.0, 4.0),
+    "log_u_offset": (-4.0, 4.0),
+    "start_gyr": (1e-3, 13.8),
+    "quench_gyr": (1e-4, 13.8),
+    "dilution_gyr": (1e-4, 13.8),
+    "burst_age_myr": (0.01, 13800.0),
+    "burst_start_myr": (0.01, 13800.0),
+    "rejuvenation_start_myr": (0.01, 13800.0),
+    "log_burst_ratio": (-10.0, 10.0),
+    "log_quiet_ratio": (-10.0, 10.0),
+    "log_rejuvenation_fraction": (-10.0, 0.0),
+    "log_ssfr_per_yr": (-20.0, -5.0),
+    "log_z_start": (-6.0, -0.7),
+    "slope_dex_per_gyr": (-3.0, 3.0),
 }
 
 
 def _check_support(where: str, parameter: str, distribution: Distribution) -> None:
     low, high = distribution.support
+    if isinstance(distribution, Normal):
+        # An uncut normal is drawn no further out than this (`Normal.quantile`).
+        reach = 5.5 * distribution.sd
+        low, high = max(low, distribution.mean - reach), min(high, distribution.mean + reach)
     if parameter.startswith("u_"):
         allowed = (0.0, 1.0)
     elif parameter in _LIMITS:
         allowed = _LIMITS[parameter]
-    elif parameter.endswith(_POSITIVE_SUFFIXES) and parameter not in ("mpeak_gyr", "slope_dex_per_gyr"):
+    elif parameter.endswith(_POSITIVE_SUFFIXES):
         allowed = (1e-6, 2e4)
     else:
-        return
+        raise ValueError(f"{where} has no range in sfhnet/config/prior.py; give {parameter} one")
     if low < allowed[0] or high > allowed[1]:
         raise ValueError(
             f"{where} can be drawn from {low:g} to {high:g}, but must stay within {allowed[0]:g} .. {allowed[1]:g}; "

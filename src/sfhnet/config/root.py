@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from sfhnet.config.base import Section, check_ascending
+from sfhnet.config.base import AgeMyr, Section, check_ascending
 from sfhnet.config.figures import FiguresConfig
 from sfhnet.config.foreign import ForeignConfig
 from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
@@ -36,14 +36,16 @@ def _default_models() -> dict[str, ModelConfig]:
 class Config(Section):
     """Everything that can be chosen, in one place."""
 
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, le=9223372036854775807)
     """Seed of all random numbers; a shard, a training run and a mock galaxy derive theirs from it."""
+    verify_checksums: bool = True
+    """Compare products with the checksum that they hold when they are read; false saves that time."""
     sources: SourcesConfig = SourcesConfig()
     ssp: SspConfig = SspConfig()
     grid: GridConfig = GridConfig()
     bands: tuple[str, ...] = PHANGS_HST
     """Photometric bands given to the networks beside the spectrum, of those in sfhnet/core/bands.py (WFC3/UVIS)."""
-    age_bins_myr: tuple[float, ...] = AGE_BINS_MYR
+    age_bins_myr: tuple[AgeMyr, ...] = AGE_BINS_MYR
     """Edges of the look-back age bins of labels and results, ascending from 0 [Myr]."""
     prior: PriorConfig = PriorConfig()
     synthesis: SynthesisConfig = SynthesisConfig()

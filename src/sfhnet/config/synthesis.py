@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sfhnet.config.base import Section
+from sfhnet.config.base import AlphaFe, Section, SomeCount
 from sfhnet.config.prior import PriorConfig
 from sfhnet.core.held_out_libraries import refuse_test_library
 
@@ -18,7 +18,7 @@ class SumsConfig(Section):
 
     share: float = Field(0.15, ge=0, le=1)
     """Share of the mocks; 0 leaves all single."""
-    parts: tuple[int, int] = (2, 8)
+    parts: tuple[SomeCount, SomeCount] = (2, 8)
     """Fewest and most galaxies in a sum, drawn evenly."""
     light_scatter_dex: float = Field(0.3, ge=0, le=2)
     """Scatter of the parts' light at 5500 Angstrom, dex."""
@@ -42,7 +42,7 @@ class LibraryMixtureConfig(Section):
     """Factor by which points are moved away from the middle of these libraries; above 1 beyond them."""
     young: Annotated[Literal["bpass"], BeforeValidator(refuse_test_library)] | None = None
     """Library of stars below 40 Myr, of which a galaxy has a random share."""
-    alpha_fe: tuple[float, float] | None = None
+    alpha_fe: tuple[AlphaFe, AlphaFe] | None = None
     """Range of [alpha/Fe] at fixed [Fe/H], by the ratios of Coelho et al. (2007) above 3 Gyr; null: that of the libraries."""
 
     @property
@@ -67,19 +67,19 @@ class LibraryMixtureConfig(Section):
 class SynthesisConfig(Section):
     """How many galaxies are simulated, in which shards, and how they are stored."""
 
-    n_shards: int = Field(24, ge=4)
+    n_shards: int = Field(24, ge=4, le=100000)
     """Number of shards (files)."""
-    galaxies_per_shard: int = Field(2500, ge=1)
+    galaxies_per_shard: int = Field(2500, ge=1, le=1000000)
     """Galaxies in each shard."""
-    n_validation_shards: int = Field(1, ge=1)
+    n_validation_shards: int = Field(1, ge=1, le=10000)
     """Shards held out of training for early stopping."""
-    n_calibration_shards: int = Field(1, ge=1)
+    n_calibration_shards: int = Field(1, ge=1, le=10000)
     """Shards held out for conformal calibration."""
-    n_test_shards: int = Field(1, ge=1)
+    n_test_shards: int = Field(1, ge=1, le=10000)
     """Shards held out for the metrics."""
     storage: Literal["float32", "float16"] = "float32"
     """Number format of the stored spectra; float16 is scaled per galaxy and rounds by at most 0.05 %."""
-    chunk: int = Field(64, ge=1)
+    chunk: int = Field(64, ge=1, le=100000)
     """Galaxies in one chunk of a file: the unit in which training reads."""
     compression: Literal["none", "lzf", "gzip"] = "none"
     """Lossless compression of the stored spectra; none is fastest."""

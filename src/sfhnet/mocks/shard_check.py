@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pyprospect.content import check_content
 from sfhnet.mocks.shard_identity import ShardError, datasets, same_identity, sha256_arrays
 from sfhnet.tools import hdf5
 
@@ -38,12 +39,13 @@ def check_shard(path: str | Path, identity: Mapping[str, Any] | None = None, con
     """
     path = Path(path)
     try:
-        with hdf5.open_h5(path, SCHEMA, VERSION) as file:
+        with hdf5.open_h5(path, SCHEMA, VERSION, content=False) as file:
             if "sha256" not in file.attrs:
                 raise ShardError(f"{path} has no checksum: it was not finished; make it again")
             if identity is not None:
                 same_identity(path, json.loads(file.attrs["identity"]), identity)
             if content:
+                check_content(file, path)
                 found = sha256_arrays({name: dataset[()] for name, dataset in datasets(file).items()})
                 if found != file.attrs["sha256"]:
                     raise ShardError(

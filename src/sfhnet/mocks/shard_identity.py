@@ -6,7 +6,6 @@ Identities are plain data and hold no date, path or version: the same library ma
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+import pyprospect.content
 from sfhnet.tools.provenance import config_hash, sha256_file
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ __all__ = [
     "stress_identity",
 ]
 
-# Attributes that tell when, where and by what a file was made, not what is in it.
-_NO_CONTENT = ("provenance",)
 _SHOWN = 80
 
 
@@ -216,18 +214,8 @@ def content_sha256(path: str | Path) -> str:
     """
     if not h5py.is_hdf5(path):
         return sha256_file(path)
-    digest = hashlib.sha256()
     with h5py.File(path, "r") as file:
-        nodes: dict[str, h5py.Group | h5py.Dataset] = {"": file}
-        file.visititems(nodes.__setitem__)
-        for name in sorted(nodes):
-            node = nodes[name]
-            attributes = {key: value for key, value in node.attrs.items() if key not in _NO_CONTENT}
-            digest.update(f"{name} {json.dumps(attributes, sort_keys=True, default=_plain)}\n".encode())
-            if isinstance(node, h5py.Dataset):
-                text = h5py.check_string_dtype(node.dtype) is not None
-                digest.update(sha256_arrays({name: node.asstr()[()] if text else node[()]}).encode())
-    return digest.hexdigest()
+        return pyprospect.content.content_sha256(file)
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -252,7 +240,3 @@ def sha256_arrays(arrays: Mapping[str, np.ndarray]) -> str:
             values = values.astype(np.str_)
         digest.update(values.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.mocks.shard_check import check_shard
 from sfhnet.mocks.shard_identity import same_identity
+from sfhnet.tools.verification import first_time
 
 __all__ = ["ShardSet"]
 
@@ -60,7 +61,7 @@ class ShardSet:
             self.parameter_names = tuple(file["parameters"])
         counts, content = [], []
         for path in self.paths:
-            check_shard(path, content=False)
+            check_shard(path, content=first_time(path))
             with h5py.File(path, "r") as file:
                 same_identity(path, _made_for(file), first)
                 counts.append(int(file.attrs["n_galaxy"]))

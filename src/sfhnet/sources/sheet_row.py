@@ -32,24 +32,24 @@ class Galaxy(Section):
     their names from ESO (cubes, MAPS) and MAST (HST images) into galaxies.data_dir."""
     path: Path | None = None
     """The cube or spectrum: a file, or with a source the name of one of its files (not needed if it has only one)."""
-    redshift: float | None = Field(None, gt=-0.01, lt=1.0)
-    """Systemic redshift, or a guess within 500 km/s."""
-    distance_mpc: float | None = Field(None, gt=0)
+    redshift: float | None = Field(None, gt=-0.01, lt=0.2)
+    """Systemic redshift, or a guess within 500 km/s; beyond 0.2 the Universe is younger than the oldest mocks."""
+    distance_mpc: float | None = Field(None, ge=1e-3, le=1e4)
     """Luminosity distance [Mpc]."""
     ebv_mw: float = Field(0.0, ge=0, le=5)
     """Foreground E(B-V) [mag], on the scale galaxies.ebv_scale."""
     medium: Literal["air", "vacuum"] = "air"
     """Wavelengths of a spectrum; cubes say so themselves."""
-    psf_fwhm_arcsec: float | None = Field(None, gt=0)
+    psf_fwhm_arcsec: float | None = Field(None, ge=0.01, le=100)
     """FWHM of the cube's point-spread function [arcsec]; needed to add HST images."""
-    hst_fwhm_arcsec: float | None = Field(None, gt=0)
+    hst_fwhm_arcsec: float | None = Field(None, ge=0.01, le=100)
     """FWHM of the HST images [arcsec], if not galaxies.hst_fwhm_arcsec."""
     bins: str = "snr"
     """snr (Voronoi cells near the target S/N), rectangles (none below the target S/N), spaxel, all (one bin), maps (the
     Voronoi bins of the column maps), or the path of a FITS image of bin numbers or of a ds9 region file (.reg)."""
     maps: Path | None = None
     """MAPS of the PHANGS DAP (FITS): stellar velocities and dispersions, which are fitted otherwise."""
-    target_snr: float | None = Field(None, gt=0)
+    target_snr: float | None = Field(None, ge=0.1, le=10000)
     """S/N per pixel that binning aims at, if not galaxies.target_snr."""
     mask: Path | None = None
     """FITS image, not zero where spaxels are left out (foreground stars)."""
@@ -61,9 +61,9 @@ class Galaxy(Section):
     """Inclination of the disc [degrees]; seen face on if not given."""
     position_angle_deg: float | None = Field(None, ge=0, le=360)
     """Position angle of the major axis, north through east [degrees]."""
-    r25_arcsec: float | None = Field(None, gt=0)
+    r25_arcsec: float | None = Field(None, ge=0.1, le=36000)
     """Isophotal radius [arcsec]; gradients are also given per R25."""
-    area_arcsec2: float | None = Field(None, gt=0)
+    area_arcsec2: float | None = Field(None, ge=1e-4, le=1e8)
     """Aperture of a single spectrum [arcsec^2]."""
     images: dict[str, Path] = Field(default_factory=dict)
     """HST image of each band: one column a band, named like it; empty for none."""

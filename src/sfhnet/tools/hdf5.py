@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyprospect.content import check_content, seal
 from sfhnet.tools.atomic_files import (
     atomic_write,
     plain,
@@ -21,6 +22,8 @@ from sfhnet.tools.atomic_files import (
     write_json,
     write_text,
 )
+from sfhnet.tools.reading import reading
+from sfhnet.tools.verification import first_time, forget
 
 __all__ = [
     "atomic_write",
@@ -65,10 +68,13 @@ def create_h5(
         file.attrs["schema_version"] = f"{schema}/{version}"
         file.attrs["provenance"] = json.dumps(dict(provenance or {}), default=plain)
         yield file
+        seal(file)
 
 
 @contextmanager
-def open_h5(path: str | os.PathLike, schema: str, version: int) -> Iterator[h5py.File]:
+def open_h5(
+    path: str | os.PathLike, schema: str, version: int, *, content: bool = True
+) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading and check that it is whole and of the expected kind.
 
     Parameters
@@ -77,25 +83,33 @@ def open_h5(path: str | os.PathLike, schema: str, version: int) -> Iterator[h5py
         File to read.
     schema, version : str, int
         What `create_h5` was given.
+    content : bool
+        Read everything and compare its checksum, unless this process has done so or the configuration says not to.
 
     Yields
     ------
     h5py.File
-        Open for reading.
+        Open for reading; what h5py raises in the block names the file.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is truncated, no HDF5, or of another schema or version.
+        If it is truncated, damaged, no HDF5, or of another schema or version.
     """
-    with open_whole(path) as file:
+    with reading(path), open_whole(path) as file:
         found, expected = file.attrs.get("schema_version", "none"), f"{schema}/{version}"
         if found != expected:
             raise ValueError(
                 f"{path} has schema {found!r}, expected {expected!r}; make it again with this version"
             )
+        if content and first_time(path):
+            try:
+                check_content(file, path)
+            except BaseException:
+                forget(path)
+                raise
         yield file
 
 

@@ -198,8 +198,11 @@ def test_undersampled_band_is_not_silent():
         (lambda: P.bandpass(np.linspace(3e3, 7e3, 9), np.ones(9), [CURVE], flux_in="nu"), "flux_in='nu'"),
         (lambda: P.bandpass(np.linspace(3e3, 7e3, 9), np.ones(9), [CURVE], quadrature="x"), "quadrature"),
         (lambda: P.bandpass(np.linspace(3e3, 7e3, 9), np.ones(9), None), "filters=None"),
-        (lambda: P.lum2flux([1.0, 2.0], [1.0, 2.0], 0.1, lum_dist_mpc=-3.0), "positive number of Mpc"),
-        (lambda: P.lum2flux([1.0, 2.0], [1.0, 2.0], np.nan), "finite redshift"),
+        (
+            lambda: P.lum2flux([1.0, 2.0], [1.0, 2.0], 0.1, lum_dist_mpc=-3.0),
+            "lum_dist_mpc=-3.0 must be positive",
+        ),
+        (lambda: P.lum2flux([1.0, 2.0], [1.0, 2.0], np.nan), "z=nan must be a finite number"),
         (lambda: P.lum2flux([1.0, 2.0]), "lum is missing"),
         (lambda: kcorr([1.0, 2.0], [1.0, 2.0], 0.0, filters=[CURVE]), "positive redshift"),
     ],

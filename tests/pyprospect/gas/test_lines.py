@@ -97,7 +97,7 @@ def test_gas_outside_the_table_warns_once(prospect_tables):
 def test_bad_input(prospect_tables):
     with pytest.raises(ValueError, match="need a scaling"):
         nebular.emission_lines()
-    with pytest.raises(ValueError, match="finite and >= 0"):
+    with pytest.raises(ValueError, match="SFR=-1 must be not negative"):
         nebular.emission_lines(SFR=-1)
     with pytest.raises(ValueError, match="dispersion > 0"):
         nebular.emission_lines(SFR=1, veldisp=0)

@@ -381,7 +381,7 @@ def test_clipping_is_said(galaxy, name, value):
         ({"waveout": [1000.0, 2000.0]}, "log10"),
         ({"IGMabsorb": "Madau95"}, "Inoue14"),
         ({"IGMabsorb": 2.0}, "between 0 and 1"),
-        ({"LumDist_Mpc": -1.0}, "positive number of Mpc"),
+        ({"LumDist_Mpc": -1.0}, "must be positive"),
         ({"filters": "F999W"}, "unknown"),
         ({"filters": (np.array([10.0, 20.0, 30.0]), np.array([0.0, 1.0, 0.0]))}, "too little for"),
     ],

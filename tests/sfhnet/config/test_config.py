@@ -136,7 +136,10 @@ def test_merge_leaves_its_arguments_alone():
             "galaxies:\n  hst_fwhm_arcsec: {F999W: 0.1}",
             ["line 2: galaxies.hst_fwhm_arcsec", "no band 'F999W'"],
         ),
-        ("galaxies: {hst_fwhm_arcsec: {F555W: 0}}", ["galaxies.hst_fwhm_arcsec.F555W = 0", "greater than 0"]),
+        (
+            "galaxies: {hst_fwhm_arcsec: {F555W: 0}}",
+            ["galaxies.hst_fwhm_arcsec.F555W = 0", "greater than or equal to 0.01"],
+        ),
         ("grid: {wave_step_aa: .nan}", ["grid.wave_step_aa = nan", "finite"]),
         ("grid: {wave_min_aa: 9350}", ["fewer than 10 pixels"]),
         ("grid: {wave_step_aa: 1.3}", ["no whole number of steps of 1.3"]),

@@ -1,0 +1,77 @@
+"""The checksum of what an HDF5 file holds, kept in the file: a byte that changes later is noticed when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import h5py
+import numpy as np
+
+__all__ = ["CHECKSUM", "check_content", "content_sha256", "seal"]
+
+CHECKSUM = "content_sha256"
+"""Attribute of the file that holds the checksum."""
+# Attributes that tell when, where and by what a file was made, not what is in it.
+_NO_CONTENT = ("provenance", CHECKSUM)
+_BYTES = 1 << 25
+
+
+def content_sha256(file: h5py.File) -> str:
+    """Return the SHA-256 of all datasets and attributes of an open file, but for its provenance, in hexadecimal."""
+    digest = hashlib.sha256()
+    nodes: dict[str, h5py.Group | h5py.Dataset] = {"": file}
+    file.visititems(nodes.__setitem__)
+    for name in sorted(nodes):
+        node = nodes[name]
+        attributes = {key: value for key, value in node.attrs.items() if key not in _NO_CONTENT}
+        digest.update(f"{name} {json.dumps(attributes, sort_keys=True, default=_plain)}\n".encode())
+        if isinstance(node, h5py.Dataset):
+            _add(digest, name, node)
+    return digest.hexdigest()
+
+
+def _add(digest: Any, name: str, dataset: h5py.Dataset) -> None:
+    """Add a dataset to a checksum, a stretch of rows at a time: it may be larger than the memory."""
+    text = h5py.check_string_dtype(dataset.dtype) is not None
+    digest.update(f"{name} {dataset.dtype.str} {dataset.shape}\n".encode())
+    rows = dataset.shape[0] if dataset.ndim else 1
+    step = max(1, _BYTES * rows // max(int(dataset.nbytes), 1)) if dataset.ndim else 1
+    for start in range(0, rows, step):
+        part = (dataset.asstr() if text else dataset)[slice(start, start + step) if dataset.ndim else ()]
+        values = np.ascontiguousarray(part)
+        if values.dtype.hasobject:
+            values = values.astype(np.str_)
+        digest.update(values.reshape(-1).view(np.uint8).data)
+
+
+def seal(file: h5py.File) -> None:
+    """Store the checksum of what an open file holds in it; the last thing before it is closed."""
+    file.attrs[CHECKSUM] = content_sha256(file)
+
+
+def check_content(file: h5py.File, path: object) -> None:
+    """Compare what an open file holds with the checksum in it; a file without one has nothing to compare with.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading.
+    path : path
+        Named in the error.
+
+    Raises
+    ------
+    ValueError
+        If it is not what was written.
+    """
+    written = file.attrs.get(CHECKSUM)
+    if written is not None and written != (found := content_sha256(file)):
+        raise ValueError(
+            f"{path} is damaged: its content has SHA-256 {found[:16]}, written was {str(written)[:16]}; make it again"
+        )
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

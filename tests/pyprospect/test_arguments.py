@@ -1,0 +1,209 @@
+"""The public boundary: finite arguments give finite answers, or an error that names the argument; nothing else happens."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+
+from pyprospect.arguments import RANGES, checked
+from pyprospect.stars.toy import toy_library
+
+MODULES = [
+    "bands.kcorr",
+    "bands.magnitudes",
+    "bands.photometry",
+    "dust.attenuation",
+    "dust.emission",
+    "dust.radio",
+    "dust.thermal",
+    "gas.continuum",
+    "gas.ionizing_light",
+    "gas.lines",
+    "histories.dense_basis",
+    "histories.massfunc",
+    "histories.zfunc",
+    "line_of_sight.cosmology",
+    "line_of_sight.igm",
+    "numerics.interpolation",
+    "numerics.lsf",
+    "numerics.rebin",
+    "prospect.burst",
+    "prospect.sfh",
+    "prospect.smstar",
+    "stars.imf",
+]
+# Magnitudes of no light, histories before their first star and pixels without flux have no number; the rest has.
+NO_NUMBER = {
+    *(
+        "Jansky2magAB",
+        "CGS2magAB",
+        "WHzToAbsolute",
+        "dist_mod",
+        "kcorr",
+        "dcorr",
+        "photom_flux",
+        "photom_lum",
+    ),
+    *(
+        "convert_wave2freq",
+        "convert_freq2wave",
+        "CGS2Jansky",
+        "bandpass",
+        "addspec",
+        "spec_rebin",
+        "smstar_func",
+    ),
+}
+# Wanted by tables of ProSpect, files or other objects; tried by tests of their own.
+NOT_HERE = {"dale_interp", "dale_m2l_variable_dth", "dale_scale", "atten_emit", "integrate", "continuum_at"}
+SLOW = {
+    "sfh_burst": 12,
+    "sfh_func": 12,
+    "smstar_func": 12,
+    "massmap_lin": 20,
+    "massmap_box": 20,
+    "co_vol_gpc3": 20,
+}
+WAVE = np.geomspace(100.0, 2e4, 60)
+
+
+def public_functions():
+    found = {}
+    for name in MODULES:
+        module = importlib.import_module(f"pyprospect.{name}")
+        for key in module.__all__ if hasattr(module, "__all__") else vars(module):
+            function = getattr(module, key)
+            if (
+                hasattr(function, "__wrapped__")
+                and function.__module__ == module.__name__
+                and key not in NOT_HERE
+            ):
+                found[f"{name}.{key}"] = function
+    return found
+
+
+FUNCTIONS = public_functions()
+LIBRARY = toy_library()
+
+
+def an_array(name, rng):
+    """A legal value for parameters that have no default."""
+    if name in ("age",):
+        return rng.uniform(0, 1.5e10, 8)
+    if name.startswith("wave") or name in ("mass",):
+        return WAVE if name != "mass" else rng.uniform(0.01, 100, 8)
+    if name in ("z", "te_k", "absorb", "sfr_msun_yr", "photons_s", "lines_lsol", "FIR", "mag"):
+        return {"te_k": 1e4, "absorb": 0.5, "sfr_msun_yr": 1.0, "photons_s": 1e50, "z": 0.1}.get(name, 3.0)
+    if name in ("times",):
+        return np.array([0.2, 0.5, 0.8])
+    if name in ("x", "params"):
+        return rng.uniform(0, 5) if name == "x" else np.arange(6.0)
+    if name == "freq":
+        return np.geomspace(1e8, 1e11, 9)
+    return rng.uniform(0.1, 10.0, WAVE.size)
+
+
+def something(name, default, rng):
+    """Another value of a number: near the default, anywhere in its range, at its ends, or beyond."""
+    low, high = RANGES.get(name, (-1e6, 1e6))
+    near = float(default) if isinstance(default, int | float) and not isinstance(default, bool) else 1.0
+    if rng.random() < 0.8:
+        return near * rng.uniform(0.5, 1.5)
+    choices = [
+        *(near + rng.normal(), low, high, 0.0, -1.0, 1.0),
+        *(np.nan, np.inf, -np.inf, 1e300, -1e300, 1e-300, rng.uniform(max(low, -1e6), min(high, 1e6))),
+    ]
+    return choices[rng.integers(len(choices))]
+
+
+def a_call(function, rng):
+    arguments = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or name == "compat":
+            continue
+        if name == "burstage" and function.__name__ == "smstar_func":
+            continue
+        if name == "speclib":
+            arguments[name] = LIBRARY
+        elif name == "emission":
+            arguments[name] = bool(rng.random() < 0.3)
+        elif name == "filters":
+            arguments[name] = (
+                None if function.__name__.startswith(("sfh", "smstar")) else [(WAVE[20:30], np.ones(10))]
+            )
+        elif parameter.default is parameter.empty or (name in ("lum", "flux") and parameter.default is None):
+            value = an_array(name, rng)
+            if isinstance(value, np.ndarray) and rng.random() < 0.15:
+                value = value.copy()
+                value[rng.integers(value.size)] = rng.choice([np.nan, np.inf, -1.0, 0.0, 1e300])
+            arguments[name] = value
+        elif (name in RANGES or isinstance(parameter.default, float)) and rng.random() < 0.4:
+            arguments[name] = something(name, parameter.default, rng)
+    if function.__name__.startswith("massmap"):
+        arguments["massfunc"] = "const"
+    if function.__name__ in ("emission_lines", "line_luminosities"):
+        arguments.setdefault("SFR", 1.0)
+        for name in ("Ha_lum", "Hb_lum", "Hlines_lum", "All_lum"):
+            arguments.pop(name, None)
+    return arguments
+
+
+def all_finite(found):
+    if isinstance(found, np.ndarray):
+        return found.dtype.kind != "f" or bool(np.isfinite(found).all())
+    if isinstance(found, float):
+        return bool(np.isfinite(found))
+    if isinstance(found, tuple):
+        return all(all_finite(part) for part in found)
+    return True
+
+
+@pytest.mark.usefixtures("prospect_tables")
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_finite_in_finite_out_or_an_error_that_names_the_argument(name):
+    function = FUNCTIONS[name]
+    label = function.__name__
+    rng = np.random.default_rng(len(name))
+    wrong, answered = [], 0
+    for _ in range(SLOW.get(label, 30)):
+        arguments = a_call(function, rng)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                found = function(**arguments)
+            except ValueError as error:
+                wrong += [] if len(str(error)) > 10 else [f"{arguments}: says only {error}"]
+                continue
+            except Exception as error:  # noqa: BLE001 - what else comes is the fault that is looked for
+                wrong.append(f"{arguments}: {type(error).__name__}: {error}")
+                continue
+        answered += 1
+        if label not in NO_NUMBER and not all_finite(found):
+            wrong.append(f"{arguments}: not finite")
+    assert not wrong, "\n".join(wrong[:4])
+    assert answered or label in ("custom", "lsf_sigma_kms"), "no call was legal"
+    assert len(FUNCTIONS) > 60
+
+
+def test_what_is_checked_and_what_is_not():
+    @checked(own=None)
+    def function(z, own=1.0, *, compat=False, name="x", flag=True):
+        return z * own
+
+    assert function(0.1) == 0.1
+    for value, message in (
+        (np.nan, "z=nan must be a finite number"),
+        (-2.0, r"z=-2.0 must be between -0.999 and 10000"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            function(value)
+        assert function(value, compat=True) is not None
+    with pytest.raises(ValueError, match=r"function has no finite result for z=0.5, own=inf"):
+        function(0.5, np.inf)
+    with pytest.raises(ValueError, match=r"z=40 values, 1 not finite must be a finite number"):
+        function(np.where(np.arange(40) == 3, np.nan, 1.0))
+    assert inspect.signature(function).parameters["z"].name == "z"
