@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pyprospect.constants import C_KMS
+from pyprospect.constants import C_KMS, LSOL_ERG_S, MPC_CM
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import GalaxiesConfig, GridConfig
@@ -38,6 +38,10 @@ from sfhnet.observation.true_maps import truth_in_bins
 from sfhnet.observation.wavelengths_and_units import vacuum_to_air
 
 _log = logging.getLogger("sfhnet.observation.prepare")
+
+
+# l L(l) of the brightest spectrum: from below the faintest cluster to above the brightest galaxy.
+_LUMINOSITY_LSUN = (1e-2, 1e14)
 
 
 @dataclass(frozen=True)
@@ -111,10 +115,25 @@ def prepare(
     """
     run = _Run(config, grid, band_names, ssp)
     if target.kind == "cube":
-        return _prepare_cube(target, run, curves or {})
+        return _checked_scale(target, _prepare_cube(target, run, curves or {}))
     if target.kind in ("sdss", "table"):
-        return _prepare_spectrum(target, run)
+        return _checked_scale(target, _prepare_spectrum(target, run))
     raise ValueError(f"{target.galaxy}: kind {target.kind!r} is unknown; choose 'cube', 'sdss' or 'table'")
+
+
+def _checked_scale(target: Target, spectra: Spectra) -> Spectra:
+    """Return spectra whose brightest is as bright as a cluster or a galaxy; refuse others: unit or distance is wrong."""
+    sphere_cm2 = 4 * np.pi * (spectra.distance_mpc * MPC_CM) ** 2
+    flux_cgs = np.where(spectra.mask, spectra.flux, np.nan).astype(float) * spectra.flux_unit_cgs
+    brightest = float(np.nanmax(np.abs(flux_cgs))) * 5400.0 * sphere_cm2 / LSOL_ERG_S
+    low, high = _LUMINOSITY_LSUN
+    if not low < brightest < high:
+        raise ValueError(
+            f"{target.galaxy}: {target.data} would be of {brightest:.3g} Lsun at {spectra.distance_mpc:g} Mpc in units of "
+            f"{spectra.flux_unit_cgs:g} erg/s/cm2/Angstrom, expected {low:g} .. {high:g}; check the unit of its flux and the "
+            "distance"
+        )
+    return spectra
 
 
 def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spectra:

@@ -166,3 +166,15 @@ def test_rows_and_files():
     )
     assert made.images["F438W"] == Path("sim/hst_f438w.fits")
     assert made.ebv_mw * 0.86 == pytest.approx(0.0607)
+
+
+@pytest.mark.parametrize("scale", [1e-16, 1e16])
+def test_a_spectrum_of_an_impossible_luminosity_is_refused(tmp_path, toy_ssp, scale):
+    wave = np.arange(4700.0, 9400.0, 1.25)
+    flux = 4e4 * scale * np.ones(wave.size)
+    np.savetxt(
+        tmp_path / "spec.dat", np.c_[wave, flux, (flux / 50) ** 2], header="wave flux var", comments=""
+    )
+    target = Target("G", "table", tmp_path / "spec.dat", 0.003, 10.0, 0.0)
+    with pytest.raises(ValueError, match=r"G: .*spec\.dat would be of .* Lsun .* check the unit of its flux"):
+        prepare(target, GalaxiesConfig(kinematics="fixed"), GridConfig(), band_names=BANDS, ssp=toy_ssp)
