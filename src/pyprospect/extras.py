@@ -5,7 +5,7 @@ from types import ModuleType
 
 __all__ = ["EXTRAS", "require"]
 
-EXTRAS = {"torch": "fast", "rdata": "rda"}
+EXTRAS = {"torch": "fast", "rdata": "rda", "nautilus": "fit", "matplotlib": "figures"}
 """Package, and the extra of pyprospect that brings it."""
 
 

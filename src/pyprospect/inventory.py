@@ -19,7 +19,8 @@ PACKAGES = {
     "astropy": "FITS libraries and line grids",
     "rdata": "ProSpect's tables and libraries (.rda): pip install 'pyprospect[rda]'",
     "torch": "the fast synthesizer: pip install 'pyprospect[fast]'",
-    "matplotlib": "the plots of the documentation",
+    "nautilus-sampler": "nested sampling in fits: pip install 'pyprospect[fit]'",
+    "matplotlib": "figures of fits: pip install 'pyprospect[figures]'",
 }
 
 

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 
 from pyprospect.arguments import checked
 from pyprospect.bands.photometry import photom_lum
-from pyprospect.line_of_sight.cosmology import dist_mod
+from pyprospect.line_of_sight.cosmology import co_vol_gpc3, dist_mod
 
-__all__ = ["DustCorrection", "KCorrection", "dcorr", "kcorr"]
+__all__ = ["DustCorrection", "KCorrection", "VMax", "dcorr", "kcorr", "kcorr_evo", "vmax_hunt"]
 
 
 class KCorrection(NamedTuple):
@@ -115,3 +116,89 @@ def dcorr(
     with_dust = photom_lum(wave, lum_atten, z=0.0, **options)
     without = photom_lum(wave, lum_unatten, z=0.0, **options)
     return DustCorrection(with_dust, without, with_dust - without)
+
+
+def kcorr_evo(wave: ArrayLike, lum: ArrayLike, z: ArrayLike | None = None, **options: Any) -> KCorrection:
+    """Return k-corrections of one spectrum at many redshifts (ProSpect's ``kcorr_evo``).
+
+    Parameters
+    ----------
+    wave, lum : array_like, shape (n,)
+        As `kcorr`.
+    z : array_like, shape (m,), optional
+        Redshifts; by default R's, 0.1 to 10 by 0.1 dex.
+    **options
+        For `kcorr`.
+
+    Returns
+    -------
+    KCorrection
+        ``z`` and ``DistMod`` (m,), ``ApMag`` and ``kcorr`` (m, n_band), ``AbsMag`` (n_band,).
+    """
+    at = 10.0 ** np.linspace(-1.0, 1.0, 21) if z is None else np.atleast_1d(np.asarray(z, dtype=float))
+    each = [kcorr(wave, lum, float(one), **options) for one in at]
+    modulus, apparent, corrections = (
+        np.array([getattr(k, n) for k in each]) for n in ("DistMod", "ApMag", "kcorr")
+    )
+    return KCorrection(at, modulus, each[0].AbsMag, apparent, corrections)  # type: ignore[arg-type]
+
+
+class VMax(NamedTuple):
+    """Result of `vmax_hunt`: the furthest redshift at which a galaxy is seen, and the comoving volume to it [Gpc3]."""
+
+    zmax: float
+    vmax_gpc3: float
+
+
+def vmax_hunt(
+    wave: ArrayLike,
+    lum: ArrayLike,
+    mag_limit: float,
+    *,
+    filter: Any = "r_VST",
+    z_range: tuple[float, float] = (1e-4, 2.0),
+    sky_share: float = 1.0,
+    **options: Any,
+) -> VMax:
+    """Return how far away a galaxy would still be in a survey limited by magnitude (for 1/Vmax).
+
+    Parameters
+    ----------
+    wave, lum : array_like, shape (n,)
+        Rest wavelengths [Angstrom] and Lsol/Angstrom.
+    mag_limit : float
+        Faintest apparent AB magnitude of the survey.
+    filter : object
+        Its band.
+    z_range : tuple of float
+        Redshifts of the survey.
+    sky_share : float
+        Share of the sky that it covers.
+    **options
+        ``H0``, ``OmegaM``, ``OmegaL``.
+
+    Returns
+    -------
+    VMax
+        ``zmax`` is the nearer end of the range for a galaxy too faint for it, the further end for one bright enough.
+
+    Raises
+    ------
+    ValueError
+        For a range that is empty or begins at zero.
+    """
+    near, far = z_range
+    if not 0 < near < far:
+        raise ValueError(f"z_range={z_range} must be two redshifts, 0 < near < far")
+
+    def too_faint(z: float) -> float:
+        return float(photom_lum(wave, lum, z=z, filters=filter, **options)[0]) - mag_limit
+
+    if too_faint(near) >= 0:
+        zmax = near
+    elif too_faint(far) <= 0:
+        zmax = far
+    else:
+        zmax = float(brentq(too_faint, near, far, xtol=1e-8))
+    volume = [float(co_vol_gpc3(z, **options)) for z in (near, zmax)]
+    return VMax(zmax, sky_share * (volume[1] - volume[0]))

@@ -29,9 +29,47 @@ EAZY_INDEX: dict[str, int] = {
     "F555W_ACS": 235,
     "F814W_ACS": 239,
 }
+# R's own names, as far as the EAZY list has the instrument's curve.
+R_NAMES: dict[str, int] = {
+    "FUV_GALEX": 120, "NUV_GALEX": 121,
+    "u_SDSS": 156, "g_SDSS": 157, "r_SDSS": 158, "i_SDSS": 159, "z_SDSS": 160,
+    "u_VST": 278, "g_VST": 279, "r_VST": 280, "i_VST": 281, "z_VST": 282,
+    "g_HSC": 314, "r_HSC": 315, "i_HSC": 316, "z_HSC": 317, "Y_HSC": 318,
+    "Y_VISTA": 256, "J_VISTA": 257, "H_VISTA": 258, "K_VISTA": 259, "Ks_VISTA": 259,
+    "Z_UKIRT": 261, "Y_UKIRT": 262, "J_UKIRT": 263, "H_UKIRT": 264, "K_UKIRT": 265,
+    "J_2MASS": 161, "H_2MASS": 162, "K_2MASS": 163,
+    "W1_WISE": 244, "W2_WISE": 245, "W3_WISE": 246, "W4_WISE": 247,
+    "I1_Spitzer": 18, "I2_Spitzer": 19, "I3_Spitzer": 20, "I4_Spitzer": 21,
+    "M24_Spitzer": 325, "M70_Spitzer": 326, "M160_Spitzer": 327,
+    "P70_Herschel": 328, "P100_Herschel": 329, "P160_Herschel": 330,
+    "S250_Herschel": 331, "S350_Herschel": 332, "S500_Herschel": 333,
+    "S450_JCMT": 323, "S850_JCMT": 324,
+}  # fmt: skip
 _HST = ("F275W", "F336W", "F438W", "F555W", "F814W")
 BAND_SETS: dict[str, tuple[str, ...]] = {
     "hst": _HST,
+    # R's set "GAMA" but for Z of VISTA, which the EAZY list has not.
+    "gama": (
+        "FUV_GALEX",
+        "NUV_GALEX",
+        "u_VST",
+        "g_VST",
+        "r_VST",
+        "i_VST",
+        "Y_VISTA",
+        "J_VISTA",
+        "H_VISTA",
+        "K_VISTA",
+        "W1_WISE",
+        "W2_WISE",
+        "W3_WISE",
+        "W4_WISE",
+        "P100_Herschel",
+        "P160_Herschel",
+        "S250_Herschel",
+        "S350_Herschel",
+        "S500_Herschel",
+    ),
     "all": (*_HST, "F435W_ACS", "F555W_ACS", "F814W_UVIS"),
 }
 
@@ -66,10 +104,25 @@ def _eazy(index: int, name: str | None = None) -> Filter:
     return Filter(name or str(table["info"][index - 1]), curve[:, 0], curve[:, 1])
 
 
+def _top_hat(name: str, low_aa: float, high_aa: float) -> Filter:
+    """Return R's ``tophat_LOW_HIGH``: one between two wavelengths in Angstrom, zero outside."""
+    if not 0 < low_aa < high_aa:
+        raise ValueError(f"filter {name!r}: give tophat_LOW_HIGH with 0 < LOW < HIGH in Angstrom")
+    step = 1e-4 * (high_aa - low_aa)
+    wave = np.array([low_aa - step, low_aa, high_aa, high_aa + step])
+    return Filter(name, wave, np.array([0.0, 1.0, 1.0, 0.0]))
+
+
 def _named(name: str) -> list[Filter]:
     text = name.strip()
     if text.lower() in BAND_SETS:
-        return [_eazy(EAZY_INDEX[band], band) for band in BAND_SETS[text.lower()]]
+        known = EAZY_INDEX | R_NAMES
+        return [_eazy(known[band], band) for band in BAND_SETS[text.lower()]]
+    box = re.fullmatch(r"tophat_([0-9.eE+]+)_([0-9.eE+]+)", text)
+    if box:
+        return [_top_hat(text, float(box.group(1)), float(box.group(2)))]
+    if text in R_NAMES:  # R tells Z of VISTA from z of SDSS by the case
+        return [_eazy(R_NAMES[text], text)]
     upper = {k.upper(): k for k in EAZY_INDEX}
     if text.upper() in upper:
         band = upper[text.upper()]
@@ -87,7 +140,7 @@ def _named(name: str) -> list[Filter]:
             f"filter name {name!r} fits {len(hits)} EAZY records ({found} ...); give 'eazy:NUMBER'"
         )
     raise ValueError(
-        f"filter {name!r} is unknown; use one of {sorted(EAZY_INDEX)}, 'hst', 'all', 'eazy:NUMBER', a part "
+        f"filter {name!r} is unknown; use one of {sorted(EAZY_INDEX)}, R's names such as 'r_VST', 'hst', 'gama', 'all', 'tophat_LOW_HIGH', 'eazy:NUMBER', a part "
         "of an EAZY file name, or give the curve itself as (wave_aa, response), e.g. filters.read_curve(path)"
     )
 
@@ -163,7 +216,8 @@ def resolve(filters: Any) -> list[Filter]:
     ----------
     filters : object
         A band name ('F275W', 'F336W', 'F438W', 'F555W', 'F814W', 'F435W_ACS', 'F555W_ACS', 'F814W_ACS',
-        'F814W_UVIS'), 'hst' (the five of PHANGS-HST), 'all' (every name known), 'eazy:NUMBER' or the
+        'F814W_UVIS') or R's ('r_VST', 'W1_WISE' ...), 'hst' (the five of PHANGS-HST), 'GAMA', 'all' (HST's
+        names), 'tophat_LOW_HIGH' in Angstrom, 'eazy:NUMBER' or the
         number itself (1-based record of the EAZY list), a part of an EAZY file name that fits one
         record; a ``(wave_aa, response)`` pair; an (n, 2) array, structured array or data frame; a
         function of wavelength [Angstrom]; a path; a `Filter`; a mapping from names to any of these or

