@@ -63,7 +63,9 @@ def test_every_import_is_required():
 
 
 def test_pyprospect_requires_what_it_imports():
-    absent = missing(ROOT.glob("src/pyprospect/**/*.py"), requirements("pyprospect", ["fast", "rda", "fit", "figures"]))
+    absent = missing(
+        ROOT.glob("src/pyprospect/**/*.py"), requirements("pyprospect", ["fast", "rda", "fit", "figures"])
+    )
     assert not absent, f"add to src/pyprospect/pyproject.toml: {absent}"
 
 

@@ -32,6 +32,7 @@ ROOMS = {
         "gas",
         "fast",
         "prospect",
+        "fit",
     ),
     "sfhnet": (
         "tools",

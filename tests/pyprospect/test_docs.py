@@ -12,7 +12,7 @@ import pyprospect
 from pyprospect import __main__ as program
 from pyprospect import inventory
 
-PAGES = ("index.md", "coming-from-prospect.md", "libraries.md", "photometry-and-sed.md")
+PAGES = ("index.md", "coming-from-prospect.md", "libraries.md", "photometry-and-sed.md", "fitting.md")
 
 
 def blocks(text):

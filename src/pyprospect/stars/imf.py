@@ -200,7 +200,7 @@ def binlims(centres: ArrayLike, *, log: bool = False) -> dict[str, NDArray[np.fl
     """
     at = np.asarray(centres, dtype=float)
     if at.ndim != 1 or at.size < 2 or np.any(np.diff(at) <= 0) or (log and not at[0] > 0):
-        raise ValueError(f"binlims({centres}): give at least two ascending masses, positive with log=True")
+        raise ValueError(f"binlims({centres!r}): give at least two ascending masses, positive with log=True")
     at = np.log10(at) if log else at
     step = np.diff(at) / 2
     edges = np.concatenate([[at[0] - step[0]], at[:-1] + step, [at[-1] + step[-1]]])

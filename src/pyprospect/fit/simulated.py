@@ -1,0 +1,124 @@
+"""Galaxies drawn from a fit's own prior: are posteriors as wide as they should be, and does evidence tell models apart.
+
+Of a truth drawn from the prior, the rank among the draws of its posterior is uniform (Talts et al. 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+
+from pyprospect.fit.data import Data, Photometry, Spectrum
+from pyprospect.fit.fitting import Fit, fit
+from pyprospect.fit.model import GalaxyModel
+
+__all__ = ["mock", "rank_test", "ranks"]
+
+Array = NDArray[np.float64]
+
+
+def mock(
+    model: GalaxyModel, values: Mapping[str, Any], *, snr: float, band_error: float, rng: np.random.Generator
+) -> Data:
+    """Return noisy data of one galaxy, in the set-up of a model.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    values : mapping
+        From `Parameters.values`, (1,) each.
+    snr : float
+        Of a pixel.
+    band_error : float
+        Of a band, as a fraction of its flux.
+    rng : Generator
+
+    Returns
+    -------
+    Data
+    """
+    with torch.no_grad():
+        light = model.predict(dict(values))
+    shape, spectrum, photometry = model.data_shape, None, None
+    if shape.spectrum is not None:
+        flux = light.spectrum.numpy()
+        error = np.abs(flux) / snr
+        noisy = flux + error * rng.standard_normal(flux.shape)
+        s = shape.spectrum
+        spectrum = Spectrum(s.wave_aa, noisy, error, frame=s.frame, lsf_fwhm_aa=s.lsf_fwhm_aa)
+    if shape.photometry is not None:
+        band = light.bands.numpy() * shape.photometry.jansky_per_flam
+        error = band_error * np.abs(band)
+        noisy = band + error * rng.standard_normal(band.shape)
+        photometry = Photometry(list(shape.photometry.bands), noisy, error)
+    return Data(spectrum, photometry, redshift=shape.redshift[:1], lum_dist_mpc=shape.lum_dist_mpc[:1])
+
+
+def ranks(
+    model: GalaxyModel,
+    n_mock: int,
+    sample: Callable[[Fit], Any],
+    *,
+    snr: float,
+    band_error: float = 0.03,
+    n_rank: int = 50,
+    seed: int = 1,
+) -> Array:
+    """Return the ranks of truths drawn from the prior among draws of their posteriors.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+        Of data of one galaxy; its parameters are drawn from their priors.
+    n_mock : int
+    sample : callable
+        Samples a `Fit` and returns an `Answer`, such as ``lambda f: f.sample("nuts")``.
+    snr, band_error : float
+        Noise of the mocks.
+    n_rank : int
+        Draws, about independent, that a truth is ranked among.
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (n_mock, n_label)
+        From 0 to 1, in the middles of n_rank + 1 equal steps.
+    """
+    out = []
+    p = model.parameters
+    for i in range(n_mock):
+        rng = np.random.default_rng([seed, i])
+        truth = p.values(torch.as_tensor(rng.standard_normal((1, p.n_free))))
+        found = fit(mock(model, truth, snr=snr, band_error=band_error, rng=rng), model, seed=seed + i)
+        answer = sample(found)
+        draws = p.flat(p.values(torch.as_tensor(answer.equal(n_rank, rng)))).numpy()
+        below = (draws < p.flat(truth).numpy()).sum(axis=0)
+        out.append((below + 0.5) / (n_rank + 1))
+    return np.array(out)
+
+
+def rank_test(found: Array) -> dict[str, Array]:
+    """Compare ranks with a uniform distribution.
+
+    Parameters
+    ----------
+    found : ndarray, shape (n_mock, n_label)
+
+    Returns
+    -------
+    dict of ndarray (n_label,)
+        ``deviation``: the largest of their cumulative distribution from the diagonal; ``band``: what 95 % of uniform
+        ranks stay within; ``p_value``: Kolmogorov's.
+    """
+    tests = [stats.kstest(column, "uniform") for column in found.T]
+    band = stats.kstwo.ppf(0.95, len(found))
+    return {
+        "deviation": np.array([t.statistic for t in tests]),
+        "band": np.full(found.shape[1], band),
+        "p_value": np.array([t.pvalue for t in tests]),
+    }
