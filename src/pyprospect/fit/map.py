@@ -139,13 +139,15 @@ class Modes(NamedTuple):
 
 # Paths that end so near in log-probability count as one answer; paths that survive each round, and its iterations.
 _SAME = 3.0
+_FEW_STARTS = 8
 _ROUNDS = ((1.0, 5), (0.5, 8), (0.25, 50))
 
 
 def modes(target: Target, starts: Tensor, galaxies: Tensor) -> Modes:
     """Find the most probable models of galaxies.
 
-    Every start is followed for a few steps, the better half for some more, the best quarter (at least two) to the end.
+    Every start is followed for a few steps, the better half for some more, the best quarter (of eight starts or more at
+    least two) to the end.
 
     Parameters
     ----------
@@ -161,9 +163,11 @@ def modes(target: Target, starts: Tensor, galaxies: Tensor) -> Modes:
     """
     n, n_start, p = starts.shape
     galaxy = torch.arange(n)
-    at, found = starts, None
+    at = starts
+    found: Climb | None = None
+    fewest = 2 if n_start >= _FEW_STARTS else 1
     for share, iterations in _ROUNDS:
-        k = min(n_start, max(2, round(share * n_start)))
+        k = min(n_start, max(fewest, round(share * n_start)))
         if found is not None and k < at.shape[1]:
             best = found.log_prob.view(n, -1).topk(k, dim=1).indices
             at = at.gather(1, best[..., None].expand(-1, -1, p))
