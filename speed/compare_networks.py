@@ -86,7 +86,7 @@ def compared(
             folder=Path(folder),
             seed=seed,
         )
-        if isinstance(made.network.prepared(made._held_out_batches[0]), FeatureBatch):
+        if isinstance(made._held_out_batches[0], FeatureBatch):
             view = {k: spec.options[k] for k in ("n_component", "n_node", "continuum_pixels", "pairs")}
             key = str(view)
             if key not in banks:

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from sfhnet.config import NoiseConfig, TrainingConfig
-from sfhnet.core.batch import Batch
 from sfhnet.core.quantities import SCALARS
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.noise import NoiseModel
@@ -202,13 +201,15 @@ class Trainer:
         self.prior = prior_summary(self.spec, noisy)
         self.label_ranges = label_ranges(picked.labels)
 
-    def _draw_held_out(self) -> list[Batch]:
+    def _draw_held_out(self) -> list[Any]:
+        """Return held-out mocks as the network sees them: what no weight changes is computed once."""
         n = min(self.training.validation_galaxies, len(self.held_out))
         generator = torch_stream("train.held_out", self.seed, device=self.device)
         chunks = [np.arange(k, min(k + _HELD_OUT_CHUNK, n)) for k in range(0, n, _HELD_OUT_CHUNK)]
-        return [
+        drawn = (
             self.held_out.get(index).to(self.device).noisy(self.noise_model, generator) for index in chunks
-        ]
+        )
+        return [self.network.prepared(batch) for batch in drawn]
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step: in each stage linear warm-up, then a cosine to a hundredth.
