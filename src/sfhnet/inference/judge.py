@@ -131,7 +131,7 @@ def judge(
         flags[rows[model.screens.stars.poor(chi2, posterior.snr[rows])]] |= np.uint32(Flag.BAD_FIT)
     measured = {"halpha_ew_aa": lines.halpha_ew_aa, "stability": over, "covered": covered}
     names = ("flux", "sigma", "mask", "band_flux", "band_sigma", "band_mask")
-    seen = Seen(wave, *(getattr(batch, name).numpy() for name in names), model_flux)
+    seen = Seen(wave, *(getattr(batch, name).numpy() for name in names), model=model_flux)
     return Judged(replace(posterior, flags=flags), measured, seen)
 
 
