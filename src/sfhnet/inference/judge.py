@@ -267,4 +267,6 @@ def _uncertain(
     if not model.trained_on_windows:
         # ASSUME: a network that never saw so little knows no better than the share of the range it sees.
         factor = factor * np.where(covered < _WHOLE, np.sqrt(_WHOLE / np.maximum(covered, 0.05)), 1.0)
-    return factor, over
+    # ASSUME: below the S/N of the training errors grow as noise does; the network does not know that they do.
+    least = float(model.info["snr_range"][0])
+    return factor * np.clip(least / np.maximum(np.nan_to_num(posterior.snr), 0.1), 1.0, 30.0), over

@@ -183,3 +183,18 @@ def test_spectra_are_answered_alike_alone_and_in_chunks(model, galaxies, monkeyp
     np.testing.assert_allclose(parts.mass_fraction, together.mass_fraction, atol=1e-5)
     np.testing.assert_array_equal(parts.measured["redshift"], together.measured["redshift"])
     np.testing.assert_array_equal(parts.flags, together.flags)
+
+
+def test_answers_below_the_training_are_as_uncertain_as_their_noise(model, galaxies):
+    known = {"redshift": 0.0, "dispersion_kms": "training"}
+    flux, _ = seen(model, galaxies, 0.0)
+    rng = np.random.default_rng(7)
+    noise = np.median(flux, axis=1, keepdims=True) * np.ones_like(flux)
+    halves = []
+    for snr in (10.0, 2.5):
+        sigma = noise / snr
+        answers = model.infer(MUSE_AA, flux + sigma * rng.standard_normal(flux.shape), sigma, **known)
+        low, high = answers.interval("mw_mh", 0.68)
+        halves.append(np.median(high - low))
+    assert halves[1] > 2.5 * halves[0]
+    assert ((answers.flags & int(Flag.LOW_SNR)) > 0).all()
