@@ -115,13 +115,13 @@ def prepare(
     """
     run = _Run(config, grid, band_names, ssp)
     if target.kind == "cube":
-        return _checked_scale(target, _prepare_cube(target, run, curves or {}))
+        return checked_scale(target, _prepare_cube(target, run, curves or {}))
     if target.kind in ("sdss", "table"):
-        return _checked_scale(target, _prepare_spectrum(target, run))
+        return checked_scale(target, _prepare_spectrum(target, run))
     raise ValueError(f"{target.galaxy}: kind {target.kind!r} is unknown; choose 'cube', 'sdss' or 'table'")
 
 
-def _checked_scale(target: Target, spectra: Spectra) -> Spectra:
+def checked_scale(target: Target, spectra: Spectra) -> Spectra:
     """Return spectra whose brightest is as bright as a cluster or a galaxy; refuse others: unit or distance is wrong."""
     sphere_cm2 = 4 * np.pi * (spectra.distance_mpc * MPC_CM) ** 2
     flux_cgs = np.where(spectra.mask, spectra.flux, np.nan).astype(float) * spectra.flux_unit_cgs

@@ -1,5 +1,8 @@
 """The spectra file and its guards, single spectra of real galaxies, and rows of the sample sheet."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -10,7 +13,7 @@ from sfhnet.config import GalaxiesConfig, GridConfig, SimulatedGalaxyConfig
 from sfhnet.core.flags import Flag
 from sfhnet.core.spectra import Spectra
 from sfhnet.observation.galaxy_files import Target, target_of
-from sfhnet.observation.prepare import prepare
+from sfhnet.observation.prepare import checked_scale, prepare
 from sfhnet.sources.sample_sheet import Galaxy, SheetError, row_of
 
 
@@ -169,12 +172,9 @@ def test_rows_and_files():
 
 
 @pytest.mark.parametrize("scale", [1e-16, 1e16])
-def test_a_spectrum_of_an_impossible_luminosity_is_refused(tmp_path, toy_ssp, scale):
-    wave = np.arange(4700.0, 9400.0, 1.25)
-    flux = 4e4 * scale * np.ones(wave.size)
-    np.savetxt(
-        tmp_path / "spec.dat", np.c_[wave, flux, (flux / 50) ** 2], header="wave flux var", comments=""
-    )
-    target = Target("G", "table", tmp_path / "spec.dat", 0.003, 10.0, 0.0)
-    with pytest.raises(ValueError, match=r"G: .*spec\.dat would be of .* Lsun .* check the unit of its flux"):
-        prepare(target, GalaxiesConfig(kinematics="fixed"), GridConfig(), band_names=BANDS, ssp=toy_ssp)
+def test_a_spectrum_of_an_impossible_luminosity_is_refused(scale):
+    spectra = make_spectra()
+    target = Target("G", "table", Path("spec.dat"), 0.003, 10.0, 0.0)
+    assert checked_scale(target, spectra) is spectra
+    with pytest.raises(ValueError, match=r"G: spec\.dat would be of .* Lsun .* check the unit of its flux"):
+        checked_scale(target, replace(spectra, flux_unit_cgs=scale * spectra.flux_unit_cgs))
