@@ -281,7 +281,7 @@ class Dirichlet(Prior):
     def __init__(self, concentration: ArrayLike) -> None:
         self.concentration = np.asarray(concentration, dtype=float)
         if self.concentration.ndim != 1 or self.concentration.size < 2 or not np.all(self.concentration > 0):
-            raise ValueError(f"Dirichlet({concentration}): give at least two positive concentrations")
+            raise ValueError(f"Dirichlet({concentration!r}): give at least two positive concentrations")
         self.n_value = self.concentration.size
         self.n_normal = self.n_value - 1
         rest = np.cumsum(self.concentration[::-1])[::-1][1:]
