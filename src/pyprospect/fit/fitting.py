@@ -219,7 +219,9 @@ class Fit:
 
     def weigh(self, draws: Mapping[str, Any], log_density: Array | None = None) -> Answer:
         """Weigh draws of something else, such as a network, by the posterior: see `pyprospect.fit.weigh.weigh`."""
-        found = weigh(self.plain, draws, log_density)
+        target = self.target if log_density is None else self.plain
+        found = weigh(target, draws, log_density)
+        u = self._plain(found.u) if target.level else found.u.numpy()
         self.log_evidence["weighed"] = found.log_evidence
         if found.collapsed:
             warnings.warn(
@@ -234,9 +236,7 @@ class Fit:
             "pareto_k": found.pareto_k,
             "collapsed": found.collapsed,
         }
-        answer = self._answer(
-            "weighed", found.u[None].numpy(), found.log_weight[None], found.log_prob[None], about
-        )
+        answer = self._answer("weighed", u[None], found.log_weight[None], found.log_prob[None], about)
         return self._keep(answer)
 
     def best_log_mass(self, draws: Mapping[str, Any]) -> Array:

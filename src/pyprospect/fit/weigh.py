@@ -25,7 +25,7 @@ class Weighed(NamedTuple):
     """Draws with the weights of a posterior."""
 
     u: Tensor
-    """(n, n_free), standard normal coordinates."""
+    """(n, n_free), coordinates of the target."""
     log_weight: Array
     """(n,), normalised, smoothed."""
     log_prob: Tensor
@@ -43,6 +43,7 @@ def weigh(target: Target, draws: Mapping[str, Any], log_density: Array | None = 
     Parameters
     ----------
     target : Target
+        With plain coordinates (``level=False``) if `log_density` is given.
     draws : mapping of array_like
         Values of the free parameters, n of each. Those that the prior excludes get no weight.
     log_density : ndarray, shape (n,), optional
@@ -63,8 +64,7 @@ def weigh(target: Target, draws: Mapping[str, Any], log_density: Array | None = 
     # Draws that the prior excludes have no weight, but count; what is drawn again is inside.
     kept = 1.0
     if log_density is None:
-        u, log_q = _redrawn(u)
-        values = target.parameters.values(u)
+        u, log_q = _redrawn(target.to_coordinates(u, rows))
         from_prior = target.log_prior(u)
     else:
         kept = len(u) / len(inside)

@@ -90,11 +90,10 @@ def test_a_fit_is_read_again_and_goes_on(found, data, model, tmp_path):
     np.testing.assert_array_equal(again.answers["nuts"].values, found.answers["nuts"].values)
     before = again.answers["nuts"].u.shape[1]
     again.path = tmp_path / "more.h5"
-    more = again.sample(
-        "nuts", n_chain=4, min_effective=1.3 * min(r.effective for r in again.answers["nuts"].rows())
-    )
+    with pytest.warns(ConvergenceWarning, match="raise max_draws"):
+        more = again.sample("nuts", n_chain=4, min_effective=1e5, max_draws=before + 20)
     assert more.u.shape[1] > before
-    np.testing.assert_array_equal(more.u[:, :before], found.answers["nuts"].u)
+    np.testing.assert_allclose(more.u[:, :before], found.answers["nuts"].u, atol=1e-6)
     stored = Fit.read(again.path)
     assert stored.summary("nuts") == again.summary("nuts")
     assert "log_age_mass" in stored.summary("nuts")
