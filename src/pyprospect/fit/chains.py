@@ -166,7 +166,7 @@ def run_chains(
         )
         keep(run)
     while run.u.shape[1] < max_draws and not run.enough(min_effective):
-        starts = np.linalg.solve(run.factor, (run.u[:, -1] - run.centre).T).T
+        starts = np.asarray(np.linalg.solve(run.factor, (run.u[:, -1] - run.centre).T).T, dtype=np.float64)
         more = sample_nuts(
             gradient_in(run.centre, run.factor),
             starts,

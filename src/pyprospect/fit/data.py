@@ -61,7 +61,7 @@ class Spectrum:
     wave_aa: Array
     flux: Array
     sigma: Array
-    mask: NDArray[np.bool_] | None = None
+    mask: Any = None
     frame: str = "observed"
     lsf_fwhm_aa: Callable[[Array], Array] | None = None
 
@@ -107,8 +107,8 @@ class Photometry:
     bands: Any
     flux: Array
     sigma: Array
-    mask: NDArray[np.bool_] | None = None
-    upper_limit: NDArray[np.bool_] | None = None
+    mask: Any = None
+    upper_limit: Any = None
     instrument: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
@@ -129,14 +129,15 @@ class Photometry:
         groups = tuple(self.instrument) if self.instrument is not None else (("photometry",) * len(curves))
         if len(groups) != len(curves):
             raise ValueError(f"{len(groups)} instruments for {len(curves)} bands; give one name a band")
-        for name, value in (
-            ("bands", tuple(curves)),
-            ("flux", flux),
-            ("sigma", sigma),
-            ("mask", mask),
-            ("upper_limit", flags[1]),
-            ("instrument", groups),
-        ):
+        fixed: dict[str, Any] = {
+            "bands": tuple(curves),
+            "flux": flux,
+            "sigma": sigma,
+            "mask": mask,
+            "upper_limit": flags[1],
+            "instrument": groups,
+        }
+        for name, value in fixed.items():
             object.__setattr__(self, name, value)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,11 @@ class Fit:
         ValueError
             For an unknown way.
         """
-        ways = {"laplace": self._laplace, "nuts": self._nuts, "nested": self._nested}
+        ways: dict[str, Callable[..., Answer]] = {
+            "laplace": self._laplace,
+            "nuts": self._nuts,
+            "nested": self._nested,
+        }
         if way not in ways:
             raise ValueError(f"way of sampling {way!r} is unknown; use one of {sorted(ways)}")
         if self.mode is None and way != "nested":
@@ -162,7 +166,9 @@ class Fit:
             go_on = Run(
                 self.arrays["nuts_u"],
                 earlier.log_prob,
-                *(self.arrays[f"nuts_{name}"] for name in ("factor", "centre", "step")),
+                self.arrays["nuts_factor"],
+                self.arrays["nuts_centre"],
+                self.arrays["nuts_step"],
                 earlier.about["divergences"],
                 earlier.about["acceptance"],
             )

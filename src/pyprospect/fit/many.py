@@ -148,7 +148,7 @@ def _derived_names(model: GalaxyModel) -> tuple[str, ...]:
 
 
 def _block(
-    target: Target, rows: Array, n_start: int, starts: Array | None, n_draw: int, *, seed: int
+    target: Target, rows: NDArray[np.int_], n_start: int, starts: Array | None, n_draw: int, *, seed: int
 ) -> dict[str, Array]:
     galaxies = torch.as_tensor(rows)
     # A stream of its own for each galaxy: the answer does not depend on the blocks.

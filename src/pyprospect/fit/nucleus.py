@@ -138,7 +138,7 @@ class NucleusLight:
         # Of smooth light a few points with the weight of their neighbours know the mean.
         share = np.minimum((np.cumsum(weight) * _POINTS_PER_BAND).astype(int), _POINTS_PER_BAND - 1)
         summed = np.bincount(share, weight)
-        return np.bincount(share, weight * at) / summed, summed
+        return np.bincount(share, weight * at) / summed, np.asarray(summed, dtype=float)
 
     def _make_lines(self, wave: Array, bands: Sequence[Filter], redshift: float, lsf: Any) -> None:
         at = np.array([line[0] for line in NARROW_LINES.values()])

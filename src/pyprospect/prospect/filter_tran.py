@@ -51,17 +51,19 @@ def filter_tran_bands(
     rates = rng.random((n_sample, 5))
     redshift = rng.uniform(max(zrange[0], 1e-4), zrange[1], n_sample)
     every: Mapping[str, Any] = {f"{i}": band for i, band in enumerate([*bands, *wanted])}
+    names = [f"m{k + 1}" for k in range(5)]
+    rows: list[dict[str, Any]] = [dict(zip(names, row.tolist(), strict=True)) for row in rates]
     fluxes = [
         prospect_sed(
             massfunc="b5",
-            **{f"m{k + 1}": float(rate) for k, rate in enumerate(row)},
+            **row,
             z=float(z),
             filters=every,
             speclib=speclib,
             returnall=False,
             **options,
         )
-        for row, z in zip(rates, redshift, strict=True)
+        for row, z in zip(rows, redshift, strict=True)
     ]
     mags = Jansky2magAB(np.array(fluxes, dtype=float))
     return filter_tran_mags({band.name: mags[:, i] for i, band in enumerate(bands)}, mags[:, -1])

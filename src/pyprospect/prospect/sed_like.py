@@ -286,7 +286,8 @@ def _residuals(
         if name in arguments:
             raise ValueError(f"{name} is both a parameter and in arglist; leave it out of one")
     bands = filtout if mode == "photom" else None
-    sed = prospect_sed(**given, **options, **arguments, filters=bands)
+    call: dict[str, Any] = {**given, **options, **arguments, "filters": bands}
+    sed = prospect_sed(**call)
     if not isinstance(sed, ProSpectSED):
         raise ValueError("arglist has returnall=False; leave it out, the likelihood sets it")
     parts, fluxes = [], None
