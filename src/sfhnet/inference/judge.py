@@ -130,8 +130,16 @@ def judge(
         chi2 = stars_chi2(batch[torch.from_numpy(rows)], model_flux[rows], wave)
         flags[rows[model.screens.stars.poor(chi2, posterior.snr[rows])]] |= np.uint32(Flag.BAD_FIT)
     measured = {"halpha_ew_aa": lines.halpha_ew_aa, "stability": over, "covered": covered}
-    names = ("flux", "sigma", "mask", "band_flux", "band_sigma", "band_mask")
-    seen = Seen(wave, *(getattr(batch, name).numpy() for name in names), model=model_flux)
+    seen = Seen(
+        wave,
+        batch.flux.numpy(),
+        batch.sigma.numpy(),
+        batch.mask.numpy(),
+        batch.band_flux.numpy(),
+        batch.band_sigma.numpy(),
+        batch.band_mask.numpy(),
+        model=model_flux,
+    )
     return Judged(replace(posterior, flags=flags), measured, seen)
 
 
