@@ -12,8 +12,10 @@ CORES ?= all
 CONFIG ?=
 ARGS ?=
 TESTS ?= tests
-# Tests of the workflow run on both cores themselves, one at a time; the quick ones take two workers.
-WORKERS ?=
+# Runs of the workflow use both cores themselves, one at a time (pytest calls no test collected 5); the quick tests take two
+# workers.
+LONG = slow or conda or wheels
+WORKERS ?= -n 2 --dist loadfile
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
@@ -82,16 +84,18 @@ run: env fetch ## everything: environment, upstream files, the workflow to its e
 	@$(PY) -m sfhnet run --cores $(CORES) $(if $(CONFIG),--config $(CONFIG)) -- $(ARGS)
 
 test: $(VENV)/.test.stamp fetch browser-packages ## run every test but those on a SLURM (test-slurm: root, Debian packages, minutes of waiting)
-	@$(PY) -m pytest $(WORKERS) -m "not slurm" $(TESTS)
+	@status=0; run() { "$$@" || { code=$$?; [ $$code -eq 5 ] || status=$$code; }; }; \
+	run $(PY) -m pytest -m "not slurm and ($(LONG))" $(TESTS); \
+	run env OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS) -m "not slurm and not ($(LONG))" $(TESTS); exit $$status
 
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
-	@$(PY) -m pytest -n 2 --dist loadfile -m "not slow and not conda and not slurm and not wheels" $(TESTS)
+	@$(PY) -m pytest $(WORKERS) -m "not slurm and not ($(LONG))" $(TESTS)
 
 test-wheels: $(VENV)/.test.stamp ## build both packages and use them in empty environments
 	@$(PY) -m pytest -m wheels $(TESTS)
 
 coverage: $(VENV)/.test.stamp fetch ## run the tests and print which share of the code they run
-	@$(PY) -m pytest $(WORKERS) --cov=pyprospect --cov=sfhnet --cov-report=term -m "not conda and not slurm" $(TESTS)
+	@$(PY) -m pytest --cov=pyprospect --cov=sfhnet --cov-report=term -m "not conda and not slurm" $(TESTS)
 
 test-conda: $(VENV)/.test.stamp fetch ## deploy the per-step environments and run in them
 	@$(PY) -m pytest -m conda $(TESTS)
@@ -100,9 +104,10 @@ test-slurm: $(VENV)/.test.stamp fetch slurm-packages ## run the workflow on a SL
 	@$(PY) -m pytest -m slurm $(TESTS)
 
 browser-packages: ## install Debian's Chromium for the tests of pages (as root)
-	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
-		fonts-dejavu-core >/dev/null; } || echo "no Chromium here and none installed: tests of pages in a browser are left out"
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
+		|| echo "no Chromium here and none installed: tests of pages in a browser are left out"
 
 slurm-packages: ## install Debian's SLURM for the tests (as root; nothing is started)
 	@command -v slurmctld munged >/dev/null || { apt-get update -qq && \
