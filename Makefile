@@ -38,11 +38,11 @@ PIP_INSTALL = $(PY) -m pip install $(if $(MAKE_TERMOUT),,-qq) --disable-pip-vers
 pins = if grep -qs 'system-site-packages = true' $(VENV)/pyvenv.cfg \
 	&& $(PY) -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; \
 	then grep -v '^torch==' constraints.txt; else cat constraints.txt; fi
-CODE = src scripts speed tests
+CODE = src scripts speed tests docs_site
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-quick coverage test-wheels test-slurm slurm-packages test-conda lint format docs fetch verify \
+.PHONY: help env run test test-quick coverage test-wheels test-slurm slurm-packages test-conda lint format docs docs-site fetch verify \
 	bench-synthesis bench-cube wheels constraints clean clean-cache clean-env gpu-inputs gpu-train gpu-train-home
 
 help: ## list these commands
@@ -132,6 +132,20 @@ format: $(VENV)/.test.stamp ## put code and workflow into the house style
 docs: env ## write the generated pages of docs/
 	@$(PY) -m sfhnet config docs
 
+# Neither the packages nor what they need is installed: the reference is read from their source.
+DOCS_VENV = .venv-docs
+$(DOCS_VENV)/.stamp: pyproject.toml | $(VENV)/bin/python
+	@echo "installing what the documentation site needs in $(DOCS_VENV)"
+	@$(PY) -m venv $(DOCS_VENV)
+	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		> $(DOCS_VENV)/requirements.txt
+	@$(DOCS_VENV)/bin/python -m pip install -qq --disable-pip-version-check $(PIP_ARGS) -r $(DOCS_VENV)/requirements.txt
+	@touch $@
+
+docs-site: $(DOCS_VENV)/.stamp ## build the documentation as a site in site/; a warning or a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict --clean 2>$(DOCS_VENV)/log || { cat $(DOCS_VENV)/log; exit 1; }
+	@echo "site/index.html: open it in a browser"
+
 bench-synthesis: env ## measure the speed of synthesis
 	@$(PY) speed/bench_synthesis.py $(ARGS)
 
@@ -175,10 +189,10 @@ constraints: $(VENV)/.test.stamp ## write constraints.txt anew from this environ
 	@mv constraints.txt.part constraints.txt && touch $(VENV)/.run.stamp $(VENV)/.test.stamp
 
 clean: ## remove results, logs and benchmarks; keep data/ and the environment
-	rm -rf results logs benchmarks report.html .snakemake .pytest_cache .ruff_cache .mypy_cache
+	rm -rf results logs benchmarks report.html site .snakemake .pytest_cache .ruff_cache .mypy_cache
 
 clean-cache: ## remove downloaded archives; the files taken from them stay in data/
 	rm -rf data/.cache
 
-clean-env: ## remove the environment
-	rm -rf $(VENV)
+clean-env: ## remove the environments
+	rm -rf $(VENV) $(DOCS_VENV)

@@ -40,7 +40,7 @@ Snr = Annotated[float, Field(ge=0.1, le=10000)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]
 """Ratio, or strength."""
 AlphaFe = Annotated[float, Field(ge=-1, le=1)]
-"""[alpha/Fe] [dex]."""
+"""[alpha/Fe] in dex."""
 LogWidth = Annotated[float, Field(ge=-5, le=5)]
 """log10 of an equivalent width in AA."""
 SomeCount = Annotated[int, Field(ge=1, le=100000)]

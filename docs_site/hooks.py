@@ -1,0 +1,109 @@
+"""Hooks of mkdocs: pages that lie outside docs/, and the reference of both packages, a page a room."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Page of the checkout -> its place in the site.
+OUTSIDE = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "data/README.md": "data.md",
+    "data/models/flow/model_card.md": "model-card.md",
+}
+PACKAGES = ("pyprospect", "sfhnet")
+
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]+)?\)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the generated reference into the navigation."""
+    assert config.nav is not None
+    reference = next(group["Reference"] for group in config.nav if "Reference" in group)
+    for package in PACKAGES:
+        pages = [{name: place(module)} for name, module in rooms(package)]
+        reference.append({f"{package} (Python)": pages})
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are not in docs/."""
+    for source, target in OUTSIDE.items():
+        files.append(File.generated(config, target, abs_src_path=str(ROOT / source)))
+    for package in PACKAGES:
+        for name, module in rooms(package):
+            files.append(File.generated(config, place(module), content=reference(name, module)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Turn links between docs/ and the rest of the checkout into links of the site."""
+    here = page.file.src_uri
+    source = {target: source for source, target in OUTSIDE.items()}.get(here, f"docs/{here}")
+    if here.startswith("api/"):
+        return markdown
+
+    def turned(match: re.Match[str]) -> str:
+        picture, text, target, anchor = match[1], match[2], match[3], match[4] or ""
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+        if path.startswith("docs/"):
+            inside = path.removeprefix("docs/")
+        elif path in OUTSIDE:
+            inside = OUTSIDE[path]
+        elif (ROOT / path).exists():
+            # A file of the checkout that is no page of the site: its name says where it is.
+            return f"{text} (`{path}`)"
+        else:
+            return match[0]
+        return f"{picture}[{text}]({posixpath.relpath(inside, posixpath.dirname(here) or '.')}{anchor})"
+
+    # Two pairs of brackets in a row, a quantity and its unit, are a link to Markdown.
+    return _LINK.sub(turned, markdown).replace("] [dex]", r"] \[dex\]")
+
+
+def folder(package: str) -> Path:
+    """Return the folder of a package."""
+    return ROOT / "src" / package
+
+
+def place(module: str) -> str:
+    """Return the page of a module or room."""
+    return f"api/{module.replace('.', '/')}.md"
+
+
+def rooms(package: str) -> list[tuple[str, str]]:
+    """Return name in the navigation and module of each page: the package itself, then its rooms."""
+    found = sorted(path.parent.name for path in folder(package).glob("*/__init__.py"))
+    return [(package, f"{package}.index"), *((room, f"{package}.{room}") for room in found)]
+
+
+def reference(name: str, module: str) -> str:
+    """Return the page of a room: what its modules offer."""
+    package = module.split(".")[0]
+    whole = module.endswith(".index")
+    room = folder(package) if whole else folder(package) / name
+    dotted = module.removesuffix(".index")
+    modules = [f"{dotted}.{path.stem}" for path in sorted(room.glob("*.py")) if offers(path)]
+    about = (ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or "").strip()
+    parts = [f"# {dotted}", about, *(f"::: {name}" for name in modules)]
+    return "\n\n".join(parts) + "\n"
+
+
+def offers(path: Path) -> bool:
+    """Whether a module has functions or classes for others."""
+    if path.stem.startswith("__"):
+        return False
+    body = ast.parse(path.read_text()).body
+    return any(
+        isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") for node in body
+    )
