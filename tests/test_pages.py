@@ -62,6 +62,13 @@ def test_links_into_pages_meet_a_heading(page):
     assert not lost, f"{page.name} links to {lost}"
 
 
+def test_the_site_leads_to_every_page():
+    listed = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text().split("\nnav:")[1]))
+    there = {page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")}
+    assert len(there) > 20
+    assert there <= listed, f"put into the nav of mkdocs.yml: {sorted(there - listed)}"
+
+
 def test_the_recipes_name_files_that_are_there():
     named = set(re.findall(r"`((?:src|tests|scripts|rules|data|configs|\.github)/[\w./]+)`", PAGE))
     assert len(named) > 30

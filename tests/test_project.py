@@ -79,6 +79,12 @@ def test_every_requirement_is_bounded_and_pinned():
         assert requirement.specifier.contains(version), f"{pins[name]} is outside {requirement}"
 
 
+def test_every_extra_has_both_bounds():
+    for requirement in declared("phangs-sfh"):
+        operators = {spec.operator for spec in requirement.specifier}
+        assert operators >= {">=", "<"} or requirement.name in FOLDERS, f"{requirement} needs both bounds"
+
+
 def test_both_packages_ask_for_the_same_versions():
     theirs = {canonicalize_name(r.name): r.specifier for r in declared("pyprospect")}
     for requirement in declared("phangs-sfh"):
