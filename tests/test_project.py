@@ -28,7 +28,7 @@ DISTRIBUTION = {
     "nautilus": "nautilus-sampler",
 }
 # used only where the user has installed them; the code says so when they are missing
-OPTIONAL = {"ppxf", "astroquery", "pyvo"}
+OPTIONAL = {"ppxf", "astroquery", "bagpipes", "pyvo"}
 SPEED = {path.stem for path in ROOT.glob("speed/*.py")}
 
 
