@@ -1,4 +1,4 @@
-"""The quick start does what it says: its command and its Python run, and give one answer."""
+"""The first pages do what they say: their command and their Python run, and give one answer."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ def page(root, upstream, tmp_path, monkeypatch):
     (tmp_path / "data").symlink_to(root / "data")
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg")
-    return (root / "docs" / "quick-start.md").read_text()
+    return lambda name: (root / "docs" / name).read_text()
 
 
 def blocks(page, language):
@@ -26,6 +26,7 @@ def blocks(page, language):
 
 
 def test_the_command_and_the_python_give_one_answer(page, tmp_path, capsys):
+    page = page("quick-start.md")
     (command,) = [line for block in blocks(page, "") for line in block.splitlines() if "sfhnet infer" in line]
     assert main(shlex.split(command)[1:]) == 0
     by_command = Posterior.read("ngc3073.h5")
@@ -42,3 +43,15 @@ def test_the_command_and_the_python_give_one_answer(page, tmp_path, capsys):
     np.testing.assert_allclose(by_python.mass_fraction, by_command.mass_fraction, atol=1e-6)
     assert names["answers"].summary(0) in printed
     assert np.ptp(plt.imread("ngc3073.png")[..., :3].mean(axis=2)) > 0.5
+
+
+def test_the_picture_of_what_an_answer_means(page):
+    (block,) = blocks(page("concepts.md"), "python")
+    names = {}
+    exec(compile(block, "concepts.md", "exec"), names)
+    plt.close("all")
+    age, log_ml = (names["answers"].samples[name][0] for name in ("mw_log_age", "log_ml"))
+    assert np.corrcoef(age, log_ml)[0, 1] > 0.4, (
+        "the page says that older stars go with more mass for the light"
+    )
+    assert np.ptp(plt.imread("draws.png")[..., :3].mean(axis=2)) > 0.5
