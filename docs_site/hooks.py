@@ -95,8 +95,21 @@ def reference(name: str, module: str) -> str:
     dotted = module.removesuffix(".index")
     modules = [f"{dotted}.{path.stem}" for path in sorted(room.glob("*.py")) if offers(path)]
     about = (ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or "").strip()
-    parts = [f"# {dotted}", about, *(f"::: {name}" for name in modules)]
+    first = f"From `{dotted}` itself: {', '.join(given(room))}." if whole else ""
+    parts = [f"# {dotted}", about, first, *(f"::: {name}" for name in modules)]
     return "\n\n".join(parts) + "\n"
+
+
+def given(room: Path) -> list[str]:
+    """Return links to what a package gives without a room: its imports for type checkers."""
+    return [
+        f"[`{alias.name}`][{node.module}.{alias.name}]"
+        for block in ast.parse((room / "__init__.py").read_text()).body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
 
 
 def offers(path: Path) -> bool:
