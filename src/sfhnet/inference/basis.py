@@ -109,9 +109,7 @@ class Basis:
         right[:, 0] += precision[0]
         result = np.empty((len(flux), len(rows)))
         for i, one in enumerate(weight):
-            gram = ((rows * one) @ rows.T).astype(np.float64)
-            gram[np.diag_indices_from(gram)] += precision
-            result[i] = cho_solve(cho_factor(gram, check_finite=False), right[i], check_finite=False)
+            result[i] = _solved(rows, one, precision, right[i])
         return result
 
     def model(self, amplitudes: np.ndarray) -> np.ndarray:
@@ -140,6 +138,22 @@ class Basis:
 def line_pixels(wave_aa: np.ndarray, half_width_aa: float = _LINE_HALF_AA) -> np.ndarray:
     """Return where emission lines are, (n_wave,) bool: rest-frame air wavelengths in AA."""
     return emission_lines.line_pixels(wave_aa, half_width_aa, _GROUPS)
+
+
+def _solved(rows: np.ndarray, weight: np.ndarray, precision: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve for the amplitudes of one spectrum, in single precision where that is enough."""
+    for kind in (np.float32, np.float64):
+        wide = rows.astype(kind, copy=False)
+        gram = ((wide * weight.astype(kind, copy=False)) @ wide.T).astype(np.float64)
+        gram[np.diag_indices_from(gram)] += precision
+        try:
+            return cho_solve(cho_factor(gram, check_finite=False), right, check_finite=False)
+        except np.linalg.LinAlgError:
+            # Components that look alike in a narrow window differ by less than single precision keeps.
+            continue
+    raise ValueError(
+        "the basis of this network cannot be fitted to a spectrum; its components are not independent"
+    )
 
 
 def _paired(rows: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """What a spectrum says of itself with the shipped network's basis: redshift, width, nuclei; what stays unsaid."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -198,3 +200,15 @@ def test_answers_below_the_training_are_as_uncertain_as_their_noise(model, galax
         halves.append(np.median(high - low))
     assert halves[1] > 2.5 * halves[0]
     assert ((answers.flags & int(Flag.LOW_SNR)) > 0).all()
+
+
+def test_a_narrow_window_in_which_all_components_look_alike_is_fitted(model):
+    basis = model.basis
+    # in 60 Angstrom of a steep continuum the components are nearly one
+    steep = np.exp(3 * (basis.grid.wave_aa / 7000 - 1))
+    alike = replace(basis, components=30 * steep * (1 + 1e-5 * basis.components / basis.mean))
+    mask = np.abs(basis.grid.wave_aa - 5400) < 30
+    flux = (alike.mean + 0.1 * alike.components[0])[None]
+    amplitudes = alike.fit(flux, np.full_like(flux, 1e-4), mask[None])
+    fitted = alike.model(amplitudes)[0]
+    np.testing.assert_allclose(fitted[mask], flux[0][mask], rtol=0.01)
