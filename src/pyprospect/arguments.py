@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-__all__ = ["RANGES", "checked"]
+__all__ = ["RANGES", "check_argument", "checked"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -140,6 +140,23 @@ def checked(function: Any = None, /, *, result: bool = True, **ranges: tuple[flo
         return found
 
     return call
+
+
+def check_argument(where: str, name: str, value: Any) -> None:
+    """Refuse a value that a parameter of this name cannot have, where it came as a part of another argument.
+
+    Parameters
+    ----------
+    where, name : str
+        What the message begins with; one of `RANGES`, otherwise it has to be finite.
+    value : number or array_like
+
+    Raises
+    ------
+    ValueError
+        Names all three and what is allowed.
+    """
+    _check(where, name, value, RANGES.get(name, _FINITE))
 
 
 def _check(label: str, name: str, value: Any, limits: tuple[float, float] | None) -> None:

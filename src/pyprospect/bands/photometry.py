@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyprospect.arguments import checked
+from pyprospect.arguments import check_argument, checked
 from pyprospect.bands import band_matrix as _filters
 from pyprospect.bands.magnitudes import (
     AbsoluteToWHz,
@@ -113,7 +113,7 @@ def lum2flux_factor(
     return LSOL_ERG_S / (4.0 * np.pi * (distance * MPC_CM) ** 2) / (1.0 + max(z, 0.0))
 
 
-@checked
+@checked(wave=None)
 def lum2flux(
     wave: ArrayLike,
     lum: ArrayLike | None = None,
@@ -157,7 +157,7 @@ def lum2flux(
     return FluxSpectrum(w * (1.0 + max(float(z), 0.0)), values * factor)
 
 
-@checked
+@checked(wave=None)
 def flux2lum(
     wave: ArrayLike,
     flux: ArrayLike | None = None,
@@ -194,7 +194,7 @@ def flux2lum(
     return LumSpectrum(w / (1.0 + max(float(z), 0.0)), values / factor)
 
 
-@checked(result=False, flux=None)
+@checked(result=False, wave=None, flux=None)
 def bandpass(
     wave: ArrayLike,
     flux: ArrayLike | None = None,
@@ -309,7 +309,7 @@ def _union(w: NDArray, f: NDArray, bands: list, flux_out: str, detect_type: str,
     return out
 
 
-@checked(result=False, flux=None)
+@checked(result=False, wave=None, flux=None)
 def photom_flux(
     wave: ArrayLike,
     flux: ArrayLike | None = None,
@@ -354,7 +354,7 @@ def photom_flux(
     return CGS2Jansky(out) if kind == "jansky" else out
 
 
-@checked(result=False, lum=None)
+@checked(result=False, wave=None, lum=None)
 def photom_lum(
     wave: ArrayLike,
     lum: ArrayLike | None = None,
@@ -422,6 +422,7 @@ def _pair(wave: ArrayLike, values: ArrayLike | None, name: str) -> tuple[NDArray
     v = np.asarray(values, dtype=float)
     if w.ndim != 1 or v.ndim < 1 or v.shape[-1] != w.size:
         raise ValueError(f"{name} has shape {v.shape} for {w.shape} wavelengths; the last axis must match")
+    check_argument(f"spectrum of {name}", "wave", w)
     return w, v
 
 
