@@ -44,7 +44,7 @@ class Bank:
         per_pass = len(self.whole) // self.batch
         while True:
             number, at = divmod(step, per_pass)
-            generator = torch_stream("train.order", self.seed, number)
+            generator = torch_stream("speed.order", self.seed, number)
             order = torch.randperm(len(self.whole), generator=generator)
             for rows in order[at * self.batch : per_pass * self.batch].split(self.batch):
                 labels = {name: value[rows] for name, value in self.whole.labels.items()}

@@ -24,6 +24,7 @@ from sfhnet.core.flags import quality
 from sfhnet.inference.answers import Answers
 from sfhnet.inference.model import Model, load
 from sfhnet.mocks.dataset import Mocks
+from sfhnet.tools.random_streams import stream
 
 ASKED = ("lw_log_age", "mw_log_age", "mw_mh")
 REDSHIFT = 0.004
@@ -34,7 +35,7 @@ def observed(
     flux: np.ndarray, wave_rest_aa: np.ndarray, *, snr: float, seed: int, redshift: float = REDSHIFT
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return MUSE wavelengths, noisy fluxes and errors of noiseless rest-frame spectra."""
-    rng = np.random.default_rng(seed)
+    rng = stream("speed.faults", seed)
     wave = np.arange(4750.0, 9351.0, 1.25)
     values = np.array(
         [np.interp(wave / (1 + redshift), wave_rest_aa, row, left=np.nan, right=np.nan) for row in flux]

@@ -26,7 +26,7 @@ from sfhnet.mocks.sums import added_up
 from sfhnet.mocks.synthesize import BLOCK, forward_inputs, histories_of, labels_of
 from sfhnet.priors.age_grid import fine_edges_yr
 from sfhnet.priors.sample import sample
-from sfhnet.tools.random_streams import stream_seed
+from sfhnet.tools.random_streams import stream_seed, torch_stream
 
 if TYPE_CHECKING:
     from sfhnet.config import Config
@@ -122,6 +122,10 @@ class GalaxyStream:
                     f"block {number} of the stream has {name} that is not finite; narrow the prior that it comes from"
                 )
         return whole
+
+    def line_generator(self, number: int) -> torch.Generator:
+        """Return what the line ratios and sums of a whole block are drawn with, on the synthesizer's device."""
+        return torch_stream("stream.lines", self.config.seed, number, 0, device=self.synthesizer.device)
 
     def spectra(self, galaxies: Galaxies, generator: torch.Generator) -> MockBatch:
         """Return the noiseless spectra and band fluxes of galaxies, some of them added up, on the synthesizer's device.

@@ -21,7 +21,7 @@ STREAMS: dict[str, str] = {
     "foreign.galaxies": "seed of the prior's streams for foreign mocks",
     "foreign.histories": "foreign histories (number of the kind)",
     "stream.galaxies": "seed of the prior's streams of galaxies drawn while training (block)",
-    "stream.lines": "scatter of the line ratios of galaxies drawn while training (block, pass or step)",
+    "stream.lines": "scatter of the line ratios of galaxies drawn while training (block)",
     "stream.noise": "noise of a block of draws kept as features (block, pass)",
     "stream.order": "order of the draws that a block of galaxies or features is used in (block, pass)",
     "stream.mixed": "order of the draws between two blocks (generation, rank)",
@@ -34,6 +34,7 @@ STREAMS: dict[str, str] = {
     "train.held_out": "noise of the held-out mocks",
     "train.order": "order of the mocks (epoch)",
     "train.noise": "noise of a step (step, rank)",
+    "train.lines": "scatter of the line ratios of a step's galaxies (step, rank)",
     "train.dropout": "dropout of a step (step, rank)",
     "noise.telluric": "strengths of telluric lines; one for all seeds",
     "noise.sigma": "table of the scatter of quoted errors from pixel to pixel; one for all seeds",
@@ -52,4 +53,6 @@ STREAMS: dict[str, str] = {
     "simulation.cube": "noise and faults of its cube",
     "simulation.images": "noise of its images",
     "speed.cube": "noise of the cube that preparation is timed on",
+    "speed.faults": "noise of the spectra that get faults",
+    "speed.order": "order of the draws that networks are compared on (pass)",
 }

@@ -89,7 +89,7 @@ class FeatureBank:
     @torch.no_grad()
     def _made(self, number: int) -> Draws:
         drawn, seed = self.galaxies.block(number), self.galaxies.config.seed
-        of_lines = torch_stream("stream.lines", seed, number, 0)
+        of_lines = self.galaxies.line_generator(number)
         of_noise = [torch_stream("stream.noise", seed, number, k) for k in range(self.realisations)]
         parts: list[Draws] = []
         for start in range(0, self.galaxies.block_size, _CHUNK):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from sfhnet.core.batch import Batch
 from sfhnet.core.training_grid import TrainingGrid
@@ -14,7 +15,12 @@ from sfhnet.mocks.noise import NoiseModel
 from sfhnet.networks.linear_features import FeatureBatch
 from sfhnet.tools.random_streams import torch_stream
 
-__all__ = ["FixedMocks", "Source", "StoredMocks"]
+__all__ = ["FixedMocks", "Source", "StoredMocks", "step_noise"]
+
+
+def step_noise(seed: int, step: int, rank: int, *, device: torch.device | str) -> torch.Generator:
+    """Return what the noise of a step is drawn with, wherever its mocks come from."""
+    return torch_stream("train.noise", seed, step, rank, device=device)
 
 
 class FixedMocks(Protocol):
@@ -112,6 +118,6 @@ class StoredMocks:
         while True:
             epoch, done = divmod(step, self._steps)
             for picked in self.mocks.epoch(epoch, self.seed, self.batch, skip=done, **share):
-                generator = torch_stream("train.noise", self.seed, step, self.rank, device=device)
+                generator = step_noise(self.seed, step, self.rank, device=device)
                 yield picked.to(device).noisy(self.noise_model, generator)
                 step += 1

@@ -20,6 +20,7 @@ from sfhnet.networks.linear_features import FeatureBatch
 from sfhnet.tools.random_streams import torch_stream
 from sfhnet.training.feature_bank import FeatureBank, batch_of
 from sfhnet.training.reservoir import Plan, Reservoir
+from sfhnet.training.source import step_noise
 
 __all__ = ["DrawnMocks", "Makers", "StreamedFeatures", "StreamedGalaxies", "block_of"]
 
@@ -155,8 +156,8 @@ class StreamedGalaxies(_Streamed):
         for drawn in self._reservoir(self.make, device).batches(step):
             key = (plan.seed, step, plan.rank)
             with torch.no_grad():
-                clean = self.galaxies.spectra(drawn, torch_stream("stream.lines", *key, device=device))
-                noisy = clean.noisy(self.noise, torch_stream("train.noise", *key, device=device))
+                clean = self.galaxies.spectra(drawn, torch_stream("train.lines", *key, device=device))
+                noisy = clean.noisy(self.noise, step_noise(*key, device=device))
                 prepared = self.network.prepared(noisy)
             yield prepared
             step += 1
@@ -178,16 +179,14 @@ class DrawnMocks:
         self.wave_aa, self.band_names, self.grid = galaxies.wave_aa, galaxies.band_names, galaxies.grid
         self.age_edges_myr = galaxies.age_edges_myr
         self.identity: dict[str, Any] = {"first": first, "n": n, "block": galaxies.block_size}
-        seed, device = galaxies.config.seed, galaxies.synthesizer.device
+        device = galaxies.synthesizer.device
         whole: MockBatch | None = None
         for start in range(0, n, galaxies.block_size):
             number = first + start // galaxies.block_size
             rows = slice(start, min(start + galaxies.block_size, n))
             some = {name: v[: rows.stop - start].to(device) for name, v in galaxies.block(number).items()}
             with torch.no_grad():
-                piece = galaxies.spectra(
-                    some, torch_stream("stream.lines", seed, number, 0, device=device)
-                ).to("cpu")
+                piece = galaxies.spectra(some, galaxies.line_generator(number)).to("cpu")
             whole = piece.empty(n) if whole is None else whole
             whole.put(rows, piece)
         if whole is None:
