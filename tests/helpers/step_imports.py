@@ -64,6 +64,7 @@ def libraries(env: Path) -> set[str]:
     return {VARIANTS.get(name, name) for name in packages(env)} - {"python"}
 
 
+@cache
 def imported(script: Path, lazily: bool) -> set[str]:
     """conda-forge names of what running a script imports.
 
@@ -85,6 +86,7 @@ def imported(script: Path, lazily: bool) -> set[str]:
     return {CONDA_NAMES.get(name, name) for name in outside}
 
 
+@cache
 def project_files(name: str) -> list[Path]:
     """The project's files that importing `name` runs: the module, and the __init__ of each package on the way."""
     parts = name.split(".")
@@ -95,6 +97,7 @@ def project_files(name: str) -> list[Path]:
     return found
 
 
+@cache
 def names_imported(path: Path, in_functions: bool) -> set[str]:
     """Absolute dotted names that a file imports; `from a import b` gives a.b, which may be a module or not."""
     names: set[str] = set()
