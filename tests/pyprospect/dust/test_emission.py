@@ -162,7 +162,7 @@ def test_radio_emission_slopes():
     [
         (lambda: D.dale_templates("NormSFR"), "unknown"),
         (lambda: D.dale_interp(1.0, 1.5), "between 0 and 1"),
-        (lambda: D.dale_interp(np.nan), "must be a number"),
+        (lambda: D.dale_interp(np.nan), "alpha_SF=nan must be a finite number"),
         (lambda: D.dale_scale(1.0, -0.1), "between 0 and 1"),
         (lambda: D.dale_m2l_variable_dth(1.0, qPAH_VSG=0.0), "between 0 and 1"),
         (lambda: D.dustmass([1, 2], [1, 2], [1, 2, 3], wave_dust=[1, 2], lum_dust=[1, 2]), "shapes differ"),

@@ -76,7 +76,7 @@ def test_constants_are_those_of_physics():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: thermal.blackbody([1e5], -3.0), "must be positive"),
+        (lambda: thermal.blackbody([1e5], -3.0), "Temp=-3.0 must be between 0.1 "),
         (lambda: thermal.blackbody([-1e5], 30.0), "must be positive"),
         (lambda: thermal.greybody_norm([1e5], [20, 30], [1.0, 1.5, 2.0]), "do not match"),
         (lambda: thermal.greybody_norm([1e5], 20, z=-1.0), "z=-1.0 must be between -0.999"),

@@ -70,7 +70,10 @@ def test_impossible_distributions_are_refused(text, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"nuisance": {"tau_birth": "normal(1, 1)"}}, "tau_birth can be drawn from -inf"),
+        (
+            {"nuisance": {"tau_birth": "normal(1, 1)"}},
+            "nuisance.tau_birth can be drawn from -4.5 to 6.5, but must stay within 0",
+        ),
         (
             {"metallicity": {"constant": {"parameters": {"z_final": "uniform(0, 0.5)"}}}},
             "z_final can be drawn",
@@ -88,7 +91,7 @@ def test_impossible_distributions_are_refused(text, message):
         ),
         (
             {"populations": {"red": {"share": 0.1, "nuisance": {"tau_screen": "normal(0, 1)"}}}},
-            "populations.red.nuisance.tau_screen can be drawn from -inf",
+            "populations.red.nuisance.tau_screen can be drawn from -5.5 to 5.5, but must stay within 0",
         ),
         (
             {"populations": {"red": {"share": 0.1, "families": {"delay": {}}}}},
