@@ -12,13 +12,19 @@ INGREDIENTS = ("ssp", "filters", "mappings", "cloudy")
 
 
 def declared(script: Path) -> set[str]:
-    """Options that a script declares by itself."""
-    calls = [node for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.Call)]
-    return {
-        node.args[0].value.lstrip("-")
-        for node in calls
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument"
-    }
+    """Words of the options that a script declares by itself; with a name put together, all words of the script count."""
+    nodes = list(ast.walk(ast.parse(script.read_text())))
+    names = [
+        node.args[0]
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "add_argument"
+    ]
+    if any(not isinstance(name, ast.Constant) for name in names):
+        names = nodes
+    words = [node.value for node in names if isinstance(node, ast.Constant)]
+    return {word.lstrip("-") for word in words if isinstance(word, str)}
 
 
 def test_no_script_declares_an_ingredient_by_itself(root):
