@@ -143,13 +143,16 @@ def write_answers(
         file.attrs["about"] = json.dumps(about)
         for name, array in arrays.items():
             file[f"arrays/{name}"] = array
+        # Names come back in their order, not the alphabet's.
+        kinds = file.create_group("answers", track_order=True)
         for kind, answer in answers.items():
-            group = file.create_group(f"answers/{kind}")
+            group = kinds.create_group(kind)
             group.attrs["labels"], group.attrs["about"] = json.dumps(answer.labels), json.dumps(answer.about)
             for name in ("u", "log_weight", "log_prob", "values"):
                 group.create_dataset(name, data=getattr(answer, name), compression="gzip")
+            derived = group.create_group("derived", track_order=True)
             for name, array in answer.derived.items():
-                group[f"derived/{name}"] = array
+                derived[name] = array
     part.replace(path)
 
 
