@@ -7,12 +7,16 @@ import pytest
 
 from pyprospect import sfh_func
 
-# None in sys.modules is what Python has for a package that is not there.
+# Refused when imported, as what is not there: a None in sys.modules is a package to who only looks there (scipy).
 WITHOUT = """
 import importlib, pkgutil, sys
 from pathlib import Path
-for name in ("torch", "rdata", "pandas", "xarray", "matplotlib", "dust_extinction", "requests", "pooch", "yaml"):
-    sys.modules[name] = None
+ABSENT = {"torch", "rdata", "pandas", "xarray", "matplotlib", "dust_extinction", "requests", "pooch", "yaml"}
+class Absent:
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] in ABSENT:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent)
 import pyprospect
 """
 
