@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,16 @@ OPTIONAL = {"ppxf", "astroquery", "bagpipes", "pyvo"}
 SPEED = {path.stem for path in ROOT.glob("speed/*.py")}
 
 
+@cache
 def imported(path):
+    """Packages that a file imports, anywhere."""
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module.split(".")[0]
+            names.add(node.module.split(".")[0])
+    return frozenset(names)
 
 
 def missing(paths, known):

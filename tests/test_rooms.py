@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,7 @@ def imported_modules(path: Path) -> set[str]:
     return {name for name in found if name.split(".")[0] in ROOMS}
 
 
+@cache
 def arrows(package: str) -> list[tuple[str, str, str]]:
     """Every import from one room of a package into another: importing module, its room, the other room."""
     result = []
