@@ -205,6 +205,8 @@ def test_undersampled_band_is_not_silent():
         (lambda: P.lum2flux([1.0, 2.0], [1.0, 2.0], np.nan), "z=nan must be a finite number"),
         (lambda: P.lum2flux([1.0, 2.0]), "lum is missing"),
         (lambda: kcorr([1.0, 2.0], [1.0, 2.0], 0.0, filters=[CURVE]), "positive redshift"),
+        (lambda: P.lum2flux([np.nan, 2.0], [1.0, 1.0]), "spectrum of lum: wave=.* must be a finite number"),
+        (lambda: P.flux2lum(np.array([[-1.0, 1.0], [5e3, 1.0], [6e3, 1.0]])), "wave=.* must be positive"),
     ],
 )
 def test_bad_input(call, message):
