@@ -83,19 +83,22 @@ verify: env ## check the upstream files that are here
 run: env fetch ## everything: environment, upstream files, the workflow to its end
 	@$(PY) -m sfhnet run --cores $(CORES) $(if $(CONFIG),--config $(CONFIG)) -- $(ARGS)
 
-test: $(VENV)/.test.stamp fetch browser-packages ## run every test but those on a SLURM (test-slurm: root, Debian packages, minutes of waiting)
+test: $(VENV)/.test.stamp fetch browser-packages ## run every test but those on a SLURM (test-slurm) and the ranks of chains (test-ranks, ten minutes)
 	@status=0; run() { "$$@" || { code=$$?; [ $$code -eq 5 ] || status=$$code; }; }; \
-	run $(PY) -m pytest -m "not slurm and ($(LONG))" $(TESTS); \
-	run env OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS) -m "not slurm and not ($(LONG))" $(TESTS); exit $$status
+	run $(PY) -m pytest -m "not slurm and not ranks and ($(LONG))" $(TESTS); \
+	run env OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS) -m "not slurm and not ranks and not ($(LONG))" $(TESTS); exit $$status
 
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
-	@$(PY) -m pytest $(WORKERS) -m "not slurm and not ($(LONG))" $(TESTS)
+	@$(PY) -m pytest $(WORKERS) -m "not slurm and not ranks and not ($(LONG))" $(TESTS)
+
+test-ranks: $(VENV)/.test.stamp ## see whether chains of fits are calibrated (ten minutes)
+	@$(PY) -m pytest -m ranks $(TESTS)
 
 test-wheels: $(VENV)/.test.stamp ## build both packages and use them in empty environments
 	@$(PY) -m pytest -m wheels $(TESTS)
 
 coverage: $(VENV)/.test.stamp fetch ## run the tests and print which share of the code they run
-	@$(PY) -m pytest --cov=pyprospect --cov=sfhnet --cov-report=term -m "not conda and not slurm" $(TESTS)
+	@$(PY) -m pytest --cov=pyprospect --cov=sfhnet --cov-report=term -m "not conda and not slurm and not ranks" $(TESTS)
 
 test-conda: $(VENV)/.test.stamp fetch ## deploy the per-step environments and run in them
 	@$(PY) -m pytest -m conda $(TESTS)

@@ -326,7 +326,7 @@ def test_pareto_k_tells_weights_that_collapse(rng):
     assert pareto_smoothed(fine)[1] < 0.5 < 0.7 < pareto_smoothed(poor)[1]
 
 
-@pytest.mark.slow
+@pytest.mark.ranks
 def test_truths_have_uniform_ranks():
     model = make_model(
         stars(),
