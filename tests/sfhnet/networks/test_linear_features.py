@@ -252,8 +252,9 @@ def test_a_band_with_a_huge_error_says_nothing_whatever_its_flux(features, clean
         ]
     )
     assert float(found[:, 0].abs().max()) < 0.05
-    # Told to be worse than half its flux, up to the largest error that is told.
-    assert 1.6 < float(found[:, 1].min()) <= float(found[:, 1].max()) == pytest.approx(2.0)
+    # Told to be no better than its flux (log error + 1), which is believed up to three times the spread of the mocks;
+    # up to the largest error that is told.
+    assert 1.0 < float(found[:, 1].min()) <= float(found[:, 1].max()) == pytest.approx(2.0)
     doubtful = bands_of(features, clean, -9 * usual, 10 * usual)
     assert abs(float(doubtful[0])) < 0.5
 
