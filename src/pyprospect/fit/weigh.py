@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 # ASSUME: above it the variance of the weights does not exist (Vehtari et al. 2024).
 _WORST_K = 0.7
 _FEWEST = 10
+# Masses nearer to the best ones than this, in coordinates of the target, were fitted.
+_NO_SPREAD = 1e-3
 
 
 class Weighed(NamedTuple):
@@ -64,7 +66,7 @@ def weigh(target: Target, draws: Mapping[str, Any], log_density: Array | None = 
     # Draws that the prior excludes have no weight, but count; what is drawn again is inside.
     kept = 1.0
     if log_density is None:
-        u, log_q = _redrawn(target.to_coordinates(u, rows))
+        u, log_q = _redrawn(_with_mass_spread(target, target.to_coordinates(u, rows)))
         from_prior = target.log_prior(u)
     else:
         kept = len(u) / len(inside)
@@ -106,6 +108,20 @@ def _coordinates(target: Target, draws: Mapping[str, Any]) -> tuple[Tensor, dict
         raise ValueError("no draw lies inside the priors; widen them, or bring the draws inside")
     kept = {name: value[inside] for name, value in values.items()}
     return target.parameters.to_normal(kept), kept, inside
+
+
+def _with_mass_spread(target: Target, u: Tensor) -> Tensor:
+    """Give masses that were not drawn, but fitted to each draw, the spread that the level of the data leaves them."""
+    mine = target.parameters.slices.get("log_mass")
+    if not target.level or mine is None or float(u[:, mine].std()) > _NO_SPREAD:
+        return u
+    curvature = target.curvature(u.mean(dim=0, keepdim=True), torch.zeros(1, dtype=torch.long))[0]
+    # Wider than with all else fixed, for the best mass is not quite the mean one: heavy sides cost few draws.
+    width = 1.5 * float(curvature[mine, mine]) ** -0.5
+    noise = torch.as_tensor(np.random.default_rng([len(u), 1]).standard_normal(len(u)))
+    out = u.clone()
+    out[:, mine.start] += width * noise
+    return out
 
 
 def _redrawn(u: Tensor) -> tuple[Tensor, Tensor]:
