@@ -122,7 +122,7 @@ class BandCheck:
         kept = band_mask.copy()
         # Upper limits and wild errors: no such band was in the training, and a network gives them any weight.
         trained = 1.5 * np.hypot(
-            error_range[1] * np.maximum(10.0**expected, np.abs(band_flux)),
+            error_range[1] * np.maximum(10.0**expected, band_flux),
             10 * background / np.maximum(snr, 1.0)[:, None],
         )
         kept &= band_sigma <= trained

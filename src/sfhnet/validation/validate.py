@@ -40,6 +40,9 @@ _log = logging.getLogger("sfhnet.validation.validate")
 
 SCHEMA, SCHEMA_VERSION = "sfhnet.validation", 2
 
+# Galaxies of a family below which its numbers say nothing.
+_FEWEST_OF_FAMILY = 20
+
 
 def prior_posterior(info: dict[str, Any], answers: Posterior) -> Posterior:
     """Return what always answering the prior gives, in the shape of `answers`.
@@ -170,7 +173,7 @@ def _measure(
         "families": {
             str(name): _short(posterior.take(rows), {key: value[rows] for key, value in truth.items()})
             for name in np.unique(family)
-            if (rows := family == name).sum() >= 20
+            if (rows := family == name).sum() >= _FEWEST_OF_FAMILY
         },
         "seconds": seconds,
     }
