@@ -162,7 +162,7 @@ GPU ?= gpu
 OUT ?= $(GPU)/carried
 GPU_PYTHON ?= python3
 GPU_CONFIG = $(or $(CONFIG),configs/gpu.yaml)
-GPU_WHEELS = pydantic pydantic_core annotated_types typing_inspection zuko
+GPU_WHEELS = pydantic pydantic_core annotated_types typing_inspection
 # Of Python 3.12 for Linux; give GPU_PLATFORM for another one.
 GPU_PLATFORM ?= --python-version 3.12 --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64
 

@@ -9,21 +9,44 @@ from collections.abc import Collection
 
 import numpy as np
 
-__all__ = ["LINES_AA", "LINE_GROUPS", "line_pixels"]
+__all__ = ["LINES_AA", "LINE_GROUPS", "NAMED_AA", "line_pixels"]
+
+NAMED_AA: dict[str, float] = {
+    "Hβ": 4861.33,
+    "[OIII]4959": 4958.91,
+    "[OIII]5007": 5006.84,
+    "[NI]5198": 5197.90,
+    "[NI]5200": 5200.26,
+    "HeI5876": 5875.62,
+    "[OI]6300": 6300.30,
+    "[NII]6548": 6548.05,
+    "Hα": 6562.80,
+    "[NII]6583": 6583.45,
+    "[SII]6716": 6716.44,
+    "[SII]6731": 6730.82,
+    "[ArIII]7136": 7135.79,
+    "[SIII]9069": 9068.60,
+}
+"""Lines that other modules ask for by name."""
+
+
+def _named(*names: str) -> tuple[float, ...]:
+    return tuple(NAMED_AA[name] for name in names)
+
 
 # Paschen lines are a group of their own: hiding them hides the calcium triplet.
 LINES_AA: dict[str, tuple[float, ...]] = {
-    "balmer": (3970.08, 4101.73, 4340.46, 4861.33, 6562.80),
+    "balmer": (3970.08, 4101.73, 4340.46, *_named("Hβ", "Hα")),
     # Strong ones of oxygen, neon, nitrogen, sulphur.
     "forbidden": (
-        *(3726.03, 3728.82, 3868.76, 4958.91, 5006.84, 6300.30, 6363.78),
-        *(6548.05, 6583.45, 6716.44, 6730.82, 9068.60),
+        *(3726.03, 3728.82, 3868.76, *_named("[OIII]4959", "[OIII]5007", "[OI]6300"), 6363.78),
+        *_named("[NII]6548", "[NII]6583", "[SII]6716", "[SII]6731", "[SIII]9069"),
     ),
     # Helium, argon, iron, chlorine, and the weak lines of the others.
     "weak": (
         *(3888.65, 4026.19, 4363.21, 4471.48, 4658.10, 4685.70, 4711.37, 4740.16, 4921.93, 5015.68),
-        *(5197.90, 5200.26, 5517.72, 5537.88, 5754.64, 5875.62, 6312.06, 6678.15, 7065.20, 7135.79),
-        *(7281.35, 7319.99, 7330.20, 7751.11, 8446.36),
+        *(*_named("[NI]5198", "[NI]5200"), 5517.72, 5537.88, 5754.64, *_named("HeI5876"), 6312.06),
+        *(6678.15, 7065.20, *_named("[ArIII]7136"), 7281.35, 7319.99, 7330.20, 7751.11, 8446.36),
     ),
     "paschen": (8413.32, 8437.96, 8467.25, 8502.48, 8545.38, 8598.39, 8665.02, 8750.47, 8862.78, 9014.91, 9229.01),
 }  # fmt: skip

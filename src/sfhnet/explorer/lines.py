@@ -1,27 +1,25 @@
 """Lines that the page names in a spectrum: the stronger ones of gas, and features of stars."""
 
-__all__ = ["LINES_AA"]
+from __future__ import annotations
 
-# Air wavelengths [Angstrom], rounded to what a mark needs.
-LINES_AA: tuple[tuple[str, float], ...] = (
-    ("Hβ", 4861.3),
-    ("[OIII]", 4958.9),
-    ("[OIII]", 5006.8),
+from sfhnet.core.emission_lines import NAMED_AA
+
+__all__ = ["MARKS_AA"]
+
+# Air wavelengths [Angstrom] of absorption by stars, rounded to what a mark needs.
+_STARS_AA: tuple[tuple[str, float], ...] = (
     ("Mg b", 5175.4),
-    ("[NI]", 5200.3),
     ("Fe", 5270.0),
-    ("HeI", 5875.6),
     ("Na D", 5892.9),
-    ("[OI]", 6300.3),
-    ("[NII]", 6548.1),
-    ("Hα", 6562.8),
-    ("[NII]", 6583.5),
-    ("[SII]", 6716.4),
-    ("[SII]", 6730.8),
     ("TiO", 7054.0),
-    ("[ArIII]", 7135.8),
     ("Ca T", 8498.0),
     ("Ca T", 8542.1),
     ("Ca T", 8662.1),
-    ("[SIII]", 9068.6),
+)
+
+MARKS_AA: tuple[tuple[str, float], ...] = tuple(
+    sorted(
+        (*((name.rstrip("0123456789"), aa) for name, aa in NAMED_AA.items()), *_STARS_AA),
+        key=lambda mark: mark[1],
+    )
 )

@@ -24,7 +24,7 @@ from sfhnet.core.quantities import OF_BINS
 from sfhnet.core.spectra import Spectra
 from sfhnet.explorer.advice import ADVICE
 from sfhnet.explorer.bins import BLOCK, LEVELS_SHOWN, BinBlocks, scalar_titles
-from sfhnet.explorer.lines import LINES_AA
+from sfhnet.explorer.lines import MARKS_AA
 from sfhnet.explorer.packing import text
 from sfhnet.predictive_check.result import Predictive
 from sfhnet.tools.hdf5 import atomic_write
@@ -147,7 +147,7 @@ def _meta(spectra: Spectra, posterior: Posterior, table: QTable, *, blocks: BinB
         "wave": [float(wave[0]), float(wave[1] - wave[0]), int(wave.size)],
         "averaged": blocks.factor,
         "bands": [{"name": name, "pivot_aa": BANDS[name].pivot_aa} for name in spectra.band_names],
-        "lines": [{"name": name, "aa": aa} for name, aa in LINES_AA],
+        "lines": [{"name": name, "aa": aa} for name, aa in MARKS_AA],
         "age_edges_myr": [float(edge) for edge in posterior.age_edges_myr],
         "levels": list(LEVELS_SHOWN),
         "corner": scalar_titles(blocks.corner),

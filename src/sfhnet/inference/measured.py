@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyprospect.constants import C_KMS
+from sfhnet.core.emission_lines import NAMED_AA
 
 __all__ = ["AGN_RATIO", "LineMeasures", "measure_lines"]
 
-_HALPHA, _HBETA, _OIII, _NII = 6562.80, 4861.33, 5006.84, 6583.45
+_HALPHA, _HBETA, _OIII, _NII = (NAMED_AA[name] for name in ("Hα", "Hβ", "[OIII]5007", "[NII]6583"))
 # Half width of a narrow line in km/s, and where its continuum is taken, in AA.
 _NARROW_KMS = 400.0
 _NEAR_HALPHA, _NEAR_HBETA = ((6500.0, 6530.0), (6605.0, 6640.0)), ((4790.0, 4835.0), (5030.0, 5080.0))

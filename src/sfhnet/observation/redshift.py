@@ -13,6 +13,7 @@ import numpy as np
 from scipy import fft
 
 from pyprospect.constants import C_KMS
+from sfhnet.core.emission_lines import NAMED_AA
 from sfhnet.observation.resample import pixel_edges
 
 __all__ = ["REDSHIFT_RANGE", "Redshift", "RedshiftFinder", "line_templates", "without_continuum"]
@@ -26,12 +27,12 @@ _STEP = _STEP_KMS / C_KMS
 _CONTINUUM_PIXELS = 101
 # A redshift is one hypothesis within this of its peak.
 _SAME_KMS = 300.0
-# Lines whose ratio is free, in AA (air), with their share.
-_LINES_AA: tuple[tuple[tuple[float, float], ...], ...] = (
-    ((6562.80, 2.86), (4861.33, 1.0)),
-    ((5006.84, 2.98), (4958.91, 1.0)),
-    ((6583.45, 3.05), (6548.05, 1.0)),
-    ((6716.44, 1.3), (6730.82, 1.0)),
+# Pairs of lines whose ratio hardly varies, with their share.
+_PAIRS: tuple[dict[str, float], ...] = (
+    {"Hα": 2.86, "Hβ": 1.0},
+    {"[OIII]5007": 2.98, "[OIII]4959": 1.0},
+    {"[NII]6583": 3.05, "[NII]6548": 1.0},
+    {"[SII]6716": 1.3, "[SII]6731": 1.0},
 )
 # ASSUME: no pixel is known better than this share of the typical flux; templates fit no better.
 _TEMPLATE_ERROR = 0.01
@@ -227,10 +228,10 @@ def line_templates(wave_aa: np.ndarray, sigma_aa: np.ndarray) -> np.ndarray:
     return np.array(
         [
             sum(
-                share * np.exp(-0.5 * ((wave_aa - centre) / sigma_aa) ** 2) / sigma_aa
-                for centre, share in group
+                share * np.exp(-0.5 * ((wave_aa - NAMED_AA[name]) / sigma_aa) ** 2) / sigma_aa
+                for name, share in pair.items()
             )
-            for group in _LINES_AA
+            for pair in _PAIRS
         ]
     )
 
