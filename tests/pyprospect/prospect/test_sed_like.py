@@ -14,8 +14,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pyprospect.messages.ClampWarning"),
 ]
 TARGET = 1e-10
-# Stored runs with photometry whose bands are all to be had; and one without bands.
-RUNS = tuple(range(1, 33, 3))
+# Stored runs in which R made photometry in bands that are to be had (none in 7 and 31).
+RUNS = tuple(run for run in range(1, 33, 3) if run not in (7, 31))
 
 
 def by_hand(chi, like, df):
@@ -54,8 +54,7 @@ def stored(reference, libraries, curves, run):
 @pytest.mark.parametrize("run", RUNS)
 def test_likelihoods_of_stored_runs(run, reference, libraries, curves, parity, rng):
     call, bands, photom = stored(reference, libraries, curves, run)
-    if photom is None:
-        pytest.skip("R made no photometry in this run")
+    assert photom is not None
     error = 0.05 * np.abs(photom)
     flux = photom + 2 * error * rng.standard_normal(photom.size)
     free = {"tau_screen": call.pop("tau_screen", 0.3), "mSFR": call.pop("mSFR")}
