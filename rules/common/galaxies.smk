@@ -1,4 +1,7 @@
 # The sample sheet, row by row, the files of its galaxies, and the model that they are given to.
+import json
+
+from sfhnet.core.training_grid import check_same_grid
 from sfhnet.sources.wanted_files import wanted_files
 from sfhnet.sources.hst_file_names import weights_of
 from sfhnet.sources.sample_sheet import load_sheet
@@ -11,6 +14,10 @@ if PLACED.galaxies.model_is_folder:
             f"galaxies.model is {CONFIG.galaxies.model}, a folder without model.json: give a folder that training wrote, or "
             f"a key of models ({', '.join(MODELS)})"
         )
+    try:
+        check_same_grid(json.loads(Path(GALAXY_MODEL, "model.json").read_text()), CONFIG.grid, GALAXY_MODEL)
+    except (ValueError, KeyError, OSError) as error:
+        raise WorkflowError(f"galaxies.model: {error}") from error
 else:
     GALAXY_MODEL = f"results/model/{CONFIG.galaxies.model}"
 # Limits of the posterior-predictive check; a ready-made model that came without them flags nothing there.

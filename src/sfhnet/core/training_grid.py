@@ -14,7 +14,7 @@ from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 if TYPE_CHECKING:
     from pyprospect.stars.library import SSPLibrary
 
-__all__ = ["INSTRUMENTS", "GridSettings", "TrainingGrid", "grid_wave_aa", "training_grid"]
+__all__ = ["INSTRUMENTS", "GridSettings", "TrainingGrid", "check_same_grid", "grid_wave_aa", "training_grid"]
 
 # grid.lsf of the configuration -> FWHM of the instrument in Angstrom at wavelengths in Angstrom.
 INSTRUMENTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"muse_udf10": muse_udf10_fwhm_aa}
@@ -113,6 +113,39 @@ def grid_wave_aa(grid: GridSettings) -> np.ndarray:
     """Return the wavelengths of the training grid in Angstrom, rest frame, air, shape (n_wave,)."""
     n_steps = round((grid.wave_max_aa - grid.wave_min_aa) / grid.wave_step_aa)
     return grid.wave_min_aa + grid.wave_step_aa * np.arange(n_steps + 1)
+
+
+def check_same_grid(info: Mapping[str, Any], grid: GridSettings, model: str) -> None:
+    """Check that a model answers spectra on a grid.
+
+    Parameters
+    ----------
+    info : mapping
+        Its ``model.json``.
+    grid : GridSettings
+        Which spectra are prepared on.
+    model : str
+        Its name, for the error.
+
+    Raises
+    ------
+    ValueError
+        If wavelengths or dispersion differ; says what to write under ``grid``.
+    """
+    wave, made_of = info["wave_aa"], info["resolution"]
+    first, step = wave["start"], wave["step"]
+    trained = {
+        "wave_min_aa": first,
+        "wave_max_aa": round(first + step * (wave["n"] - 1), 6),
+        "wave_step_aa": step,
+        "veldisp_kms": made_of["veldisp_kms"],
+        "veldisp_max_kms": made_of.get("veldisp_max_kms"),
+    }
+    wrong = {name: value for name, value in trained.items() if getattr(grid, name) != value}
+    if wrong:
+        here = ", ".join(f"{name}: {getattr(grid, name)}" for name in wrong)
+        give = ", ".join(f"{name}: {'null' if value is None else value}" for name, value in wrong.items())
+        raise ValueError(f"{model} was trained on another grid than {{{here}}}; give grid: {{{give}}}")
 
 
 def training_grid(grid: GridSettings, ssp: SSPLibrary) -> TrainingGrid:

@@ -9,7 +9,7 @@ import pytest
 from pyprospect.fast.folding import sigma_to_add_aa
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.config import GridConfig
-from sfhnet.core.training_grid import TrainingGrid, grid_wave_aa, training_grid
+from sfhnet.core.training_grid import TrainingGrid, check_same_grid, grid_wave_aa, training_grid
 
 
 def test_the_grid_is_that_of_the_configuration():
@@ -64,6 +64,16 @@ def test_the_shipped_model_has_that_of_the_default_library(root, ssp_library):
     np.testing.assert_array_equal(shipped.wave_aa, made.wave_aa)
     np.testing.assert_allclose(shipped.sigma_aa, made.sigma_aa, rtol=1e-12)
     assert shipped.made_of == made.made_of
+
+
+def test_a_model_of_another_grid_says_what_to_write(toy_ssp):
+    short = GridConfig(wave_max_aa=7350.0)
+    info = json.loads(json.dumps(training_grid(short, toy_ssp).to_json()))
+    check_same_grid(info, short, "mine")
+    with pytest.raises(
+        ValueError, match=r"mine .* \{wave_max_aa: 9350.0\}; give grid: \{wave_max_aa: 7350.0\}"
+    ):
+        check_same_grid(info, GridConfig(), "mine")
 
 
 def test_widths_that_are_none():
