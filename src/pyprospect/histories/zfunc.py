@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from pyprospect.arguments import checked
 from pyprospect.constants import GYR_YR
 from pyprospect.histories import massfunc as massfuncs
+from pyprospect.histories.ages import check_ages
+from pyprospect.histories.by_name import by_name
 
 __all__ = ["FUNCTIONS", "custom", "massmap_box", "massmap_lin", "p2", "resolve"]
 
@@ -58,7 +60,7 @@ def p2(
     """
     Z2 = Z1 if Z2 is None else Z2
     Z2age = Zagemax if Z2age is None else Z2age
-    age = massfuncs.check_ages(age)
+    age = check_ages(age)
     first, last = Z1age * GYR_YR, Z2age * GYR_YR
     with np.errstate(divide="ignore", invalid="ignore"):
         z = Z1 + ((Z2 - Z1) / (np.float64(last) - first)) * (age - first)
@@ -139,7 +141,7 @@ def massmap_lin(
     slightly below `Zfinal`.
     """
     Zagemax = _start_age(Zagemax, parameters)
-    age = massfuncs.check_ages(age)
+    age = check_ages(age)
     formed = _formed_after(age, Zagemax, massfunc, parameters, 1.0)
     if formed is None:
         return np.full(age.shape, float(Zfinal))
@@ -178,7 +180,7 @@ def massmap_box(
     if not yield_ > 0:
         raise ValueError(f"yield_={yield_} must be > 0, such as 0.03")
     Zagemax = _start_age(Zagemax, parameters)
-    age = massfuncs.check_ages(age)
+    age = check_ages(age)
     formed = _formed_after(age, Zagemax, massfunc, parameters, 1.0 - np.exp(-(Zfinal - Zstart) / yield_))
     if formed is None:
         return np.full(age.shape, float(Zfinal))
@@ -220,7 +222,7 @@ def custom(age: ArrayLike, Zage_yr: ArrayLike = (), Zhist: ArrayLike = ()) -> np
         raise ValueError("custom metallicity: the ages must ascend strictly, without NaN, youngest first")
     if not np.all((values > 0) & (values < 1)):
         raise ValueError(f"custom metallicity: metal mass fractions lie in (0, 1), got {values.tolist()}")
-    return np.interp(massfuncs.check_ages(age), nodes, values)
+    return np.interp(check_ages(age), nodes, values)
 
 
 FUNCTIONS: dict[str, ZFunction] = {
@@ -237,4 +239,4 @@ def resolve(zfunc: str | ZFunction) -> ZFunction:
     ValueError
         A name that no function has.
     """
-    return massfuncs.by_name(zfunc, FUNCTIONS, prefix="Zfunc_", what="metallicity history")
+    return by_name(zfunc, FUNCTIONS, prefix="Zfunc_", what="metallicity history")
