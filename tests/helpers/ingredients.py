@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from pyprospect import toy_library
-from pyprospect.fast.synthesizer import LineRatios
 from pyprospect.gas.ionizing_light import with_ionizing_photons
+from pyprospect.gas.ratios import LineRatios
 from sfhnet.config import Config
 from sfhnet.core.bands import PHANGS_HST
 from sfhnet.core.training_grid import grid_wave_aa

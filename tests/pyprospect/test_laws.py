@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from pyprospect.bands.photometry import flux2lum, lum2flux
 from pyprospect.dust.attenuation import CF, CF_screen, CF_screen_atten
-from pyprospect.fast.synthesizer import rebin_matrix
+from pyprospect.numerics.age_bins import rebin_matrix
 from pyprospect.numerics.rebin import pixel_edges, smoothing_matrix, spec_rebin
 
 WAVE = np.geomspace(912.0, 3e4, 60)

@@ -12,32 +12,28 @@ product; band fluxes carry their own nodes and have the dust inside the integral
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from pyprospect.constants import DUST_PIVOT_AA
 from pyprospect.dust.attenuation import drude
 from pyprospect.fast.folded_library import SPECTRUM_NODES, FoldedLibrary
+from pyprospect.fast.galaxies import Galaxies, Given, checked_galaxies
+from pyprospect.fast.node_weights import (
+    INSTRUMENT_KMS,
+    hat_weights,
+    polynomial_weights,
+    products,
+    width_variable,
+)
+from pyprospect.fast.strips import put_together, single_threaded_torch
 from pyprospect.gas.ratios import ContinuumPerHalpha, LineRatios
+from pyprospect.numerics.age_bins import rebin_matrix
 
 __all__ = ["INSTRUMENT_KMS", "ContinuumPerHalpha", "LineRatios", "Synthesis", "Synthesizer", "rebin_matrix"]
-
-Array = NDArray[np.float64]
-
-INSTRUMENT_KMS = 66.0
-"""Width of a typical instrument, 2.6 Angstrom FWHM at 5000: narrower features are in no spectrum."""
-
-STRIP = 128
-"""Galaxies whose spectra are put together at a time: three strips of 3681 pixels fill 5.6 MB of cache."""
 
 
 class Synthesis(NamedTuple):
@@ -49,70 +45,6 @@ class Synthesis(NamedTuple):
     """(n, n_band), photon-weighted mean f_lambda in Lsol/Angstrom."""
     line_flux: Tensor
     """(n, n_line), attenuated line luminosity in Lsol."""
-
-
-def _hat_weights(x: Tensor, nodes: Tensor) -> Tensor:
-    """Linear-interpolation weights (..., n_node), clamped at both ends as ProSpect's interp_param does."""
-    if nodes.numel() == 1:
-        return torch.ones_like(x).unsqueeze(-1)
-    x = x.clamp(nodes[0], nodes[-1]).unsqueeze(-1)
-    fraction = ((x - nodes[:-1]) / (nodes[1:] - nodes[:-1])).clamp(0.0, 1.0)  # 1 left of x, 0 right of it
-    ones, zeros = torch.ones_like(x), torch.zeros_like(x)
-    return torch.cat([ones, fraction], dim=-1) - torch.cat([fraction, zeros], dim=-1)
-
-
-def _polynomial_weights(x: Tensor, nodes: Tensor) -> Tensor:
-    """Lagrange weights (n, n_node) of few, arbitrary nodes."""
-    weights = []
-    for i in range(nodes.numel()):
-        others = torch.cat([nodes[:i], nodes[i + 1 :]])
-        weights.append(((x.unsqueeze(-1) - others) / (nodes[i] - others)).prod(dim=-1))
-    return torch.stack(weights, dim=-1)
-
-
-def _outer(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    """Products (n, i * j) of weights (n, i) and (n, j); either may be missing."""
-    if first is None or second is None:
-        return second if first is None else first
-    return (first.unsqueeze(2) * second.unsqueeze(1)).flatten(1)
-
-
-def _of_width(veldisp_kms: Tensor) -> Tensor:
-    """Return the variable in which spectra change evenly with dispersion: the log of what it adds to an instrument's width."""
-    return torch.log(veldisp_kms**2 + INSTRUMENT_KMS**2)
-
-
-_scratch = threading.local()
-"""Buffers of each thread, kept between calls."""
-
-
-class _Galaxies(NamedTuple):
-    """Checked galaxies as tensors of the synthesizer's type and device; names as in `Synthesizer.__call__`."""
-
-    mass: Tensor
-    """(n, n_age); so is z."""
-    z: Tensor
-    tau_birth: Tensor
-    """(n,); so are all that follow, but for line_scatter (n, n_line)."""
-    tau_screen: Tensor
-    pow_birth: Tensor
-    pow_screen: Tensor
-    bump: Tensor
-    line_scale: Tensor
-    log_u: Tensor
-    line_scatter: Tensor | None
-    line_mix: Tensor | None
-    diffuse_ew_aa: Tensor | None
-    veldisp_kms: Tensor | None
-    lsf_scale: Tensor | None
-    redshift: Tensor | None
-    birth_age_yr: Tensor | None
-    library_mix: Tensor | None
-    """(n, n_variant)"""
-
-    def part(self, rows: slice) -> _Galaxies:
-        """Return some of the galaxies."""
-        return _Galaxies._make(value if value is None else value[rows] for value in self)
 
 
 class Synthesizer(FoldedLibrary):
@@ -170,7 +102,7 @@ class Synthesizer(FoldedLibrary):
         -------
         Tensor, shape (n, n_z, n_age)
         """
-        hats = _hat_weights(torch.log10(z), self._log_z)  # (n, n_age, n_z)
+        hats = hat_weights(torch.log10(z), self._log_z)  # (n, n_age, n_z)
         return hats.transpose(1, 2) * mass_msun.unsqueeze(1)
 
     def young_shares(self, birth_age_yr: Tensor | None = None) -> Tensor:
@@ -231,9 +163,9 @@ class Synthesizer(FoldedLibrary):
                     f"this synthesizer has nodes {nodes.tolist()} in {name}; give {name} per galaxy"
                 )
             elif name == "veldisp_kms":
-                shares.append(_polynomial_weights(_of_width(value), _of_width(nodes)))
+                shares.append(polynomial_weights(width_variable(value), width_variable(nodes)))
             else:
-                shares.append(_polynomial_weights(value, nodes))
+                shares.append(polynomial_weights(value, nodes))
         both = (shares[0].unsqueeze(2) * shares[1].unsqueeze(1)).reshape(n, -1)
         return None if both.shape[1] == 1 else both
 
@@ -249,7 +181,7 @@ class Synthesizer(FoldedLibrary):
         parts = (weights @ coefficients.transpose(0, 1).reshape(n_row, -1)).view(-1, n_node, rank)
         return (node.unsqueeze(2) * parts).sum(dim=1)
 
-    def _coefficients(self, p: _Galaxies) -> tuple[Tensor, ...]:
+    def _coefficients(self, p: Galaxies) -> tuple[Tensor, ...]:
         """Everything but the wavelength axis: (old, young, screen, birth) and band and line fluxes."""
         n = p.mass.shape[0]
         cells = self.weights(p.mass, p.z)
@@ -263,8 +195,8 @@ class Synthesizer(FoldedLibrary):
         birth = torch.exp(-p.tau_birth.unsqueeze(1) * torch.exp(p.pow_birth.unsqueeze(1) * self._log_node))
         extra, every = [], []  # lines on the spectral grid; all lines, for the bands
         if self.lines is not None:
-            gas_z = _hat_weights(torch.log10(p.z[:, 0]), self._line_log_z)
-            gas_u = _hat_weights(p.log_u, self._line_log_u)
+            gas_z = hat_weights(torch.log10(p.z[:, 0]), self._line_log_z)
+            gas_u = hat_weights(p.log_u, self._line_log_u)
             grid = (gas_z.unsqueeze(2) * gas_u.unsqueeze(1)).reshape(n, -1)
             ratio = grid @ self._line_ratio
             if p.line_mix is not None and self._line_ratio_change is not None:
@@ -283,12 +215,12 @@ class Synthesizer(FoldedLibrary):
         else:
             line_flux = torch.zeros(n, 0, dtype=self.dtype, device=self.device)
         if self._has_continuum:
-            continuum = _hat_weights(torch.log10(p.z[:, 0]), self._continuum_log_z) * halpha.unsqueeze(1)
+            continuum = hat_weights(torch.log10(p.z[:, 0]), self._continuum_log_z) * halpha.unsqueeze(1)
             extra.append(continuum)
             every.append(continuum)
         node = self._node_weights(n, p.veldisp_kms, p.lsf_scale)
         library = self._library_weights(n, p.library_mix)
-        every_node = _outer(node, library)
+        every_node = products(node, library)
         rows_old = self._project(old, self._old_coefficients, every_node)
         rows_young = [self._project(young, self._young_coefficients, every_node)]
         if extra:
@@ -305,7 +237,7 @@ class Synthesizer(FoldedLibrary):
             if n_z > 1:
                 if p.redshift is None:
                     raise ValueError("this synthesizer has several redshift nodes; give redshift per galaxy")
-                share = _polynomial_weights(p.redshift, self.redshift_nodes).unsqueeze(2)
+                share = polynomial_weights(p.redshift, self.redshift_nodes).unsqueeze(2)
                 old_band, young_band = (share * old_band).sum(dim=1), (share * young_band).sum(dim=1)
             else:
                 old_band, young_band = old_band[:, 0], young_band[:, 0]
@@ -322,105 +254,26 @@ class Synthesizer(FoldedLibrary):
             line_flux,
         )
 
-    def _to_device(self, value: ArrayLike | Tensor) -> Tensor:
-        return torch.as_tensor(value, dtype=self.dtype, device=self.device)
-
-    def _checked_cells(
-        self, mass_msun: ArrayLike | Tensor, metal_fraction: ArrayLike | Tensor
-    ) -> tuple[Tensor, Tensor]:
-        mass, z = self._to_device(mass_msun), self._to_device(metal_fraction)
-        n_age = self.library.age_yr.size
-        if mass.ndim != 2 or mass.shape[1] != n_age or z.shape != mass.shape:
-            raise ValueError(
-                f"mass has shape {tuple(mass.shape)} and z {tuple(z.shape)}; both must be (n, {n_age}), "
-                "one column an age bin of the library (see rebin_matrix)"
-            )
-        total = mass.detach().sum(dim=1)
-        if (
-            not bool(torch.isfinite(total).all())
-            or bool((mass.detach() < 0).any())
-            or bool((total <= 0).any())
-        ):
-            bad = int((~torch.isfinite(total) | (mass.detach() < 0).any(dim=1) | (total <= 0)).nonzero()[0])
-            raise ValueError(
-                f"galaxy {bad} forms {float(total[bad])} Msol with bins from {float(mass[bad].min())}; masses must "
-                "be finite, not negative, and not all zero"
-            )
-        if not bool((z.detach() > 0).all()):
-            bad = int((~(z.detach() > 0)).any(dim=1).nonzero()[0])
-            raise ValueError(
-                f"galaxy {bad} has metallicity {float(z[bad].min())}; metal mass fractions must be > 0"
-            )
-        return mass, z
-
-    def _checked(self, name: str, value: ArrayLike | Tensor, at_least: float = -math.inf) -> Tensor:
-        tensor = self._to_device(value)
-        seen = tensor.detach()
-        if not bool(torch.isfinite(seen).all()):
-            raise ValueError(f"{name} has values that are not finite; check the prior it was drawn from")
-        if bool((seen < at_least).any()):
-            raise ValueError(f"{name} is negative ({float(seen.min())}); it must be >= {at_least:g}")
-        return tensor
-
-    def _of_lines(self, name: str, value: ArrayLike | Tensor | None, needed: str, n: int) -> Tensor | None:
-        if value is None or self.lines is None:
-            return None
-        tensor = self._checked(name, value, at_least=0).expand(n)
-        if getattr(self.lines, needed) is None:
-            if not bool(tensor.detach().any()):
-                return None
-            raise ValueError(
-                f"{name} is up to {float(tensor.detach().max()):.3g}, but the lines have no {needed!r} ratios; make them "
-                "with pyprospect.gas.joined_lines.join_lines, or leave it out"
-            )
-        if name == "line_mix" and float(tensor.detach().max()) > 1 + 1e-6:
-            raise ValueError(f"line_mix is {float(tensor.detach().max()):.3g}; a share is at most 1")
-        return tensor
-
-    def _within(self, nodes: Tensor, name: str, value: ArrayLike | Tensor | None, n: int) -> Tensor | None:
-        if value is None:
-            return None
-        tensor = self._checked(name, value).expand(n)
-        seen = tensor.detach()
-        low, high = float(nodes.min()), float(nodes.max())
-        if float(seen.min()) < low - 1e-6 * max(1.0, low) or float(seen.max()) > high + 1e-6 * max(1.0, high):
-            raise ValueError(
-                f"{name} runs {float(seen.min()):.4g} .. {float(seen.max()):.4g}, the synthesizer was built "
-                f"for {low:.4g} .. {high:.4g}; widen its nodes"
-            )
-        return tensor
-
-    def _checked_mix(self, library_mix: ArrayLike | Tensor | None, n: int) -> Tensor | None:
-        if library_mix is None:
-            return None
-        mix = self._checked("library_mix", library_mix)
-        if mix.shape != (n, len(self.variants)):
-            raise ValueError(
-                f"library_mix has shape {tuple(mix.shape)}; it must be (n, n_variant) = {(n, len(self.variants))}, a column "
-                f"for each of {', '.join(self.variants) or 'no variants'}"
-            )
-        return mix
-
     def __call__(
         self,
-        mass_msun: ArrayLike | Tensor,
-        z: ArrayLike | Tensor,
+        mass_msun: Given,
+        z: Given,
         *,
-        tau_birth: ArrayLike | Tensor = 1.0,
-        tau_screen: ArrayLike | Tensor = 0.3,
-        pow_birth: ArrayLike | Tensor = -0.7,
-        pow_screen: ArrayLike | Tensor = -0.7,
-        bump: ArrayLike | Tensor = 0.0,
-        line_scale: ArrayLike | Tensor = 1.0,
-        log_u: ArrayLike | Tensor = -3.0,
-        line_scatter: ArrayLike | Tensor | None = None,
-        line_mix: ArrayLike | Tensor | None = None,
-        diffuse_ew_aa: ArrayLike | Tensor | None = None,
-        veldisp_kms: ArrayLike | Tensor | None = None,
-        lsf_scale: ArrayLike | Tensor | None = None,
-        redshift: ArrayLike | Tensor | None = None,
-        birth_age_yr: ArrayLike | Tensor | None = None,
-        library_mix: ArrayLike | Tensor | None = None,
+        tau_birth: Given = 1.0,
+        tau_screen: Given = 0.3,
+        pow_birth: Given = -0.7,
+        pow_screen: Given = -0.7,
+        bump: Given = 0.0,
+        line_scale: Given = 1.0,
+        log_u: Given = -3.0,
+        line_scatter: Given | None = None,
+        line_mix: Given | None = None,
+        diffuse_ew_aa: Given | None = None,
+        veldisp_kms: Given | None = None,
+        lsf_scale: Given | None = None,
+        redshift: Given | None = None,
+        birth_age_yr: Given | None = None,
+        library_mix: Given | None = None,
         block: int = 512,
         threads: int | None = None,
         out: Tensor | None = None,
@@ -469,29 +322,24 @@ class Synthesizer(FoldedLibrary):
         ValueError
             If masses, metallicities or parameters are impossible; the message names the galaxy and the value.
         """
-        mass, metals = self._checked_cells(mass_msun, z)
-        n = mass.shape[0]
-        p = _Galaxies(
-            mass=mass,
-            z=metals,
-            tau_birth=self._checked("tau_birth", tau_birth, at_least=0).expand(n),
-            tau_screen=self._checked("tau_screen", tau_screen, at_least=0).expand(n),
-            pow_birth=self._checked("pow_birth", pow_birth).expand(n),
-            pow_screen=self._checked("pow_screen", pow_screen).expand(n),
-            bump=self._checked("bump", bump, at_least=0).expand(n),
-            line_scale=self._checked("line_scale", line_scale, at_least=0).expand(n),
-            log_u=self._checked("log_u", log_u).expand(n),
-            line_scatter=None if line_scatter is None else self._checked("line_scatter", line_scatter),
-            line_mix=self._of_lines("line_mix", line_mix, "other", n),
-            diffuse_ew_aa=self._of_lines("diffuse_ew_aa", diffuse_ew_aa, "diffuse", n),
-            veldisp_kms=self._within(self.veldisp_nodes, "veldisp_kms", veldisp_kms, n),
-            lsf_scale=self._within(self.lsf_nodes, "lsf_scale", lsf_scale, n),
-            redshift=self._within(self.redshift_nodes, "redshift", redshift, n),
-            library_mix=self._checked_mix(library_mix, n),
-            birth_age_yr=self._within(
-                self._to_device(self.birth_age_range_yr), "birth_age_yr", birth_age_yr, n
-            ),
-        )
+        given = {
+            "tau_birth": tau_birth,
+            "tau_screen": tau_screen,
+            "pow_birth": pow_birth,
+            "pow_screen": pow_screen,
+            "bump": bump,
+            "line_scale": line_scale,
+            "log_u": log_u,
+            "line_scatter": line_scatter,
+            "line_mix": line_mix,
+            "diffuse_ew_aa": diffuse_ew_aa,
+            "veldisp_kms": veldisp_kms,
+            "lsf_scale": lsf_scale,
+            "redshift": redshift,
+            "birth_age_yr": birth_age_yr,
+            "library_mix": library_mix,
+        }
+        p = checked_galaxies(self, mass_msun, z, given=given)
         return self._synthesised(p, block, threads or torch.get_num_threads(), out)
 
     def of_checked(self, mass_msun: Tensor, z: Tensor, **values: Tensor) -> Synthesis:
@@ -508,10 +356,10 @@ class Synthesizer(FoldedLibrary):
         -------
         Synthesis
         """
-        given: dict[str, Any] = dict.fromkeys(_Galaxies._fields) | {"mass": mass_msun, "z": z} | values
-        return self._synthesised(_Galaxies(**given), 512, 1, None)
+        given: dict[str, Any] = dict.fromkeys(Galaxies._fields) | {"mass": mass_msun, "z": z} | values
+        return self._synthesised(Galaxies(**given), 512, 1, None)
 
-    def _synthesised(self, p: _Galaxies, block: int, threads: int, out: Tensor | None) -> Synthesis:
+    def _synthesised(self, p: Galaxies, block: int, threads: int, out: Tensor | None) -> Synthesis:
         gradients = torch.is_grad_enabled() and any(v is not None and v.requires_grad for v in p)
         if gradients or self.device.type != "cpu":
             old, young, screen, birth, band, line = self._coefficients(p)
@@ -523,7 +371,7 @@ class Synthesizer(FoldedLibrary):
             return Synthesis(flux, band, line)
         return self._blocked(p, block, threads, out)
 
-    def _blocked(self, p: _Galaxies, block: int, threads: int, out: Tensor | None) -> Synthesis:
+    def _blocked(self, p: Galaxies, block: int, threads: int, out: Tensor | None) -> Synthesis:
         n, n_wave = p.mass.shape[0], self.wave_aa.size
         flux = torch.empty(n, n_wave, dtype=self.dtype) if out is None else out
         band = torch.empty(n, len(self.band_names), dtype=self.dtype)
@@ -535,73 +383,22 @@ class Synthesizer(FoldedLibrary):
                 for start in own:
                     rows = slice(start, min(start + block, n))
                     old, young, screen, birth, band[rows], line[rows] = self._coefficients(p.part(rows))
-                    self._spectra(old, young, screen, birth, flux[rows])
+                    put_together(
+                        flux[rows],
+                        old=old,
+                        young=young,
+                        screen=screen,
+                        birth=birth,
+                        old_basis=self._old_basis,
+                        young_basis=self._young_basis,
+                        spread=self._spread,
+                    )
 
         # One thread a block and single-threaded products inside it: no result depends on how many threads there are.
-        with _single_threaded_torch():
+        with single_threaded_torch():
             if threads == 1 or len(starts) == 1:
                 work(starts)
             else:
                 with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                     list(pool.map(work, [starts[i::threads] for i in range(threads)]))
         return Synthesis(flux, band, line)
-
-    def _spectra(self, old: Tensor, young: Tensor, screen: Tensor, birth: Tensor, flux: Tensor) -> None:
-        """Wavelength axis of one block, in strips whose buffers stay in the cache."""
-        buffers = getattr(_scratch, "buffers", None)
-        if buffers is None or buffers.shape[2] != self.wave_aa.size or buffers.dtype != self.dtype:
-            buffers = _scratch.buffers = torch.empty(2, STRIP, self.wave_aa.size, dtype=self.dtype)
-        for start in range(0, flux.shape[0], STRIP):
-            rows = slice(start, min(start + STRIP, flux.shape[0]))
-            target = flux[rows]
-            second, dust = buffers[:, : target.shape[0]]
-            torch.mm(old[rows], self._old_basis, out=target)
-            torch.mm(young[rows], self._young_basis, out=second)
-            torch.mm(birth[rows], self._spread, out=dust)
-            target.addcmul_(second, dust)
-            torch.mm(screen[rows], self._spread, out=dust)
-            target.mul_(dust)
-
-
-@contextmanager
-def _single_threaded_torch() -> Iterator[None]:
-    before = torch.get_num_threads()
-    if before == 1:  # a worker of somebody's pool: leave the process-wide setting of the BLAS alone
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def rebin_matrix(from_edges_yr: ArrayLike, to_edges_yr: ArrayLike) -> Array:
-    """Return the share of each cell of one age grid in each bin of another (constant SFR within a cell).
-
-    Parameters
-    ----------
-    from_edges_yr : (n + 1,)
-        Ascending cell edges in yr.
-    to_edges_yr : (m + 1,)
-        Ascending bin edges in yr; must cover the cells, so that no mass is lost.
-
-    Returns
-    -------
-    ndarray, shape (n, m)
-        Rows sum to one: ``mass_in_cells @ matrix`` conserves mass.
-
-    Raises
-    ------
-    ValueError
-        If the bins do not cover the cells.
-    """
-    a, b = np.asarray(from_edges_yr, dtype=float), np.asarray(to_edges_yr, dtype=float)
-    if b[0] > a[0] or b[-1] < a[-1]:
-        raise ValueError(
-            f"age bins cover {b[0]:.4g} .. {b[-1]:.4g} yr, the histories run {a[0]:.4g} .. {a[-1]:.4g} yr; mass "
-            "would be lost. Extend the bins or shorten the histories"
-        )
-    low = np.maximum(a[:-1, None], b[None, :-1])
-    high = np.minimum(a[1:, None], b[None, 1:])
-    return np.clip(high - low, 0.0, None) / np.diff(a)[:, None]

@@ -11,13 +11,15 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from pyprospect.constants import C_KMS, GYR_YR, Z_SUN
-from pyprospect.fast.synthesizer import LineRatios, Synthesizer, rebin_matrix
+from pyprospect.fast.synthesizer import Synthesizer
 from pyprospect.fit.data import Data
 from pyprospect.fit.histories import Cells, mass_function_parameters, rates
 from pyprospect.fit.nucleus import Nucleus, NucleusLight
 from pyprospect.fit.parameters import Parameters, Values
 from pyprospect.fit.priors import EDGE
 from pyprospect.gas.continuum import continuum_for
+from pyprospect.gas.ratios import LineRatios
+from pyprospect.numerics.age_bins import rebin_matrix
 from pyprospect.stars.library import SSPLibrary
 
 __all__ = ["GalaxyModel", "Prediction"]

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from pyprospect.constants import Z_SUN
-from pyprospect.fast.synthesizer import Synthesizer, rebin_matrix
+from pyprospect.fast.synthesizer import Synthesizer
+from pyprospect.numerics.age_bins import rebin_matrix
 from sfhnet.core.histories import history_scalars, share_formed, weighted_means
 from sfhnet.core.quantities import LABELS
 

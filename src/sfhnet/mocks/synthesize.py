@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from pyprospect.constants import C_KMS
-from pyprospect.fast.synthesizer import INSTRUMENT_KMS, LineRatios, Synthesizer
+from pyprospect.fast.node_weights import INSTRUMENT_KMS
+from pyprospect.fast.synthesizer import Synthesizer
 from pyprospect.gas.continuum import continuum_for
 from pyprospect.gas.ionizing_light import halpha_from_ionizing_photons, library_ionizing_photons
 from pyprospect.gas.line_grids import HYDROGEN
+from pyprospect.gas.ratios import LineRatios
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config.prior_names import FAMILY_NAMES, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
 from sfhnet.core.quantities import DUST, LABELS

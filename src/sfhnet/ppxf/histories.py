@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyprospect.constants import V_WINDOW_AA, Z_SUN
-from pyprospect.fast.synthesizer import rebin_matrix
+from pyprospect.numerics.age_bins import rebin_matrix
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.core.histories import history_scalars, weighted_means
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyprospect.constants import Z_SUN
-from pyprospect.fast.synthesizer import LineRatios
 from pyprospect.fit import (
     Calibration,
     Data,
@@ -29,6 +28,7 @@ from pyprospect.fit import (
     fit,
 )
 from pyprospect.fit.answers import Answer
+from pyprospect.gas.ratios import LineRatios
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.core.batch import Batch

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from pyprospect.constants import Z_SUN
-from pyprospect.fast.synthesizer import Synthesis, Synthesizer, rebin_matrix
+from pyprospect.fast.synthesizer import Synthesis, Synthesizer
+from pyprospect.numerics.age_bins import rebin_matrix
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.mocks.filters_and_lines import load_bands, load_lines

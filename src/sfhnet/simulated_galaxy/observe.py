@@ -15,7 +15,9 @@ from astropy.wcs import WCS
 from scipy.ndimage import convolve, gaussian_filter
 
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA, V_WINDOW_AA
-from pyprospect.fast.synthesizer import LineRatios, Synthesis, Synthesizer, rebin_matrix
+from pyprospect.fast.synthesizer import Synthesis, Synthesizer
+from pyprospect.gas.ratios import LineRatios
+from pyprospect.numerics.age_bins import rebin_matrix
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import NoiseConfig, SimulatedGalaxyConfig

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from pyprospect.constants import Z_SUN
-from pyprospect.fast.synthesizer import LineRatios, Synthesizer, rebin_matrix
+from pyprospect.fast.synthesizer import Synthesizer
+from pyprospect.gas.ratios import LineRatios
+from pyprospect.numerics.age_bins import rebin_matrix
 from sfhnet.config.root import Config
 from sfhnet.core.quantities import LABELS
 from sfhnet.mocks.shard_identity import prior_identity

@@ -11,7 +11,8 @@ from scipy.interpolate import CubicSpline
 
 from galaxy_answers import make_answer, make_spectra
 from ingredients import WAVE_AA, WIDE_AGE_EDGES_MYR
-from pyprospect.fast.synthesizer import LineRatios, Synthesizer
+from pyprospect.fast.synthesizer import Synthesizer
+from pyprospect.gas.ratios import LineRatios
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.config import config_from_dict
 from sfhnet.core.quantities import SCALARS, SFR_FLOOR_PER_YR

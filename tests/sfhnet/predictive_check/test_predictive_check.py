@@ -9,7 +9,8 @@ import torch
 
 from ingredients import AGE_EDGES_MYR, WAVE_AA, gas_lines, top_hats
 from pyprospect.constants import Z_SUN
-from pyprospect.fast.synthesizer import Synthesizer, rebin_matrix
+from pyprospect.fast.synthesizer import Synthesizer
+from pyprospect.numerics.age_bins import rebin_matrix
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.config import NoiseConfig
 from sfhnet.core.batch import Batch
