@@ -14,10 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
-from sfhnet.core.bands import BANDS
 from sfhnet.core.batch import Batch
-from sfhnet.core.flags import Flag
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
 from sfhnet.core.training_grid import TrainingGrid
@@ -25,19 +22,19 @@ from sfhnet.inference.answers import Answers, Seen
 from sfhnet.inference.arrays import read_arrays
 from sfhnet.inference.basis import Basis
 from sfhnet.inference.conformal import Conformal
-from sfhnet.inference.familiarity import Familiarity, log_width
-from sfhnet.inference.judge import LEAST_WINDOW_AA, SHARPEN_MOST_KMS, Judged, judge, lines_of
-from sfhnet.inference.line_of_sight import Believed, Kinematics, measure_kinematics
+from sfhnet.inference.familiarity import Familiarity
+from sfhnet.inference.given import number_of, read_bands, read_given, some_rows
+from sfhnet.inference.judge import Judged, judge
+from sfhnet.inference.line_of_sight import Kinematics, measure_kinematics
 from sfhnet.inference.masses import log_mass_formed
+from sfhnet.inference.network_answers import answer
 from sfhnet.inference.screens import Screens
-from sfhnet.inference.understand import Understood, understand
+from sfhnet.inference.training_frame import TrainingFrame
+from sfhnet.inference.understand import understand
 from sfhnet.inference.widths import WidthFitter
 from sfhnet.networks import Network
 from sfhnet.networks.storage import load_network
-from sfhnet.observation.redshift import REDSHIFT_RANGE
-from sfhnet.observation.rest_frame import Matched, Observed, match_training
 from sfhnet.tools.hdf5 import read_json
-from sfhnet.tools.random_streams import stream
 from sfhnet.tools.shipped_files import shipped_model, verify
 
 __all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
@@ -48,18 +45,6 @@ CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/4"
 
 # Spectra in one pass: large enough to be fast, small enough for any memory.
 _CHUNK = 512
-
-# Standard deviation of a redshift that is believed; errors of the width that the training has anyway.
-_REDSHIFT_ERR, _WIDTH_SCATTER = 0.002, 0.08
-# An instrument is that of the training if it is no broader than by this, in quadrature.
-_SAME_INSTRUMENT_KMS = 40.0
-
-_WRONG_REDSHIFT = "redshift must be finite and above -0.1 for every spectrum"
-_WRONG_FWHM = "fwhm_aa must be finite and above zero at every wavelength"
-_WRONG_DISPERSION = "dispersion_kms must be finite and not below zero for every spectrum"
-
-# Scalars whose point estimate is compared with the range of the training labels.
-_EDGE_SCALARS = ("mw_log_age", "lw_log_age", "mw_mh", "lw_mh", "a_v")
 
 
 def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
@@ -153,6 +138,11 @@ class Model:
         return TrainingGrid.from_json(self.info)
 
     @property
+    def frame(self) -> TrainingFrame:
+        """Return what observed spectra are brought to."""
+        return TrainingFrame(self.grid, self.band_names, self.basis is not None)
+
+    @property
     def wave_aa(self) -> np.ndarray:
         """Rest-frame air wavelengths of the training grid in AA, (n_wave,)."""
         return self.grid.wave_aa
@@ -228,7 +218,7 @@ class Model:
             )
         batch = self.blinded(batch)
         parts = [
-            self._answer(batch[start : start + _CHUNK], n_samples, (seed, first + start))
+            answer(self, batch[start : start + _CHUNK], n_samples, seed=seed, first=first + start)
             for start in range(0, len(batch), _CHUNK)
         ]
         posterior = Posterior.cat(parts)
@@ -277,7 +267,7 @@ class Model:
         sigma = np.asarray(spectra.sigma_kms, dtype=float)
         # The dispersion of bins that were too faint to fit was assumed, and nothing is made of it.
         fitted = np.isfinite(np.asarray(spectra.sigma_err_kms, dtype=float))
-        excess = np.where(fitted, self._excess_kms(sigma), 0.0)
+        excess = np.where(fitted, self.frame.excess_kms(sigma), 0.0)
         parts = []
         for start in range(0, len(batch), _CHUNK):
             rows = slice(start, start + _CHUNK)
@@ -296,7 +286,7 @@ class Model:
             "smoothing_aa": np.asarray(spectra.smoothing_aa, dtype=float),
         }
         posterior, of_answers = _joined(parts)
-        own = self._still_broad(np.asarray(spectra.flags, dtype=np.uint32), excess)
+        own = self.frame.still_broad(np.asarray(spectra.flags, dtype=np.uint32), excess)
         seen = Seen.cat([part.seen for part in parts]) if keep_spectra else None
         posterior = replace(posterior, flags=posterior.flags | own)
         answers = Answers.of(posterior, measured | of_answers, seen=seen)
@@ -391,22 +381,17 @@ class Model:
         if not (np.isfinite(ebv) and ebv >= 0):
             raise ValueError(f"ebv is {ebv}; give E(B-V) of the Milky Way in mag, zero or more")
         errors = {"sigma": sigma, "variance": variance, "ivar": ivar}
-        n = _number(flux)
-        z = None if redshift is None else _each(redshift, n, _WRONG_REDSHIFT, above=-0.1)
-        as_trained = isinstance(dispersion_kms, str)
-        if as_trained and dispersion_kms != "training":
-            raise ValueError(f'dispersion_kms is {dispersion_kms!r}; give km/s, or "training"')
-        stars = None
-        if not (dispersion_kms is None or isinstance(dispersion_kms, str)):
-            stars = _each(dispersion_kms, n, _WRONG_DISPERSION, least=0.0)
-        width = redshift_err
-        if width is None:
-            width = 0.0 if dispersion_kms is not None and z is not None else _REDSHIFT_ERR
-        if not (np.isfinite(width) and width >= 0):
-            raise ValueError(
-                f"redshift_err is {width}; give a standard deviation, or zero for a redshift that is known"
-            )
-        band_flux, band_sigma, band_mask = self._bands(bands or {}, n)
+        n = number_of(flux)
+        told = read_given(
+            n,
+            np.size(wave_aa),
+            redshift=redshift,
+            redshift_err=redshift_err,
+            dispersion_kms=dispersion_kms,
+            fwhm_aa=fwhm_aa,
+        )
+        in_bands = read_bands(bands or {}, self.band_names, n)
+        frame = self.frame
         parts: list[Judged] = []
         kinematics: list[Kinematics] = []
         scales, notes = [], dict[str, None]()
@@ -414,45 +399,42 @@ class Model:
             rows = slice(start, min(start + _CHUNK, n))
             given = read_arrays(
                 wave_aa,
-                _rows(flux, rows, n),
-                mask=_rows(mask, rows, n),
-                **{k: _rows(v, rows, n) for k, v in errors.items()},
+                some_rows(flux, rows, n),
+                mask=some_rows(mask, rows, n),
+                **{name: some_rows(values, rows, n) for name, values in errors.items()},
             )
             spectra = understand(given, medium=medium, ebv=ebv, mask_sky=mask_sky, check_errors=check_errors)
-            fwhm = (
-                None
-                if fwhm_aa is None
-                else _each(fwhm_aa, np.size(wave_aa), _WRONG_FWHM, above=0.0)[given.order]
-            )
-            self._check_range(
-                spectra.wave_aa, np.zeros(1) if z is None else z[rows], start, searched=z is None
-            )
-            believed = Believed(
-                None if z is None else z[rows],
-                width,
-                None if stars is None else stars[rows],
-                fwhm,
-                as_trained,
+            believed = told.of(rows, given.order)
+            fwhm = believed.fwhm_aa
+            searched = believed.redshift is None
+            frame.check_range(
+                spectra.wave_aa,
+                np.zeros(1) if believed.redshift is None else believed.redshift,
+                start,
+                searched=searched,
             )
             lines = measure_kinematics(
                 spectra, believed, basis=self.basis, fitter=self.widths, screens=self.screens
             )
-            some = {"flux": band_flux[rows], "sigma": band_sigma[rows], "mask": band_mask[rows]}
-            batch, own_flags, smoothing_aa = self._in_training_frame(
-                spectra, lines, fwhm, ebv=ebv, bands=some
+            batch, own_flags, smoothing_aa = frame.batch_of(
+                spectra,
+                lines,
+                fwhm,
+                ebv=ebv,
+                bands={name: values[rows] for name, values in in_bands.items()},
             )
-            excess = self._excess_kms(lines.dispersion_kms, spectra.wave_aa, fwhm)
+            excess = frame.excess_kms(lines.dispersion_kms, spectra.wave_aa, fwhm)
             excess = np.where(lines.matched_as_is, 0.0, excess)
             found = judge(
                 self,
                 batch,
                 excess_kms=excess,
-                blur_kms=self._blur_kms(lines),
+                blur_kms=frame.blur_kms(lines),
                 n_samples=n_samples,
                 seed=seed,
                 first=start,
             )
-            flagged = found.posterior.flags | self._still_broad(own_flags, excess) | lines.flags
+            flagged = found.posterior.flags | frame.still_broad(own_flags, excess) | lines.flags
             found = replace(
                 found,
                 posterior=replace(found.posterior, flags=flagged),
@@ -479,229 +461,6 @@ class Model:
         )
         seen = Seen.cat([part.seen for part in parts]) if keep_spectra else None
         return Answers.of(posterior, measured, seen=seen, notes=tuple(notes))
-
-    def _excess_kms(
-        self, dispersion_kms: np.ndarray, wave_aa: np.ndarray | None = None, fwhm_aa: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return by what spectra are broader than those of the training, in quadrature, (n,).
-
-        Parameters
-        ----------
-        dispersion_kms : ndarray (n,)
-            Of the stars.
-        wave_aa, fwhm_aa : ndarray (m,), optional
-            Resolution of another instrument than that of the training.
-        """
-        trained = float(self.grid.made_of["veldisp_kms"])
-        square = np.nan_to_num(dispersion_kms) ** 2 - trained**2
-        if wave_aa is not None and fwhm_aa is not None:
-            own = np.interp(self.wave_aa, wave_aa, fwhm_aa) / FWHM_PER_SIGMA
-            instrument = self.grid.sigma_aa**2 - (self.wave_aa * trained / C_KMS) ** 2
-            more = float(np.median((own**2 - instrument) / self.wave_aa**2)) * C_KMS**2
-            square = square + (more if more > _SAME_INSTRUMENT_KMS**2 else 0.0)
-        return np.sqrt(np.clip(square, 0.0, None))
-
-    def _still_broad(self, flags: np.ndarray, excess_kms: np.ndarray) -> np.ndarray:
-        """Return flags in which `Flag.RESOLUTION` stands where a width could not be undone with the basis."""
-        if self.basis is None:
-            return flags
-        undone = (excess_kms > 0) & (excess_kms <= SHARPEN_MOST_KMS)
-        flags = np.where(undone, flags & ~np.uint32(Flag.RESOLUTION), flags)
-        return np.where(excess_kms > SHARPEN_MOST_KMS, flags | np.uint32(Flag.RESOLUTION), flags)
-
-    def _in_training_frame(
-        self,
-        spectra: Understood,
-        lines: Kinematics,
-        fwhm_aa: np.ndarray | None,
-        *,
-        ebv: float,
-        bands: dict[str, np.ndarray],
-    ) -> tuple[Batch, np.ndarray, np.ndarray]:
-        found = self._matched(spectra, lines, fwhm_aa, lines.dispersion_kms)
-        stretch = (1 + lines.redshift)[:, None] * self._band_dereddening(ebv)
-        batch = Batch.from_arrays(
-            self.wave_aa,
-            found.flux * spectra.unit,
-            found.sigma * spectra.unit,
-            mask=found.mask,
-            band_flux=bands["flux"] * stretch,
-            band_sigma=np.where(bands["mask"], bands["sigma"] * stretch, 1.0),
-            band_mask=bands["mask"],
-        )
-        flags = found.flags | spectra.flags
-        no_galaxy = (lines.flags & np.uint32(Flag.NOT_A_GALAXY)) != 0
-        marked = batch.flags | torch.from_numpy(np.where(no_galaxy, int(Flag.NOT_A_GALAXY), 0))
-        return replace(batch, flags=marked), flags, found.smoothing_aa
-
-    def _matched(
-        self, spectra: Understood, lines: Kinematics, fwhm_aa: np.ndarray | None, dispersion_kms: np.ndarray
-    ) -> Matched:
-        observed = Observed(spectra.wave_aa, fwhm_aa, spectra.flux, spectra.variance, spectra.usable)
-        as_is = lines.matched_as_is
-        if as_is.all() or not np.isfinite(dispersion_kms).any():
-            return match_training(observed, lines.redshift, None, grid=self.grid)
-        broadened = match_training(observed, lines.redshift, np.nan_to_num(dispersion_kms), grid=self.grid)
-        if not as_is.any():
-            return broadened
-        plain = match_training(observed, lines.redshift, None, grid=self.grid)
-        return Matched(
-            *(
-                np.where(
-                    as_is.reshape(-1, *[1] * (getattr(plain, name).ndim - 1)),
-                    getattr(plain, name),
-                    getattr(broadened, name),
-                )
-                for name in ("flux", "sigma", "mask", "smoothing_aa", "flags")
-            )
-        )
-
-    def _blur_kms(self, lines: Kinematics) -> np.ndarray:
-        """Return by how much the spectra would be broader had they been taken to be an error narrower, where that matters."""
-        sigma = np.nan_to_num(lines.dispersion_kms)
-        error = np.where(lines.matched_as_is, 0.0, np.nan_to_num(lines.dispersion_err_kms))
-        square = sigma**2 - np.maximum(sigma - error, 0.0) ** 2
-        trained = float(self.grid.made_of["veldisp_kms"])
-        return np.where(square > 2 * _WIDTH_SCATTER * trained**2, np.sqrt(square), 0.0)
-
-    def _band_dereddening(self, ebv: float) -> np.ndarray:
-        if not ebv:
-            return np.ones(len(self.band_names))
-        from sfhnet.observation.milky_way_extinction import correction
-
-        return correction(np.array([BANDS[name].pivot_aa for name in self.band_names]), ebv)
-
-    def _check_range(self, wave_aa: np.ndarray, redshift: np.ndarray, start: int, *, searched: bool) -> None:
-        low, high = self.wave_aa[0], self.wave_aa[-1]
-        stretch = 1.0 + (REDSHIFT_RANGE[1] if searched else 0.0)
-        first, last = wave_aa[0] / (1 + redshift) / stretch, wave_aa[-1] / (1 + redshift)
-        covered = np.clip(np.minimum(last, high) - np.maximum(first, low), 0, None)
-        worst = int(covered.argmin())
-        if covered[worst] < LEAST_WINDOW_AA:
-            raise ValueError(
-                f"spectrum {start + worst} covers {first[worst]:.0f}-{last[worst]:.0f} AA (rest frame, air), "
-                f"{covered[worst]:.0f} AA of the training range {low:.0f}-{high:.0f} AA; at least "
-                f"{LEAST_WINDOW_AA:.0f} are needed (check redshift and units)"
-            )
-
-    def _bands(
-        self, bands: Mapping[str, tuple[np.ndarray, np.ndarray]], n: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        unknown = sorted(set(bands) - set(self.band_names))
-        if unknown:
-            raise ValueError(
-                f"the model does not know {', '.join(unknown)}; it knows {', '.join(self.band_names)}"
-            )
-        flux, sigma = np.full((n, len(self.band_names)), np.nan), np.full((n, len(self.band_names)), np.nan)
-        for name, (value, error) in bands.items():
-            column = self.band_names.index(name)
-            flux[:, column] = np.broadcast_to(np.asarray(value, dtype=float), (n,))
-            sigma[:, column] = np.broadcast_to(np.asarray(error, dtype=float), (n,))
-        present = np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0)
-        return np.where(present, flux, 0.0), np.where(present, sigma, 1.0), present
-
-    @torch.no_grad()
-    def _answer(self, batch: Batch, n_samples: int, key: tuple[int, int]) -> Posterior:
-        n, usable = len(batch), batch.usable
-        flags = batch.flags.cpu().numpy().astype(np.uint32)
-        snr = 10.0 ** batch.log_snr.double().cpu().numpy()
-        low, high = self.info["snr_range"]
-        # A quarter of tolerance: the S/N itself is an estimate.
-        flags |= np.where(snr < 0.75 * low, int(Flag.LOW_SNR), 0).astype(np.uint32)
-        flags |= np.where(snr > 1.33 * high, int(Flag.HIGH_SNR), 0).astype(np.uint32)
-        chi2, score = np.full(n, np.nan), np.full(n, np.nan)
-        rows = usable.nonzero()[:, 0]
-        index = rows.cpu().numpy()
-        fields: dict[str, Any] = {}
-        if len(rows):
-            part = (batch if len(rows) == n else batch[rows]).to(self.device)
-            normal = self._normal(key[0], key[1] + index, n_samples) if n_samples else None
-            found = self.network.infer(part, normal)
-            answer, seen = found.answer, found.familiarity
-            fields = {name: _scatter(value, index, n) for name, value in answer.items()}
-            if n_samples:
-                fields["samples"] = {
-                    name: _scatter(value.float().cpu().numpy(), index, n)
-                    for name, value in found.samples.items()
-                }
-            if seen is not None:
-                components, chi2[index] = seen[0].double().cpu().numpy(), seen[1].double().cpu().numpy()
-                if self.familiarity is not None:
-                    width = log_width(lines_of(part, self.wave_aa).halpha_ew_aa)
-                    like = {"chi2": chi2[index], "snr": snr[index], "log_ew": width}
-                    score[index] = self.familiarity.score(components, **like)
-                    for strange, flag in (
-                        (self.familiarity.poor_fit(**like), Flag.BAD_FIT),
-                        (score[index] > 1, Flag.OUT_OF_DISTRIBUTION),
-                    ):
-                        flags[index] |= np.where(strange, int(flag), 0).astype(np.uint32)
-        else:
-            # Nothing to answer: one flat spectrum tells the shapes, and every row stays NaN.
-            shapes = self.network.answer(_flat(batch[:1].to(self.device)))
-            fields = {name: _scatter(value, index, n) for name, value in shapes.items()}
-            if n_samples:
-                flat = _flat(batch[:1].to(self.device))
-                drawn = self.network.samples(flat, self._normal(key[0], key[1] + np.zeros(1, int), n_samples))
-                fields["samples"] = {
-                    name: _scatter(value[:0].float().cpu().numpy(), index, n) for name, value in drawn.items()
-                }
-        for name in _EDGE_SCALARS:
-            low, high = self.info["label_ranges"][name]
-            value = fields["scalars"][name]
-            flags |= np.where((value < low) | (value > high), int(Flag.EDGE_OF_PRIOR), 0).astype(np.uint32)
-        return Posterior(
-            age_edges_myr=self.age_edges_myr,
-            flags=flags,
-            snr=snr,
-            log_scale=np.where(usable.cpu().numpy(), batch.log_scale.cpu().numpy(), np.nan),
-            chi2=chi2,
-            ood_score=score,
-            **fields,
-        )
-
-    def _normal(self, seed: int, index: np.ndarray, n_samples: int) -> Tensor:
-        # A generator a spectrum: what is drawn for one depends on no other.
-        shape = (n_samples, self.network.sample_width)
-        drawn = [stream("inference.samples", seed, i).standard_normal(shape, dtype=np.float32) for i in index]
-        return torch.from_numpy(np.stack(drawn)).to(self.device)
-
-
-def _flat(batch: Batch) -> Batch:
-    return replace(batch, flux=torch.ones_like(batch.flux), mask=torch.ones_like(batch.mask))
-
-
-def _scatter(value: Any, index: np.ndarray, n: int) -> Any:
-    if isinstance(value, dict):
-        return {name: _scatter(array, index, n) for name, array in value.items()}
-    if len(index) == n == len(value):
-        return value
-    result = np.full((n, *value.shape[1:]), np.nan, dtype=value.dtype)
-    result[index] = value[: len(index)]
-    return result
-
-
-def _each(
-    value: float | np.ndarray, n: int, what: str, *, above: float = -np.inf, least: float = -np.inf
-) -> np.ndarray:
-    """Return a number for each of n; `what` says what is wrong where one is not finite or too low."""
-    values = np.broadcast_to(np.asarray(value, dtype=float), (n,))
-    if not np.all(np.isfinite(values) & (values > above) & (values >= least)):
-        raise ValueError(what)
-    return values
-
-
-def _number(flux: Any) -> int:
-    """Return the number of spectra in (n_wave,) or (n, n_wave)."""
-    shape = np.shape(flux)
-    return 1 if len(shape) < 2 else int(shape[0])
-
-
-def _rows(values: Any, rows: slice, n: int) -> Any:
-    """Return some rows of what has one a spectrum; what all share stays."""
-    if values is None or np.ndim(values) < 2 or len(values) != n:
-        return values
-    # A table is cut by position; what lies in a file is read as far as it is needed.
-    return getattr(values, "iloc", values)[rows]
 
 
 def _joined(parts: Sequence[Judged]) -> tuple[Posterior, dict[str, np.ndarray]]:
