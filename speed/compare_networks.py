@@ -1,6 +1,6 @@
 """Compare networks at equal CPU time of one thread: each trained for as many seconds, seed by seed, and measured.
 
-    python speed/compare_networks.py --config config.yaml speed/networks.yaml --shards results/synthesis/00*.h5 \
+    python speed/compare_networks.py --config speed/networks.yaml --shards results/synthesis/00*.h5 \
         --validation results/synthesis/0020.h5 --test results/synthesis/0023.h5 --seconds 120 --seeds 1 2 3 --out table.json
 
 Every network of the configuration's ``models`` takes part. Noisy draws are made once for all networks that see the same

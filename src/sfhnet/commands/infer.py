@@ -119,7 +119,7 @@ def add_arguments(parser: Parser) -> None:
         help="put draws through the forward model of the mocks, refine, and flag what it cannot give back; needs --ssp, "
         "--filters, --mappings, --cloudy",
     )
-    add_config(parser, about="with --check: configuration of the mocks, then overlays on it")
+    add_config(parser, about="with --check: overlays on config.yaml, the configuration of the mocks")
     add_options(parser, *_FORWARD, required=False)
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
 

@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
         "action", choices=("list", "fetch", "verify"), help="list: names and sizes, nothing is fetched"
     )
     parser.add_argument("galaxies", nargs="*", metavar="GALAXY", help="(default: all of the sheet)")
-    add_config(parser, ("config.yaml", "configs/phangs.yaml"))
+    add_config(parser, ("configs/phangs.yaml",))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,7 +18,8 @@ Everything a person types is `sfhnet COMMAND` (or `python -m sfhnet COMMAND`; `.
 `sfhnet` alone lists the commands, `sfhnet COMMAND --help` explains one. A mistyped command or option is answered with the nearest one. Exit status: 0 done; 1 it could not be done, one line says why and what to
 do; 2 typed wrongly; 130 interrupted with Ctrl-C.
 
-An option means the same wherever it is taken: `--config` names the configuration, then overlays on it.
+An option means the same wherever it is taken: `--config` names overlays on `config.yaml` (of the working directory if it has one, else the project's), the
+later ones on top.
 """
 _STEPS = """## Steps
 

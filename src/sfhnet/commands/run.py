@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sfhnet.tools.checkout import find_checkout
 from sfhnet.tools.run_lock import release
-from sfhnet.tools.script_options import Parser, add_config
+from sfhnet.tools.script_options import ABOUT_CONFIG, Parser
 
 __all__ = ["add_arguments", "run", "split"]
 
@@ -29,7 +29,8 @@ def add_arguments(parser: Parser) -> None:
         metavar="TARGET",
         help="train, validate, figures, galaxies, report, ppxf, foreign_benchmarks, or any file that it makes (default: all but the last two)",
     )
-    add_config(parser, (), about="overlays on config.yaml, the later ones on top")
+    # Overlays as they were typed: the workflow lays them on its own config.yaml.
+    parser.add_argument("--config", type=Path, nargs="+", metavar="FILE", help=ABOUT_CONFIG)
     parser.add_argument("--cores", metavar="N", help="cores to use at once (default: all)")
 
 

@@ -25,7 +25,9 @@ def add_arguments(parser: Parser) -> None:
         help="sources; 'default' for those of the default run (default), 'all' for all",
     )
     add_config(
-        parser, (), about="configuration with sources.data_dir and sources.data_mirror, then overlays on it"
+        parser,
+        about="take sources.data_dir and sources.data_mirror from config.yaml with these overlays",
+        required=False,
     )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where files are kept (default: data)")
     parser.add_argument(

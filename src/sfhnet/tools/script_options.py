@@ -9,17 +9,24 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from tqdm import tqdm
 
+from sfhnet.tools.checkout import find_checkout
 from sfhnet.tools.progress import on_terminal
 
-__all__ = ["Parser", "add_config", "add_options", "nearest", "parser", "setup"]
+__all__ = ["ABOUT_CONFIG", "Parser", "add_config", "add_options", "nearest", "parser", "setup", "with_base"]
 
 _log = logging.getLogger("sfhnet")
+
+# What overlays lie on.
+_BASE = Path("config.yaml")
+
+ABOUT_CONFIG = "overlays on config.yaml, the later ones on top"
+"""What ``--help`` says of ``--config``."""
 
 
 class _Option(NamedTuple):
@@ -89,30 +96,80 @@ def add_options(to: argparse.ArgumentParser, *names: str, required: bool = True)
 
 def add_config(
     to: argparse.ArgumentParser,
-    default: Iterable[str] = ("config.yaml",),
-    about: str = "configuration, then overlays on it",
+    default: Iterable[str] = (),
+    *,
+    about: str = ABOUT_CONFIG,
+    required: bool = True,
 ) -> None:
-    """Declare ``--config``, any number of files.
+    """Declare ``--config``, any number of overlays; what is parsed begins with what they lie on (`with_base`).
 
     Parameters
     ----------
     to : ArgumentParser
         Parser to extend.
     default : iterable of str
-        Files that are read without the option; none: it is None then.
+        Overlays without the option.
     about : str
         What ``--help`` says of it.
+    required : bool
+        Whether the command needs a configuration; without one, `config` is None if the option is not given.
     """
     files = [Path(name) for name in default]
-    note = f" (default: {' '.join(map(str, files))})" if files else ""
+    note = f" (default: {' '.join(map(str, files)) or 'config.yaml alone'})" if required else ""
     to.add_argument(
         "--config",
         type=Path,
         nargs="+",
-        default=files or None,
+        action=_Overlays,
+        default=with_base(files) if required else None,
         metavar="FILE",
         help=f"{about}{note}",
     )
+
+
+def with_base(overlays: Sequence[Path]) -> list[Path]:
+    """Return configuration files from the one that the others are laid on.
+
+    Parameters
+    ----------
+    overlays : sequence of Path
+        As they were given. The first may be a ``config.yaml``, or a ``.json`` file, in which a run keeps its whole
+        configuration: they stay as they are then.
+
+    Returns
+    -------
+    list of Path
+        The ``config.yaml`` of the working directory if there is one, else the project's, and the overlays.
+
+    Raises
+    ------
+    ValueError
+        If a ``config.yaml`` lies on overlays, which it would hide.
+    """
+    late = [file for file in overlays[1:] if file.name == _BASE.name]
+    if late:
+        raise ValueError(
+            f"{late[0]} would hide {overlays[0]}: overlays lie on it; leave it out or name it first"
+        )
+    if overlays and (overlays[0].name == _BASE.name or overlays[0].suffix == ".json"):
+        return list(overlays)
+    if _BASE.is_file():
+        return [_BASE, *overlays]
+    try:
+        return [find_checkout() / _BASE, *overlays]
+    except FileNotFoundError:
+        # Installed without the workflow: what no overlay says has the value that the schema gives it.
+        return list(overlays) or [_BASE]
+
+
+class _Overlays(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any
+    ) -> None:
+        try:
+            setattr(namespace, self.dest, with_base(values))
+        except ValueError as error:
+            raise argparse.ArgumentError(self, str(error)) from error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

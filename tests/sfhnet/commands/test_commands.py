@@ -88,7 +88,7 @@ def test_options_may_stand_before_names(root, tmp_path, capsys):
         ("config check", "there is no configuration file config.yaml; correct the path"),
         ("config docs", "galaxies.md does not exist; go to a checkout"),
         ("sources list --config none.yaml", "there is no configuration file none.yaml; correct the path"),
-        ("phangs list", "there is no configuration file config.yaml; correct the path"),
+        ("phangs list", "there is no configuration file configs/phangs.yaml; correct the path"),
         ("run --config none.yaml", "there is no configuration file none.yaml; targets stand before"),
     ],
 )

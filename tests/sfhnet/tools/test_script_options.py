@@ -54,7 +54,7 @@ def test_shared_options_are_files_that_must_be_given(capsys):
     ]
     args = parser.parse_args(given)
     assert (args.ssp, args.shards, args.stress) == (Path("a.h5"), [Path("1.h5"), Path("2.h5")], [])
-    assert args.case == "x" and args.config == [Path("config.yaml")]
+    assert args.case == "x"
     with pytest.raises(SystemExit) as left:
         parser.parse_args(given[2:])
     assert left.value.code == 2 and "required: --ssp" in capsys.readouterr().err
@@ -87,3 +87,28 @@ def test_mistyped_option_is_named_before_what_is_missing(word, answer, capsys):
     said = capsys.readouterr().err
     assert left.value.code == 2 and "required" not in said
     assert re.search(answer, said.strip())
+
+
+def config_of(*words: str) -> list[Path]:
+    return script_options.parser("x").parse_args(["--config", *words] if words else []).config
+
+
+def test_overlays_lie_on_the_configuration_of_the_folder_or_of_the_project(tmp_path, monkeypatch, root):
+    monkeypatch.chdir(tmp_path)
+    assert config_of() == [root / "config.yaml"]
+    assert config_of("a.yaml", "b.yaml") == [root / "config.yaml", Path("a.yaml"), Path("b.yaml")]
+    (tmp_path / "config.yaml").touch()
+    assert config_of() == [Path("config.yaml")]
+    assert config_of("a.yaml") == [Path("config.yaml"), Path("a.yaml")]
+
+
+@pytest.mark.parametrize("files", [("other/config.yaml", "a.yaml"), ("kept.json",)])
+def test_what_is_whole_lies_on_nothing(files):
+    assert config_of(*files) == [Path(file) for file in files]
+
+
+def test_a_configuration_on_top_of_overlays_is_refused(capsys):
+    with pytest.raises(SystemExit) as left:
+        config_of("a.yaml", "config.yaml")
+    assert left.value.code == 2
+    assert "config.yaml would hide a.yaml: overlays lie on it" in capsys.readouterr().err
