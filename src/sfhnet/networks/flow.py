@@ -22,18 +22,8 @@ class Flow(Attention):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        o = spec.options
-        self.posterior = JointPosterior(
-            o["width"],
-            list(spec.age_edges_myr),
-            n_mh=o["n_mh"],
-            context_width=o["context_width"],
-            n_transform=o["n_transform"],
-            flow_width=o["flow_width"],
-            n_hidden=2,
-            bins=o["flow_bins"],
-        )
-        self.nll_weight = float(o["loss_weights"]["nll"])
+        self.posterior = JointPosterior.of(spec, n_hidden=2)
+        self.nll_weight = float(spec.options["loss_weights"]["nll"])
 
     def fit(self, clean: Batch, noisy: Batch) -> None:
         """Set scales and components; see `Network.fit`."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from sfhnet.networks.history_code import HistoryCode
 from sfhnet.networks.lean_flow import LeanFlow, lean_tensors
+
+if TYPE_CHECKING:
+    from sfhnet.networks.base import Spec
 
 __all__ = ["JointPosterior", "upgraded"]
 
@@ -55,6 +60,33 @@ class JointPosterior(nn.Module):
             width=flow_width,
             n_hidden=n_hidden,
             bins=bins,
+        )
+
+    @classmethod
+    def of(cls, spec: Spec, n_hidden: int) -> JointPosterior:
+        """Return the one that the options of a network ask for.
+
+        Parameters
+        ----------
+        spec : Spec
+            Of the network whose latent vectors it is to read.
+        n_hidden : int
+            Hidden layers of a coupling layer.
+
+        Returns
+        -------
+        JointPosterior
+        """
+        o = spec.options
+        return cls(
+            o["width"],
+            list(spec.age_edges_myr),
+            n_mh=o["n_mh"],
+            context_width=o["context_width"],
+            n_transform=o["n_transform"],
+            flow_width=o["flow_width"],
+            n_hidden=n_hidden,
+            bins=o["flow_bins"],
         )
 
     def nll(self, latent: Tensor, labels: dict[str, Tensor], *, noisy: bool) -> Tensor:

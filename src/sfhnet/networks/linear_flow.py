@@ -26,17 +26,7 @@ class LinearFlow(LinearMlp):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        o = spec.options
-        self.posterior = JointPosterior(
-            o["width"],
-            list(spec.age_edges_myr),
-            n_mh=o["n_mh"],
-            context_width=o["context_width"],
-            n_transform=o["n_transform"],
-            flow_width=o["flow_width"],
-            n_hidden=1,
-            bins=o["flow_bins"],
-        )
+        self.posterior = JointPosterior.of(spec, n_hidden=1)
 
     def fit(self, clean: Batch, noisy: Batch) -> None:
         """Set scales and components; see `Network.fit`."""
