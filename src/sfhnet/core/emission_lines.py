@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-__all__ = ["LINES_AA", "LINE_GROUPS", "NAMED_AA", "line_pixels"]
+__all__ = ["BESIDE_STARS", "LINES_AA", "LINE_GROUPS", "NAMED_AA", "NA_I_D_AA", "line_pixels"]
 
 NAMED_AA: dict[str, float] = {
     "Hβ": 4861.33,
@@ -51,6 +51,12 @@ LINES_AA: dict[str, tuple[float, ...]] = {
     "paschen": (8413.32, 8437.96, 8467.25, 8502.48, 8545.38, 8598.39, 8665.02, 8750.47, 8862.78, 9014.91, 9229.01),
 }  # fmt: skip
 LINE_GROUPS: tuple[str, ...] = tuple(LINES_AA)
+
+BESIDE_STARS: tuple[str, ...] = tuple(group for group in LINE_GROUPS if group != "paschen")
+"""Groups that can be left out where stars are measured: without them the calcium triplet stays."""
+
+NA_I_D_AA = (5889.95, 5895.92)
+"""Lines that gas in front of stars absorbs."""
 
 
 def line_pixels(

@@ -17,8 +17,6 @@ from sfhnet.observation.resample import kernel, pixel_edges
 
 __all__ = ["Basis", "line_pixels"]
 
-# Lines that gas adds to stars, but for the Paschen series, which lies on the calcium triplet.
-_GROUPS = ("balmer", "forbidden", "weak")
 _LINE_HALF_AA = 11.0
 # Templates of stars that a redshift is found with; four of lines join them.
 _N_TEMPLATE = 6
@@ -137,7 +135,7 @@ class Basis:
 
 def line_pixels(wave_aa: np.ndarray, half_width_aa: float = _LINE_HALF_AA) -> np.ndarray:
     """Return where emission lines are, (n_wave,) bool: rest-frame air wavelengths in AA."""
-    return emission_lines.line_pixels(wave_aa, half_width_aa, _GROUPS)
+    return emission_lines.line_pixels(wave_aa, half_width_aa, emission_lines.BESIDE_STARS)
 
 
 def _solved(rows: np.ndarray, weight: np.ndarray, precision: np.ndarray, right: np.ndarray) -> np.ndarray:

