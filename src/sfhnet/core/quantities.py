@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = [
     "DUST",
@@ -69,6 +70,9 @@ class Quantity:
         Label whose log10 it is; empty if it is a label itself.
     floor : float, optional
         Smallest value whose logarithm is taken; without it a history gives no logarithm.
+    adds_by : str
+        ``mass`` or ``light``: that of a sum of galaxies is the mean of the parts by the mass that they formed or by their
+        unattenuated light at 5500 Angstrom. Empty where it is not so simple.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Quantity:
     window_yr: float | None = None
     log_of: str = ""
     floor: float | None = None
+    adds_by: Literal["", "mass", "light"] = ""
 
     @property
     def axes(self) -> str:
@@ -146,7 +151,9 @@ def _time(percent: int, scalar: bool = False, mapped: bool = False) -> Quantity:
 def _rates(window_yr: float) -> tuple[Quantity, Quantity]:
     myr = f"{window_yr / 1e6:.0f}"
     meaning, name = f"mean star-formation rate over the last {myr} Myr per Msol formed", f"sfr{myr}"
-    rate = Quantity(name, "1/yr", meaning, f"SFR / mass, {myr} Myr", label=True, window_yr=window_yr)
+    rate = Quantity(
+        name, "1/yr", meaning, f"SFR / mass, {myr} Myr", label=True, window_yr=window_yr, adds_by="mass"
+    )
     log_rate = Quantity(
         f"log_{name}",
         "log10 1/yr",
@@ -164,7 +171,13 @@ _V_LIGHT = "unattenuated light at 5500 Angstrom"
 # The order of the scalars is that of the networks' outputs, on which the weights of trained ones rely.
 _ALL: tuple[Quantity, ...] = (
     Quantity(
-        "mass_fraction", "", "share of the mass formed in each age bin", "mass fraction", "age_bin", True
+        "mass_fraction",
+        "",
+        "share of the mass formed in each age bin",
+        "mass fraction",
+        "age_bin",
+        True,
+        adds_by="mass",
     ),
     Quantity(
         "mass_fraction_surviving",
@@ -173,6 +186,7 @@ _ALL: tuple[Quantity, ...] = (
         "surviving mass fraction",
         "age_bin",
         True,
+        adds_by="mass",
     ),
     Quantity("mh", "dex", "mass-weighted mean [M/H] in each age bin", "[M/H]", "age_bin", True),
     Quantity(
@@ -182,6 +196,7 @@ _ALL: tuple[Quantity, ...] = (
         "share of the mass formed",
         "age_edge",
         True,
+        adds_by="mass",
     ),
     Quantity(
         "lw_log_age",
@@ -191,6 +206,7 @@ _ALL: tuple[Quantity, ...] = (
         label=True,
         scalar=True,
         mapped=True,
+        adds_by="light",
     ),
     Quantity(
         "mw_log_age",
@@ -200,6 +216,7 @@ _ALL: tuple[Quantity, ...] = (
         label=True,
         scalar=True,
         mapped=True,
+        adds_by="mass",
     ),
     Quantity(
         "lw_mh",
@@ -209,6 +226,7 @@ _ALL: tuple[Quantity, ...] = (
         label=True,
         scalar=True,
         mapped=True,
+        adds_by="light",
     ),
     Quantity(
         "mw_mh",
@@ -218,6 +236,7 @@ _ALL: tuple[Quantity, ...] = (
         label=True,
         scalar=True,
         mapped=True,
+        adds_by="mass",
     ),
     Quantity(
         "gas_mh", "dex", "[M/H] of the gas: that of the youngest SSP bin", "[M/H] of the gas", label=True

@@ -22,17 +22,16 @@ from sfhnet.tools.random_streams import stream
 if TYPE_CHECKING:
     from sfhnet.config.synthesis import SumsConfig
 
-__all__ = ["added_up", "with_sums"]
+__all__ = ["added_up", "mean_mh", "weighted_mean", "with_sums"]
 
 Array = NDArray[np.float64]
 
-# Per Msol formed these add up in proportion to the mass, these to the unattenuated light at 5500 Angstrom.
-_BY_MASS = ("mass_fraction", "mass_fraction_surviving", "cum_mass", "mw_log_age", "mw_mh", "sfr10", "sfr100")
-_BY_LIGHT = ("lw_log_age", "lw_mh")
+_BY_MASS = tuple(name for name, quantity in LABELS.items() if quantity.adds_by == "mass")
+_BY_LIGHT = tuple(name for name, quantity in LABELS.items() if quantity.adds_by == "light")
 # What belongs to the youngest stars is averaged by their rate.
 _OF_YOUNG = ("tau_birth", "pow_birth", "birth_age_scale", "log_line_scale", "log_u_offset")
-# A little mass everywhere, so that bins in which nothing formed have a metallicity too, and gas where none did.
-_FLOOR, _RATE_FLOOR_PER_YR = 1e-9, 1e-15
+# A little rate everywhere, so that there is gas where no stars formed.
+_RATE_FLOOR_PER_YR = 1e-15
 
 
 def with_sums(galaxies: GalaxyLibrary, config: SumsConfig, *, seed: int, shard: int) -> GalaxyLibrary:
@@ -88,7 +87,7 @@ def with_sums(galaxies: GalaxyLibrary, config: SumsConfig, *, seed: int, shard: 
     parameters = {name: values.copy() for name, values in galaxies.parameters.items()}
     for name, values in parameters.items():
         weight = rate if name in _OF_YOUNG else by_light
-        values[rows] = _mean(weight, values[parts]) if name in NUISANCE_PARAMETERS else np.nan
+        values[rows] = weighted_mean(weight, values[parts]) if name in NUISANCE_PARAMETERS else np.nan
     family, log_prior = galaxies.family.copy(), galaxies.log_prior.copy()
     family[rows], log_prior[rows] = FAMILY_NAMES.index("sum"), np.nan
     return replace(
@@ -137,7 +136,9 @@ def added_up(
     labels, rate = _labels(of_part, mass, edges_yr)
     by_light = mass * of_part["v_light"]
     for name in mocks.labels.keys() - LABELS.keys():
-        labels[name] = _mean(rate if name in _OF_YOUNG else by_light, mocks.labels[name][parts].double())
+        labels[name] = weighted_mean(
+            rate if name in _OF_YOUNG else by_light, mocks.labels[name][parts].double()
+        )
     matrix = torch.zeros(n_sum, n, device=device).scatter_add_(1, parts, mass.float())
 
     def summed(values: Tensor) -> Tensor:
@@ -156,23 +157,51 @@ def added_up(
     )
 
 
-def _mean(weight: Values, values: Values) -> Values:
-    """Weighted mean over the parts: (n, k) and (n, k) or (n, k, m) to (n,) or (n, m)."""
+def weighted_mean(weight: Values, values: Values) -> Values:
+    """Return weighted means over the parts of sums.
+
+    Parameters
+    ----------
+    weight : Tensor or ndarray (n, k)
+        Of k parts; (n, k, m) where it differs among the values.
+    values : Tensor or ndarray (n, k) or (n, k, m)
+
+    Returns
+    -------
+    Tensor or ndarray (n,) or (n, m)
+    """
     weight = weight.reshape(*weight.shape, *[1] * (values.ndim - weight.ndim))
     return (weight * values).sum(1) / weight.sum(1)
+
+
+def mean_mh(mass: Values, mass_fraction: Values, mh: Values) -> Values:
+    """Return the mean [M/H] of each age bin of sums, by the mass that the parts formed in it.
+
+    Parameters
+    ----------
+    mass : Tensor or ndarray (n, k)
+        Formed by k parts.
+    mass_fraction, mh : Tensor or ndarray (n, k, n_age)
+        Of the parts.
+
+    Returns
+    -------
+    Tensor or ndarray (n, n_age)
+    """
+    # A little mass everywhere, so that bins in which nothing formed have a metallicity too.
+    return weighted_mean(mass[:, :, None] * (mass_fraction + 1e-9), mh)
 
 
 def _labels(of_part: dict[str, Values], mass: Values, edges_yr: Array) -> tuple[dict[str, Values], Values]:
     """Return the labels of sums, and the star-formation rate (n, k) of each part."""
     light = mass * of_part["v_light"]
     rate = mass * (of_part["sfr10"] + _RATE_FLOOR_PER_YR)
-    in_bin = mass[:, :, None] * (of_part["mass_fraction"] + _FLOOR)
-    found = {name: _mean(mass, of_part[name]) for name in _BY_MASS if name in of_part}
-    found |= {name: _mean(light, of_part[name]) for name in _BY_LIGHT}
-    seen = _mean(light, 10.0 ** (-0.4 * of_part["a_v"]))
+    found = {name: weighted_mean(mass, of_part[name]) for name in _BY_MASS if name in of_part}
+    found |= {name: weighted_mean(light, of_part[name]) for name in _BY_LIGHT}
+    seen = weighted_mean(light, 10.0 ** (-0.4 * of_part["a_v"]))
     found |= {
-        "mh": _mean(in_bin, of_part["mh"]),
-        "gas_mh": _mean(rate, of_part["gas_mh"]),
+        "mh": mean_mh(mass, of_part["mass_fraction"], of_part["mh"]),
+        "gas_mh": weighted_mean(rate, of_part["gas_mh"]),
         "v_light": light.sum(1),
         "a_v": -2.5 * log10_of(seen),
     }

@@ -9,22 +9,17 @@ import torch
 
 from sfhnet.config import NoiseConfig, ValidationConfig
 from sfhnet.core.batch import WINDOWS_AA
-from sfhnet.core.quantities import LEARNED, SCALARS
+from sfhnet.core.quantities import LABELS, LEARNED
 from sfhnet.inference.model import Model
 from sfhnet.mocks.dataset import MockBatch, Mocks
 from sfhnet.mocks.noise import Lines, NoiseModel
+from sfhnet.mocks.sums import mean_mh, weighted_mean
 from sfhnet.tools.random_streams import stream, torch_stream
 from sfhnet.validation.interval_scores import inside
 from sfhnet.validation.metrics import wasserstein_dex
 
 __all__ = ["add_up", "aperture_test"]
 
-
-# Labels that add up in proportion to the mass formed; [M/H] of a bin in proportion to the mass of that bin.
-_ADDITIVE = (
-    *("mass_fraction", "mw_log_age", "mw_mh"),
-    *(scalar.source for scalar in SCALARS.values() if scalar.window_yr is not None),
-)
 
 # Scatter in dex of the light of the parts: bins of a galaxy differ by a factor of a few.
 _LIGHT_SCATTER_DEX = 0.3
@@ -55,17 +50,21 @@ def add_up(picked: MockBatch, mass: torch.Tensor, n_part: int) -> MockBatch:
     n = len(picked) // n_part
     weight = (mass.view(n, n_part) / mass.view(n, n_part).sum(1, keepdim=True)).float()
 
-    def mean(values: torch.Tensor) -> torch.Tensor:
-        return torch.einsum("np,np...->n...", weight, values.view(n, n_part, *values.shape[1:]))
+    def of_parts(values: torch.Tensor) -> torch.Tensor:
+        return values.view(n, n_part, *values.shape[1:])
 
+    def mean(values: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("np,np...->n...", weight, of_parts(values))
+
+    known = {name: of_parts(picked.labels[name]) for name in LEARNED}
     labels = {
-        name: mean(picked.labels[name]) if name in _ADDITIVE else torch.full((n,), torch.nan)
+        name: weighted_mean(weight, known[name])
+        if LABELS[name].adds_by == "mass"
+        else torch.full((n,), torch.nan)
         for name in LEARNED
         if name != "mh"
     }
-    # A little mass everywhere, so that bins in which nothing formed have a metallicity too.
-    in_bin = picked.labels["mass_fraction"] + 1e-9
-    labels["mh"] = mean(in_bin * picked.labels["mh"]) / mean(in_bin)
+    labels["mh"] = mean_mh(weight, known["mass_fraction"], known["mh"])
     lines = None if picked.lines is None else Lines(mean(picked.lines.flux), picked.lines.profile)
     family = picked.family.view(n, n_part)[:, 0]
     return MockBatch(mean(picked.flux), mean(picked.band_flux), labels, family, lines)
