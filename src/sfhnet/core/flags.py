@@ -39,6 +39,7 @@ class Flag(IntFlag):
     AGN_LIKE = 1 << 23
     REDSHIFT = 1 << 24
     NARROW_WINDOW = 1 << 25
+    ERRORS_MEASURED = 1 << 26
 
 
 MEANING: dict[Flag, str] = {
@@ -68,6 +69,7 @@ MEANING: dict[Flag, str] = {
     Flag.AGN_LIKE: "broad or highly excited lines: light of an active nucleus, which no mock has",
     Flag.REDSHIFT: "the spectrum clearly lies at another redshift than was given",
     Flag.NARROW_WINDOW: "less of the range is there than the network was trained on; intervals were widened",
+    Flag.ERRORS_MEASURED: "the file has no errors; they were measured from the scatter of the spectra and of the residuals",
 }
 
 # Quality levels, the worst last, and the flags that bring a bin there.
@@ -83,7 +85,8 @@ QUALITY: tuple[tuple[str, Flag], ...] = (
         | Flag.NOISE_RESCALED
         | Flag.NOT_FINITE
         | Flag.BAD_SIGMA
-        | Flag.OTHER_WINDOW,
+        | Flag.OTHER_WINDOW
+        | Flag.ERRORS_MEASURED,
     ),
     (
         "doubtful",

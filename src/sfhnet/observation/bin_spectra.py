@@ -80,9 +80,13 @@ def survey(cube: Cube, window_aa: tuple[float, float], memory_gb: float) -> Surv
             good_fraction[block.rows] = number / cube.wave_aa.size
             progress.update(block.rows.stop - block.rows.start)
     if not good_fraction.any():
-        raise ValueError(
-            f"{cube.galaxy}: {cube.path} [DATA] has no good pixel (all NaN, masked by DQ, or zero); fetch it again"
-        )
+        where = f"{cube.galaxy}: {cube.path} [{cube.flux_name}]"
+        if not cube.has_errors:
+            raise ValueError(
+                f"{where} has no good pixel: the file has no errors, and its spectra do not scatter (flat, without noise, or all "
+                "NaN), so that none can be measured; give a file with errors, or name their extension in the column layout"
+            )
+        raise ValueError(f"{where} has no good pixel (all NaN, masked, or zero); fetch it again")
     empty = good_fraction == 0
     signal[empty], noise[empty], white[empty] = np.nan, np.nan, np.nan
     return Survey(signal, noise, white.astype(np.float32), good_fraction)

@@ -23,7 +23,7 @@ class Target:
     galaxy : str
         Name.
     kind : {"cube", "sdss", "table"}
-        MUSE cube; SDSS spectrum (``loglam``, ``flux``, ``ivar``, ``wdisp``); text table of wavelength, flux and variance
+        Cube; SDSS spectrum (``loglam``, ``flux``, ``ivar``, ``wdisp``); text table of wavelength, flux and variance
         of a MUSE spectrum.
     data : Path
         The cube or spectrum.
@@ -35,6 +35,10 @@ class Target:
         Foreground E(B-V) in mag, on the scale ``galaxies.ebv_scale``.
     medium : {"air", "vacuum"}
         Wavelengths of a spectrum (cubes say so themselves).
+    layout : str or None
+        Layout of the cube, if it is not recognised, or what its extensions are.
+    lsf : str or None
+        Line-spread function, if it is not that of the instrument.
     psf_fwhm_arcsec : float
         FWHM of the cube's point-spread function.
     images : dict of str to Path
@@ -67,6 +71,8 @@ class Target:
     distance_mpc: float
     ebv_mw: float
     medium: str = "air"
+    layout: str | None = None
+    lsf: str | None = None
     psf_fwhm_arcsec: float = 0.9
     images: Mapping[str, Path] = field(default_factory=dict)
     hst_fwhm_arcsec: float | None = None
@@ -131,6 +137,8 @@ def target_of(
             distance_mpc=row.distance_mpc,
             ebv_mw=row.ebv_mw,
             medium=row.medium,
+            layout=row.layout,
+            lsf=row.lsf,
             psf_fwhm_arcsec=row.psf_fwhm_arcsec or 0.9,
             images=dict(row.images),
             hst_fwhm_arcsec=row.hst_fwhm_arcsec,

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from pyprospect.constants import C_KMS, LSOL_ERG_S, MPC_CM
-from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import GalaxiesConfig, GridConfig
 from sfhnet.core.flags import Flag
@@ -28,6 +27,7 @@ from sfhnet.observation.galaxy_files import Target
 from sfhnet.observation.galaxy_kinematics import fit_kinematics
 from sfhnet.observation.hst_image import HSTImage, read_image
 from sfhnet.observation.hst_photometry import image_field, measure_bands
+from sfhnet.observation.line_spread import line_spread_fwhm_aa
 from sfhnet.observation.milky_way_extinction import correction, ebv_sf11
 from sfhnet.observation.muse_against_hst import disagree, synthetic_bands
 from sfhnet.observation.observed import Observed
@@ -138,7 +138,9 @@ def checked_scale(target: Target, spectra: Spectra) -> Spectra:
 
 def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spectra:
     config = run.config
-    cube = open_cube(target.data, target.galaxy)
+    cube = open_cube(target.data, target.galaxy, layout=target.layout, lsf=target.lsf)
+    for note in cube.notes:
+        _log.warning("%s: %s: %s", target.galaxy, target.data, note)
     # Everything that can be wrong with the other files comes to light before the cube is read.
     beside = _read_beside(target, cube, run.band_names)
     bins = bin_cube(target, cube, config, labels=beside.labels, excluded=beside.excluded)
@@ -175,6 +177,10 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
         "n_channels_sky": n_masked,
         "hst_background": fluxes.background,
         "pixel_arcsec2": cube.pixel_arcsec2,
+        "instrument": cube.layout.name,
+        "lsf": cube.lsf_from,
+        "errors_from": cube.errors_from,
+        "notes": list(cube.notes),
     }
     truth = truth_in_bins(target.truth, bins.bin_map, bins.n, galaxy=target.galaxy) if target.truth else {}
     return _assemble(
@@ -184,7 +190,7 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
         bands=bands,
         flux_unit_cgs=cube.flux_unit_cgs,
         places=find_places(bins, cube, target.center_deg),
-        flags=_flags_of_bins(rest, bands, share, bins=bins, config=config),
+        flags=_flags_of_bins(rest, bands, share, cube=cube, bins=bins, config=config),
         on_map=_MapFields(
             bin_map=bins.bin_map,
             wcs_header=cube.wcs.to_header_string(),
@@ -232,7 +238,7 @@ def _sum_cube(cube: Cube, bins: CubeBins, config: GalaxiesConfig, ebv: float) ->
     variance *= dereddening**2
     observed = Observed(
         wave_aa=cube.wave_aa,
-        fwhm_aa=muse_udf10_fwhm_aa(cube.wave_aa),
+        fwhm_aa=cube.fwhm_aa,
         flux=flux,
         variance=variance,
         good=good,
@@ -241,7 +247,13 @@ def _sum_cube(cube: Cube, bins: CubeBins, config: GalaxiesConfig, ebv: float) ->
 
 
 def _flags_of_bins(
-    rest: RestFrame, bands: BandColumns, share: np.ndarray, *, bins: CubeBins, config: GalaxiesConfig
+    rest: RestFrame,
+    bands: BandColumns,
+    share: np.ndarray,
+    *,
+    cube: Cube,
+    bins: CubeBins,
+    config: GalaxiesConfig,
 ) -> np.ndarray:
     flags = rest.flags.copy()
     differ = disagree(bands.synthetic, share, bands.flux, band_sigma=bands.sigma, band_mask=bands.mask)
@@ -249,6 +261,8 @@ def _flags_of_bins(
     flags[~bands.mask.all(axis=1)] |= np.uint32(Flag.MISSING_BANDS)
     flags[rest.snr < config.min_snr_kinematics] |= np.uint32(Flag.LOW_SNR)
     flags[bins.beside_the_mask()] |= np.uint32(Flag.FOREGROUND)
+    if not cube.has_errors:
+        flags |= np.uint32(Flag.ERRORS_MEASURED)
     return flags
 
 
@@ -268,13 +282,16 @@ def _prepare_spectrum(target: Target, run: _Run) -> Spectra:
         raise ValueError(
             f"{target.galaxy}: a single spectrum has no map to sum HST images in; leave them out"
         )
+    fwhm_aa = read.fwhm_aa
+    if target.lsf is not None:
+        fwhm_aa = line_spread_fwhm_aa(target.lsf, wave_aa, where=f"{target.galaxy}: {target.data}")
     ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
     dereddening = correction(wave_aa, ebv, config.extinction_law)
     good = light(read.flux, read.sigma**2, read.good)
     good &= ~sky_mask(wave_aa, read.sigma**2, good, config=config)
     observed = Observed(
         wave_aa=wave_aa,
-        fwhm_aa=read.fwhm_aa,
+        fwhm_aa=fwhm_aa,
         flux=np.where(good, read.flux * dereddening, 0.0),
         variance=np.where(good, read.sigma * dereddening, 0.0) ** 2,
         good=good,

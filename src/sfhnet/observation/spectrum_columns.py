@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyprospect.constants import C_KMS
 from sfhnet.observation.wavelengths_and_units import (
     OPTICAL_AA,
-    parse_flux_unit,
+    is_no_unit,
     parse_unit,
+    to_f_lambda,
     wavelength_unit_aa,
 )
 
@@ -43,6 +43,7 @@ ROLES: dict[str, tuple[str, ...]] = {
             "e_flux",
             "noise",
             "uncertainty",
+            "uncert",
             "unc",
             "std",
         ),
@@ -67,19 +68,6 @@ ROLES: dict[str, tuple[str, ...]] = {
 }
 _ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
 _PER_FREQUENCY = ("fnu", "f_nu")
-# Words in parentheses behind a name that are no unit.
-_NO_UNIT = (
-    "",
-    "normalized",
-    "normalised",
-    "relative",
-    "arbitrary",
-    "1sigma",
-    "1-sigma",
-    "1 sigma",
-    "none",
-    "dimensionless",
-)
 # SDSS: 10^-17 and the rest of the plate's fibre are told by bits that stand in (nearly) every pixel.
 _BIT_OF_ALL = 0.5
 
@@ -169,7 +157,7 @@ def _plain(name: str) -> tuple[str, str | None, str | None]:
     brackets = re.match(r"^(.*?)\s*[(\[](.*)[)\]]$", text)
     if brackets:
         text, unit = brackets.groups()
-        unit = None if unit.strip().lower() in _NO_UNIT else unit.strip()
+        unit = None if is_no_unit(unit) else unit.strip()
     plain = re.sub(r"[\s-]+", "_", text.strip().lower())
     if plain in _ROLE_OF:
         return plain, unit, "air" if plain == "awav" else None
@@ -248,7 +236,9 @@ def spectrum_of(
     good &= ~np.isinf(sigma)
     cgs, converted = None, None
     if flux_unit is not None or name in _PER_FREQUENCY:
-        factor, cgs, converted = _to_f_lambda(unit_text, flux_unit, wave_aa, name=name, where=where)
+        factor, cgs, converted = to_f_lambda(
+            unit_text, wave_aa, where=f"{where} [{name}]", per_frequency=name in _PER_FREQUENCY
+        )
         flux, sigma = flux * factor, sigma * factor
         if converted:
             told.append(f"{name} in {converted} was converted to f_lambda")
@@ -331,37 +321,7 @@ def _check_optical(wave_aa: np.ndarray, values: np.ndarray, name: str, *, unit: 
 
 
 def _unit(text: str | None, where: str) -> UnitBase | None:
-    if text is None or text.strip().lower() in _NO_UNIT:
-        return None
-    return parse_unit(text, where)
-
-
-def _to_f_lambda(
-    text: str | None,
-    unit: UnitBase | None,
-    wave_aa: np.ndarray,
-    *,
-    name: str,
-    where: str,
-) -> tuple[np.ndarray | float, float | None, str | None]:
-    """Return the factors that make a flux f_lambda, its unit then, and what it was if that was something else."""
-    from astropy import units as u
-
-    per_frequency = u.erg / u.s / u.cm**2 / u.Hz
-    relative = (np.median(wave_aa) / wave_aa) ** 2
-    if unit is None:
-        return relative, None, "f_nu"
-    if unit.is_equivalent(per_frequency):
-        # f_lambda = f_nu c / lambda^2, in units of its value at the median wavelength.
-        at_median = float(unit.to(per_frequency)) * C_KMS * 1e13 / float(np.median(wave_aa)) ** 2
-        return relative, at_median, text
-    if name in _PER_FREQUENCY:
-        raise ValueError(f"{where}: {name} is called f_nu but has the unit {text!r}; correct one of them")
-    # A surface brightness has the shape of a flux; how much of it there is, it does not say.
-    bright = unit * u.arcsec**2
-    if bright.is_equivalent(u.erg / u.s / u.cm**2 / u.AA):
-        return 1.0, None, None
-    return 1.0, parse_flux_unit(text, f"{where} [{name}]", "unit"), None
+    return None if text is None or is_no_unit(text) else parse_unit(text, where)
 
 
 def _errors(

@@ -1,7 +1,7 @@
 """Read spectra of any common file format: SDSS, FITS tables and images, HDF5, CSV and plain columns.
 
-`READERS` is the one list of formats, for the galaxies of the sample sheet and for ``sfhnet infer`` alike; what columns
-mean is in `sfhnet.observation.spectrum_columns`.
+`READERS` is the one list of formats, for the galaxies of the sample sheet and for ``sfhnet infer`` alike (cubes are in
+`sfhnet.observation.cube_layout`); what columns mean is in `sfhnet.observation.spectrum_columns`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from astropy.io import fits
 from pyprospect.constants import FWHM_PER_SIGMA
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.observation.fits_files import open_fits
+from sfhnet.observation.readers import Readers
 from sfhnet.observation.spectral_axis import spectral_axis
 from sfhnet.observation.spectrum_columns import Column, SpectrumFile, role_of, spectrum_of
 from sfhnet.observation.text_tables import decode, names_in, read_text_table
@@ -29,6 +30,22 @@ __all__ = ["READERS", "SpectrumFile", "kind_of", "read_spectra"]
 # Columns of SDSS's table COADD that are needed.
 _SDSS = {"flux", "loglam", "ivar"}
 _TABLE_UNIT = "1e-20 erg/s/cm**2/Angstrom"
+
+READERS: Readers[Path, Callable[[Path, str], SpectrumFile]] = Readers("spectra")
+
+
+def _ends(*endings: str) -> Callable[[Path], bool]:
+    return lambda path: path.name.lower().removesuffix(".gz").endswith(endings)
+
+
+_is_fits = _ends(".fits", ".fit", ".fts")
+
+
+def _is_sdss(path: Path) -> bool:
+    if not _is_fits(path):
+        return False
+    with open_fits(path, path.stem) as hdus:
+        return "COADD" in hdus
 
 
 def read_spectra(path: str | os.PathLike, kind: str | None = None, galaxy: str | None = None) -> SpectrumFile:
@@ -69,9 +86,7 @@ def read_spectra(path: str | os.PathLike, kind: str | None = None, galaxy: str |
         raise FileNotFoundError(f"{galaxy}: {path} does not exist; correct the path or fetch the file")
     with reading(path, galaxy):
         kind = kind_of(path) if kind is None else kind
-        if kind not in READERS:
-            raise ValueError(f"{galaxy}: kind {kind!r} is unknown; choose one of {', '.join(READERS)}")
-        return READERS[kind](path, galaxy)
+        return READERS.named(kind, f"{galaxy}: {path}")(path, galaxy)
 
 
 def kind_of(path: Path) -> str:
@@ -79,15 +94,10 @@ def kind_of(path: Path) -> str:
 
     A ``table`` looks like any text; it has to be named.
     """
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith((".fits", ".fit", ".fts")):
-        with open_fits(path, path.stem) as hdus:
-            return "sdss" if "COADD" in hdus else "fits"
-    if name.endswith((".h5", ".hdf5")):
-        return "hdf5"
-    return "csv" if name.endswith((".csv", ".ecsv")) else "text"
+    return READERS.recognise(path) or "text"
 
 
+@READERS.register("sdss", knows=_is_sdss)
 def read_sdss(path: Path, galaxy: str) -> SpectrumFile:
     """Read an SDSS spectrum: vacuum, inverse variance, log10 wavelengths, LSF as sigma in pixels of 1e-4 dex.
 
@@ -140,6 +150,7 @@ def read_sdss(path: Path, galaxy: str) -> SpectrumFile:
     )
 
 
+@READERS.register("table")
 def read_table(path: Path, galaxy: str) -> SpectrumFile:
     """Read a MUSE spectrum in text: wavelength (Angstrom), flux (1e-20 cgs), variance; zeros where there is nothing.
 
@@ -182,6 +193,8 @@ def read_table(path: Path, galaxy: str) -> SpectrumFile:
     )
 
 
+@READERS.register("csv", knows=_ends(".csv", ".ecsv"))
+@READERS.register("text")
 def _read_text(path: Path, galaxy: str) -> SpectrumFile:
     where = f"{galaxy}: {path}"
     columns, notes = _text_columns(path, where, ("wave", "flux", "sigma"))
@@ -240,6 +253,7 @@ def _ecsv_columns(path: Path, where: str) -> dict[str, Column]:
     }
 
 
+@READERS.register("hdf5", knows=_ends(".h5", ".hdf5"))
 def _read_hdf5(path: Path, galaxy: str) -> SpectrumFile:
     with open_whole(path) as file:
         columns, groups = {}, []
@@ -271,6 +285,7 @@ def _table_columns(hdu: fits.BinTableHDU) -> dict[str, Column]:
     return columns
 
 
+@READERS.register("fits", knows=_is_fits)
 def _read_fits(path: Path, galaxy: str) -> SpectrumFile:
     with open_fits(path, galaxy) as hdus:
         for hdu in hdus:
@@ -308,13 +323,3 @@ def _read_image(hdus: fits.HDUList, where: str) -> SpectrumFile:
             unused.append(hdu.name or "an extension without name")
     notes = (f"not used: {', '.join(unused)}",) if unused else ()
     return spectrum_of(columns, where, medium=medium, notes=notes)
-
-
-READERS: dict[str, Callable[[Path, str], SpectrumFile]] = {
-    "sdss": read_sdss,
-    "table": read_table,
-    "fits": _read_fits,
-    "hdf5": _read_hdf5,
-    "csv": _read_text,
-    "text": _read_text,
-}

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pyprospect.constants import C_KMS
+
 if TYPE_CHECKING:
     from astropy.units import UnitBase
 
-__all__ = ["OPTICAL_AA", "parse_flux_unit", "parse_unit", "vacuum_to_air", "wavelength_unit_aa"]
+__all__ = [
+    "OPTICAL_AA",
+    "is_no_unit",
+    "parse_flux_unit",
+    "parse_unit",
+    "to_f_lambda",
+    "vacuum_to_air",
+    "wavelength_unit_aa",
+]
 
 # Wavelengths outside of this are in another unit than the file says, or in none.
 OPTICAL_AA = (1000.0, 30000.0)
@@ -34,7 +44,21 @@ _SPELLINGS = {
     **dict.fromkeys(("FNU", "fnu"), "(erg s**-1 cm**-2 Hz**-1)"),
 }
 _NANOMAGGY_JY = 3.631e-6
+# Words where a unit could stand that are none.
+_NO_UNIT = (
+    "",
+    "normalized",
+    "normalised",
+    "relative",
+    "arbitrary",
+    "1sigma",
+    "1-sigma",
+    "1 sigma",
+    "none",
+    "dimensionless",
+)
 # A flux per spatial element of an instrument is a flux: "per pixel" may be one of wavelength, and is not in here.
+_PIXEL = re.compile(r"\s*/\s*pix(?:el)?s?\b", re.IGNORECASE)
 _SPATIAL = re.compile(r"\s*/\s*(spaxel|fib(?:er|re))\b", re.IGNORECASE)
 
 
@@ -89,6 +113,8 @@ def _scaled(text: str, where: str) -> tuple[float, UnitBase]:
     from astropy import units as u
 
     plain = _SPATIAL.sub("", str(text).strip().strip("'\""))
+    # KCWI and PCWI count in FLAM16: 1e-16 erg/s/cm2/Angstrom.
+    plain = re.sub(r"^FLAM(\d{1,2})\b", r"1E-\1 erg/s/cm**2/Angstrom", plain)
     inverse = re.match(r"^1\.?0?\s*/\s*(\(.+\)(?:\s*(?:\*\*|\^)\s*\d)?)$", plain)
     if inverse and _balanced(inverse.group(1)):
         return 1.0, parse_unit(inverse.group(1), where) ** -1
@@ -181,6 +207,90 @@ def parse_flux_unit(text: str | None, where: str, keyword: str = "BUNIT") -> flo
             "of the power right?"
         )
     return cgs
+
+
+def is_no_unit(text: str) -> bool:
+    """Return whether a text where a unit could stand declares none."""
+    return text.strip().lower() in _NO_UNIT
+
+
+def to_f_lambda(
+    text: str | None,
+    wave_aa: np.ndarray,
+    *,
+    where: str,
+    per_frequency: bool = False,
+    keyword: str = "unit",
+    pixel_arcsec2: float | None = None,
+) -> tuple[np.ndarray | float, float | None, str | None]:
+    """Return what makes fluxes f_lambda: per Angstrom, per frequency, or per pixel of wavelength.
+
+    Parameters
+    ----------
+    text : str or None
+        Unit as declared; None or empty where nothing is.
+    wave_aa : ndarray, shape (n_wave,)
+        Wavelengths, ascending or descending.
+    where : str
+        File and extension or column for the error message.
+    per_frequency : bool
+        Whether the name of the column says f_nu.
+    keyword : str
+        What holds the unit, for the error message.
+    pixel_arcsec2 : float, optional
+        Area of a spaxel, with which a surface brightness is a flux.
+
+    Returns
+    -------
+    factor : float or ndarray, shape (n_wave,)
+        On fluxes.
+    cgs : float or None
+        erg/s/cm2/Angstrom per unit then; None where nobody knows.
+    converted_from : str or None
+        The declared unit if it was no f_lambda.
+
+    Raises
+    ------
+    ValueError
+        If the unit is no flux density.
+    """
+    from astropy import units as u
+
+    per_nu, per_pixel = u.erg / u.s / u.cm**2 / u.Hz, u.erg / u.s / u.cm**2
+    relative = (np.median(wave_aa) / wave_aa) ** 2
+    if text is None or is_no_unit(text):
+        return (relative, None, "f_nu") if per_frequency else (1.0, None, None)
+    plain = _PIXEL.sub("", text)
+    unit = parse_unit(plain, f"{where} {keyword}")
+    area = 1.0
+    if (unit * u.arcsec**2).physical_type in (
+        "spectral flux density wav",
+        "spectral flux density",
+        "energy flux",
+    ):
+        # A surface brightness has the shape of a flux; how much of it there is, it does not say without an area.
+        unit, area = u.Unit(unit * u.arcsec**2), pixel_arcsec2 or np.nan
+    known = None if np.isnan(area) else text
+    if unit.is_equivalent(per_nu):
+        # f_lambda = f_nu c / lambda^2, in units of its value at the median wavelength.
+        at_median = float(unit.to(per_nu)) * C_KMS * 1e13 / float(np.median(wave_aa)) ** 2
+        return relative, None if known is None else at_median * area, text
+    if per_frequency:
+        raise ValueError(f"{where} is called f_nu but has the unit {text!r}; correct one of them")
+    if unit.is_equivalent(per_pixel):
+        if plain == text:
+            raise ValueError(
+                f"{where} has {keyword} {text!r}, which is no flux density per wavelength: is it per Angstrom or per pixel? "
+                "Write that behind it"
+            )
+        step_aa = np.abs(np.gradient(wave_aa))
+        at_median = float(unit.to(per_pixel)) / float(np.median(step_aa))
+        return np.median(step_aa) / step_aa, None if known is None else at_median * area, text
+    if area != 1.0:
+        cgs = None if known is None else parse_flux_unit(unit.to_string(), where, keyword) * area
+        return 1.0, cgs, None if known is None else text
+    # What is left of "per pixel" behind a flux density is a pixel of the sky.
+    return 1.0, parse_flux_unit(plain, where, keyword), None
 
 
 def wavelength_unit_aa(text: str, where: str) -> float:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from sfhnet.config.base import Section
 from sfhnet.sources.registry import Registry, load_registry
+from sfhnet.sources.sheet_cells import CubeDescription, LsfCell, is_description
 
 __all__ = ["ARCHIVED", "BINNINGS", "Galaxy"]
 
@@ -25,8 +26,8 @@ class Galaxy(Section):
     galaxy: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
     """Name, as used in results/galaxies/{galaxy}."""
     kind: Literal["cube", "sdss", "table", "simulated"]
-    """cube: MUSE cube (FITS with DATA and STAT). sdss: SDSS spectrum (FITS). table: text table of wavelength, flux and
-    variance. simulated: the galaxy that the workflow makes from simulated_galaxy in the configuration."""
+    """cube: a cube of MUSE, MaNGA, CALIFA, KCWI or any other (FITS). sdss: SDSS spectrum (FITS). table: text table of
+    wavelength, flux and variance. simulated: the galaxy that the workflow makes from simulated_galaxy in the configuration."""
     source: str | None = None
     """Key of data/sources.yaml, for files that are fetched; or phangs: the files of the other columns are fetched by
     their names from ESO (cubes, MAPS) and MAST (HST images) into galaxies.data_dir."""
@@ -40,6 +41,12 @@ class Galaxy(Section):
     """Foreground E(B-V) [mag], on the scale galaxies.ebv_scale."""
     medium: Literal["air", "vacuum"] = "air"
     """Wavelengths of a spectrum; cubes say so themselves."""
+    layout: str | None = None
+    """Layout of a cube, if it is not recognised: a name (muse, manga, califa, kcwi, fits), or what its extensions are, e.g.
+    flux=SCI; sigma=ERR; bad=DQ; medium=vacuum (docs/galaxies.md)."""
+    lsf: str | None = None
+    """Line-spread function, if it is not the instrument's: 2.6 (FWHM in Angstrom), R=1800, sigma=1.1, muse_udf10,
+    poly and coefficients, header KEYWORD, extension NAME, or the path of a table (docs/galaxies.md)."""
     psf_fwhm_arcsec: float | None = Field(None, ge=0.01, le=100)
     """FWHM of the cube's point-spread function [arcsec]; needed to add HST images."""
     hst_fwhm_arcsec: float | None = Field(None, ge=0.01, le=100)
@@ -72,8 +79,13 @@ class Galaxy(Section):
     def _check(self) -> Galaxy:
         if (self.ra_deg is None) != (self.dec_deg is None):
             raise ValueError("ra_deg and dec_deg belong together; give both or neither")
+        if self.lsf is not None:
+            LsfCell.parse(self.lsf)
+        if self.layout is not None and is_description(self.layout):
+            CubeDescription.parse(self.layout)
         if self.kind == "simulated":
-            given = [name for name in ("source", "path", "mask", "maps") if getattr(self, name) is not None]
+            own = ("source", "path", "mask", "maps", "layout", "lsf")
+            given = [name for name in own if getattr(self, name) is not None]
             if given or self.images:
                 raise ValueError(
                     f"a simulated galaxy is made by the workflow; leave {', '.join(given or self.images)} empty"
@@ -92,6 +104,8 @@ class Galaxy(Section):
             raise ValueError(f"HST images ({', '.join(self.images)}) need a cube; this is kind {self.kind}")
         if self.kind != "cube" and (self.maps is not None or self.bins != "snr"):
             raise ValueError(f"maps and bins need a cube; this is kind {self.kind}")
+        if self.kind != "cube" and self.layout is not None:
+            raise ValueError(f"layout needs a cube; this is kind {self.kind}")
         if self.bins == "maps" and self.maps is None:
             raise ValueError("bins = maps, but column maps is empty; give the MAPS file")
         if self.images and self.psf_fwhm_arcsec is None:
@@ -141,6 +155,8 @@ class Galaxy(Section):
                 moved[name] = folder / getattr(self, name)
         if self.bins not in BINNINGS:
             moved["bins"] = str(folder / self.bins)
+        if self.lsf is not None:
+            moved["lsf"] = LsfCell.parse(self.lsf).under(folder)
         return self.model_copy(update=moved)
 
     def local_files(self) -> dict[str, Path]:
@@ -153,4 +169,6 @@ class Galaxy(Section):
                 result[name] = getattr(self, name)
         if self.bins not in BINNINGS:
             result["bins"] = Path(self.bins)
+        if self.lsf is not None and (table := LsfCell.parse(self.lsf).path) is not None:
+            result["lsf"] = table
         return result
