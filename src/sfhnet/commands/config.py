@@ -8,7 +8,9 @@ from pathlib import Path
 from sfhnet.commands.reference import commands_page
 from sfhnet.config.docs import config_page, json_schema, model_table
 from sfhnet.config.load import load_config
-from sfhnet.sources.sample_sheet import Galaxy, load_sheet
+from sfhnet.observation.galaxy_files import target_of
+from sfhnet.observation.header_check import header_faults
+from sfhnet.sources.sample_sheet import Galaxy, SheetError, load_sheet
 from sfhnet.tools.atomic_files import write_text
 from sfhnet.tools.checkout import find_checkout
 from sfhnet.tools.script_options import Parser
@@ -68,6 +70,16 @@ def _check(args: argparse.Namespace) -> int:
     files = list(dict.fromkeys([args.base, *args.overlays]))
     config = load_config(files)
     galaxies = load_sheet(config.galaxies.sheet, config.bands, data_dir=config.galaxies.data_dir)
+    faults = []
+    for row in galaxies.values():
+        if row.kind != "simulated":
+            data = [row.data_path(config.sources.data_dir)]
+            target = target_of(
+                row, data, config.galaxies, simulated=config.simulated_galaxy, bands=config.bands
+            )
+            faults += header_faults(target)
+    if faults:
+        raise SheetError("\n".join(faults))
     names = " + ".join(str(path) for path in files)
     models = ", ".join(f"{name} ({model.kind})" for name, model in config.models.items()) or "none"
     print(

@@ -78,10 +78,15 @@ def science_image(hdus: fits.HDUList, where: str) -> fits.hdu.image.ImageHDU:
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or more than one SCI.
     """
-    if "SCI" in hdus:
-        return hdus["SCI"]
+    science = [hdu for hdu in hdus if hdu.name == "SCI"]
+    if len(science) > 1:
+        raise ValueError(
+            f"{where} has {len(science)} extensions SCI, of several chips or exposures; give one drizzled image (drc, drz, i2d) a band"
+        )
+    if science:
+        return science[0]
     images = image_hdus(hdus)
     if images:
         return images[0]

@@ -1,4 +1,4 @@
-"""HST images: read where a cube lies on them, and calibrated."""
+"""Images of HST and JWST: read where a cube lies on them, and calibrated."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from astropy.io import fits
 from astropy.stats import sigma_clipped_stats
 from astropy.wcs import WCS
 
+from sfhnet.core.bands import find_band
 from sfhnet.observation.fits_files import open_fits, science_image
 from sfhnet.observation.hst_errors import read_weights, valid_and_variance
-from sfhnet.observation.wavelengths_and_units import parse_flux_unit
+from sfhnet.observation.image_units import image_unit_cgs
 
-_COUNT_RATES = ("ELECTRONS/S", "ELECTRON/S", "E-/S", "COUNTS/S", "COUNT/S", "E/S")
-_COUNTS = ("ELECTRONS", "ELECTRON", "COUNTS", "COUNT", "E-", "DN")
 # Sky is looked for in so many pixels outside the cube, and not judged from fewer than the second number.
 _MAX_SKY_PIXELS, _MIN_SKY_PIXELS = 2_000_000, 1000
 
@@ -62,7 +61,7 @@ class HSTImage:
     pixel_arcsec : float
         Pixel scale.
     pivot_aa : float
-        PHOTPLAM, NaN if the header does not say.
+        PHOTPLAM, or that of the band's curve if the header does not say.
     detector : str
         As the header names it, e.g. ``"WFC3/UVIS"``, ``"ACS/WFC"``; empty if it does not.
     errors : str
@@ -95,7 +94,7 @@ def read_image(
     field: Field | None = None,
     weight_path: str | os.PathLike | None = None,
 ) -> HSTImage:
-    """Read and calibrate an HST image in electrons/s (PHOTFLAM) or in flux units.
+    """Read and calibrate an image in electrons/s (PHOTFLAM), in MJy/sr as JWST's (i2d, cal), or in other flux units.
 
     Parameters
     ----------
@@ -124,24 +123,18 @@ def read_image(
         If it is truncated, has no image, no calibration or no WCS, is of another filter, or does not overlap the field.
     """
     path = Path(path)
-    where = f"{galaxy}: {path}"
     with open_fits(path, galaxy) as hdus:
-        hdu = science_image(hdus, where)
-        header = hdus[0].header.copy()
-        header.extend(hdu.header, update=True)
-        where = f"{where} [{hdu.name or 'PRIMARY'}]"
-        _check_filter(header, band, where)
-        wcs = WCS(header).celestial
-        if wcs.naxis != 2 or not wcs.has_celestial:
-            raise ValueError(f"{where} has no celestial WCS (CTYPE1 = {header.get('CTYPE1')!r})")
-        factor = _to_flux(header, where)
-        cut = slice(None), slice(None)
-        if field is not None:
-            cut = locate(wcs, hdu.shape, field, where=f"{where} ({band})")
+        found = _described(hdus, path, band, galaxy, field)
+        hdu, header, wcs, where, cut, factor = (
+            found.hdu, found.header, found.wcs, found.where, found.cut, found.factor
+        )  # fmt: skip
         values = np.array(hdu.section[cut], dtype=np.float32)
         sky, n_sky = _sky(hdu, cut) if field is not None else (None, 0)
         weights = read_weights(hdus, path, weight_path, cut=cut, shape=hdu.shape, galaxy=galaxy, where=where)
+        spoilt = _spoilt(hdus, header, cut, hdu.shape)
     valid, variance = valid_and_variance(values, weights, header, factor=factor)
+    if spoilt is not None:
+        valid &= ~spoilt
     if not valid.any():
         place = " on the cube" if field is not None else ""
         raise ValueError(
@@ -158,12 +151,70 @@ def read_image(
         valid=valid,
         wcs=local,
         pixel_arcsec=float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))),
-        pivot_aa=float(header.get("PHOTPLAM", np.nan)),
+        pivot_aa=found.pivot_aa,
         detector="/".join(str(header[key]).strip() for key in ("INSTRUME", "DETECTOR") if key in header),
         errors="measured in the image" if weights is None else weights.origin,
         sky=None if sky is None else sky * factor,
         n_sky=n_sky,
     )
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What the headers of an image say."""
+
+    hdu: fits.hdu.image.ImageHDU
+    header: fits.Header
+    wcs: WCS
+    where: str
+    cut: tuple[slice, slice]
+    factor: float
+    pivot_aa: float
+
+
+def check_image(path: str | os.PathLike, band: str, galaxy: str, *, field: Field | None = None) -> None:
+    """Check the headers of an image, before anything is computed.
+
+    Parameters
+    ----------
+    path, band, galaxy, field
+        As for `read_image`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_image`, but for what only pixels tell.
+    """
+    with open_fits(path, galaxy) as hdus:
+        _described(hdus, Path(path), band, galaxy, field)
+
+
+def _described(hdus: fits.HDUList, path: Path, band: str, galaxy: str, field: Field | None) -> _Described:
+    where = f"{galaxy}: {path}"
+    hdu = science_image(hdus, where)
+    header = hdus[0].header.copy()
+    header.extend(hdu.header, update=True)
+    where = f"{where} [{hdu.name or 'PRIMARY'}]"
+    _check_filter(header, band, where)
+    wcs = WCS(hdu.header, fobj=hdus).celestial
+    if wcs.naxis != 2 or not wcs.has_celestial:
+        raise ValueError(f"{where} has no celestial WCS (CTYPE1 = {header.get('CTYPE1')!r})")
+    pivot_aa = float(header.get("PHOTPLAM") or find_band(band).pivot_aa)
+    area = float(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))
+    factor = image_unit_cgs(header, where, pivot_aa=pivot_aa, pixel_arcsec2=area)
+    cut = slice(None), slice(None)
+    if field is not None:
+        cut = locate(wcs, hdu.shape, field, where=f"{where} ({band})")
+    return _Described(hdu, header, wcs, where, cut, factor, pivot_aa)
+
+
+def _spoilt(
+    hdus: fits.HDUList, header: fits.Header, cut: tuple[slice, slice], shape: tuple[int, int]
+) -> np.ndarray | None:
+    """Return the pixels that JWST's pipeline says not to use: bit 0 of DQ; None where there is none."""
+    if str(header.get("TELESCOP", "")).strip() != "JWST" or "DQ" not in hdus or hdus["DQ"].shape != shape:
+        return None
+    return (np.asarray(hdus["DQ"].section[cut]).astype(np.int64) & 1) != 0
 
 
 def locate(wcs: WCS, image_shape: tuple[int, int], field: Field, *, where: str) -> tuple[slice, slice]:
@@ -237,25 +288,11 @@ def _sky(hdu: fits.hdu.image.ImageHDU, cut: tuple[slice, slice]) -> tuple[float 
 
 
 def _check_filter(header: fits.Header, band: str, where: str) -> None:
-    named = [str(header[key]).strip().upper() for key in ("FILTER", "FILTER1", "FILTER2") if key in header]
+    named = [
+        str(header[key]).strip().upper() for key in ("FILTER", "FILTER1", "FILTER2", "PUPIL") if key in header
+    ]
     named = [name for name in named if name.startswith("F") and name[1:4].isdigit()]
     if named and band.upper() not in named:
         raise ValueError(
             f"{where} is an image in {'/'.join(named)}, listed as {band}; correct the sample sheet"
         )
-
-
-def _to_flux(header: fits.Header, where: str) -> float:
-    text = str(header.get("BUNIT", "")).strip()
-    plain = text.upper().replace(" ", "")
-    if plain in _COUNT_RATES or plain in _COUNTS:
-        photflam = header.get("PHOTFLAM")
-        if not photflam or photflam <= 0:
-            raise ValueError(f"{where} is in {text} but has no PHOTFLAM; use a calibrated image")
-        if plain in _COUNT_RATES:
-            return float(photflam)
-        exposure = header.get("EXPTIME", 0)
-        if exposure <= 0:
-            raise ValueError(f"{where} is in {text} but has EXPTIME {exposure}; counts cannot be calibrated")
-        return float(photflam) / float(exposure)
-    return parse_flux_unit(text, where)

@@ -108,6 +108,12 @@ class Galaxy(Section):
             raise ValueError(f"layout needs a cube; this is kind {self.kind}")
         if self.bins == "maps" and self.maps is None:
             raise ValueError("bins = maps, but column maps is empty; give the MAPS file")
+        bands_of: dict[Path, list[str]] = {}
+        for band, image in self.images.items():
+            bands_of.setdefault(image, []).append(band)
+        for image, bands in bands_of.items():
+            if len(bands) > 1:
+                raise ValueError(f"{image} is the image of {' and '.join(bands)}; give each band its own")
         if self.images and self.psf_fwhm_arcsec is None:
             raise ValueError("psf_fwhm_arcsec is empty; HST images cannot be matched to the cube without it")
         return self
