@@ -5,7 +5,7 @@ of their code does not change with the other sections.
 """
 
 from sfhnet.config.figures import FiguresConfig
-from sfhnet.config.galaxies import GalaxiesConfig, SimulatedGalaxyConfig
+from sfhnet.config.galaxies import GalaxiesConfig, RegistrationConfig, SimulatedGalaxyConfig
 from sfhnet.config.inputs import GridConfig, SourcesConfig, SspConfig
 from sfhnet.config.load import ConfigError, config_from_dict, load_config
 from sfhnet.config.models import ModelConfig
@@ -29,6 +29,7 @@ __all__ = [
     "NoiseEffect",
     "PpxfConfig",
     "PriorConfig",
+    "RegistrationConfig",
     "SimulatedGalaxyConfig",
     "SourcesConfig",
     "SspConfig",

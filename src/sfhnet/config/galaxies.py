@@ -11,10 +11,22 @@ from sfhnet.config.base import Section, WaveAa, check_range
 from sfhnet.core.bands import find_band
 from sfhnet.core.quantities import SNR_WINDOW_AA
 
-__all__ = ["DEC_DEG", "RA_DEG", "GalaxiesConfig", "SimulatedGalaxyConfig"]
+__all__ = ["DEC_DEG", "RA_DEG", "GalaxiesConfig", "RegistrationConfig", "SimulatedGalaxyConfig"]
 
 # Centre of the simulated galaxy: that of NGC 628 (PHANGS sample table v1.6).
 RA_DEG, DEC_DEG = 24.1739, 15.7836
+
+
+class RegistrationConfig(Section):
+    """How the cube lies on each image: shift, rotation, resolution and zero point, measured on clusters and HII regions."""
+
+    measure: bool = True
+    """Measure them; needs filter curves, which the workflow has."""
+    apply: list[Literal["shift", "rotation", "fwhm", "zero_point"]] = ["shift", "rotation"]
+    """What is corrected where it differs by more than three errors; the others are written into the product only. fwhm: the
+    cube's point-spread function in this band. zero_point: fluxes of the image are brought to the cube's scale."""
+    max_shift_fwhm: float = Field(3.0, ge=0.1, le=20)
+    """How far is looked for a shift, in FWHM of the cube's point-spread function."""
 
 
 class GalaxiesConfig(Section):
@@ -69,6 +81,8 @@ class GalaxiesConfig(Section):
     """A band is dropped for a bin of which less than this share lies on the HST image."""
     hst_fwhm_arcsec: dict[str, Annotated[float, Field(ge=0.01, le=100)]] = {}
     """FWHM of HST's point-spread function [arcsec], for bands in which it is not that of sfhnet/core/bands.py."""
+    registration: RegistrationConfig = RegistrationConfig()
+    """How the cube lies on each image, and what of it is corrected."""
     predictive_draws: int = Field(32, ge=8, le=100000)
     """Joint samples of each bin that are put through the forward model and compared with the spectrum."""
     n_examples: int = Field(6, ge=1, le=60)

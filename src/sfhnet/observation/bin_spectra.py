@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
 
-from sfhnet.observation.cube import Cube
+from sfhnet.observation.cube import Block, Cube
+from sfhnet.observation.registration import BandImage
 from sfhnet.tools.progress import Progress
 
 # A block that is read takes this share of the memory that is allowed, or what the program and the sums of bins leave.
 _READING_SHARE = 0.2
 _PROGRAM_BYTES, _LEAST_BLOCK_BYTES = 0.3e9, 0.05e9
 _SUM_BYTES_PER_BIN_AND_CHANNEL = 13
+# A spaxel shows a band if so much of its weight lies in good channels.
+_MIN_BAND = 0.5
 # Bins that are finished together.
 _CHUNK_BINS = 256
 # Flux, variance and mask as they were observed and in the rest frame.
@@ -32,15 +36,24 @@ class Survey:
         Mean flux over all good channels, NaN where there is none.
     good_fraction : ndarray, shape (ny, nx)
         Share of good channels.
+    bands : dict of str to BandImage
+        What the cube shows in the bands that were asked for.
     """
 
     signal: np.ndarray
     noise: np.ndarray
     white: np.ndarray
     good_fraction: np.ndarray
+    bands: dict[str, BandImage] = field(default_factory=dict)
 
 
-def survey(cube: Cube, window_aa: tuple[float, float], memory_gb: float) -> Survey:
+def survey(
+    cube: Cube,
+    window_aa: tuple[float, float],
+    memory_gb: float,
+    *,
+    weights: Mapping[str, tuple[np.ndarray, float]] | None = None,
+) -> Survey:
     """Measure signal and noise of each spaxel.
 
     Parameters
@@ -51,6 +64,8 @@ def survey(cube: Cube, window_aa: tuple[float, float], memory_gb: float) -> Surv
         Observed wavelengths in which signal and noise are measured.
     memory_gb : float
         Memory that reading may take.
+    weights : mapping of str to (ndarray, float), optional
+        From `sfhnet.observation.band_weights.band_weights`: bands in which images are wanted.
 
     Returns
     -------
@@ -69,6 +84,10 @@ def survey(cube: Cube, window_aa: tuple[float, float], memory_gb: float) -> Surv
         )
     shape = cube.shape[1:]
     signal, noise, white, good_fraction = (np.zeros(shape) for _ in range(4))
+    bands = {
+        band: BandImage(np.zeros(shape), np.zeros(shape), share)
+        for band, (_, share) in (weights or {}).items()
+    }
     with Progress(shape[0], f"{cube.galaxy}: survey", "row") as progress:
         for block in cube.blocks(memory_gb * 1e9 * _READING_SHARE):
             number = block.good.sum(axis=0)
@@ -78,6 +97,8 @@ def survey(cube: Cube, window_aa: tuple[float, float], memory_gb: float) -> Surv
             noise[block.rows] = np.sqrt(block.variance[inside].sum(axis=0, dtype=np.float64) / safe)
             white[block.rows] = block.flux.sum(axis=0, dtype=np.float64) / np.maximum(number, 1)
             good_fraction[block.rows] = number / cube.wave_aa.size
+            if weights:
+                _add_bands(bands, block, weights, cube.flux_unit_cgs)
             progress.update(block.rows.stop - block.rows.start)
     if not good_fraction.any():
         where = f"{cube.galaxy}: {cube.path} [{cube.flux_name}]"
@@ -89,7 +110,26 @@ def survey(cube: Cube, window_aa: tuple[float, float], memory_gb: float) -> Surv
         raise ValueError(f"{where} has no good pixel (all NaN, masked, or zero); fetch it again")
     empty = good_fraction == 0
     signal[empty], noise[empty], white[empty] = np.nan, np.nan, np.nan
-    return Survey(signal, noise, white.astype(np.float32), good_fraction)
+    return Survey(signal, noise, white.astype(np.float32), good_fraction, bands)
+
+
+def _add_bands(
+    bands: Mapping[str, BandImage],
+    block: Block,
+    weights: Mapping[str, tuple[np.ndarray, float]],
+    unit_cgs: float,
+) -> None:
+    """Write the rows of a block into images of the cube in bands."""
+    n_wave, *rest = block.flux.shape
+    good = block.good.astype(np.float32).reshape(n_wave, -1)
+    for band, (weight, _) in weights.items():
+        weight32 = weight.astype(np.float32)
+        held = (weight32 @ good).reshape(rest).astype(float)
+        safe = np.where(held > _MIN_BAND, held, np.nan)
+        flux = (weight32 @ block.flux.reshape(n_wave, -1)).reshape(rest)
+        variance = ((weight32**2) @ block.variance.reshape(n_wave, -1)).reshape(rest)
+        bands[band].flux[block.rows] = flux / safe * unit_cgs
+        bands[band].variance[block.rows] = variance / safe**2 * unit_cgs**2
 
 
 def check_memory(n_bins: int, cube: Cube, memory_gb: float) -> None:

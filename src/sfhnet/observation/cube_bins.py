@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,6 +177,7 @@ def bin_cube(
     *,
     labels: np.ndarray | None,
     excluded: np.ndarray | None,
+    weights: Mapping[str, tuple[np.ndarray, float]] | None = None,
 ) -> CubeBins:
     """Survey a cube and sort its spaxels into bins.
 
@@ -191,6 +193,8 @@ def bin_cube(
         Bins that are given, from `given_labels`.
     excluded : ndarray of bool, shape (ny, nx), or None
         Spaxels to leave out, from `read_mask`.
+    weights : mapping of str to (ndarray, float), optional
+        Bands in which the survey makes images of the cube.
 
     Returns
     -------
@@ -202,7 +206,7 @@ def bin_cube(
         If no spaxel is good, or none of those that are lies in a bin.
     """
     low_aa, high_aa = ((1 + target.redshift) * edge for edge in config.snr_window_aa)
-    spaxels = survey(cube, (low_aa, high_aa), config.memory_gb)
+    spaxels = survey(cube, (low_aa, high_aa), config.memory_gb, weights=weights)
     good = spaxels.good_fraction > _MIN_GOOD_CHANNELS
     reason = np.where(good, Unbinned.IN_A_BIN, Unbinned.FEW_GOOD_CHANNELS)
     reason[spaxels.good_fraction == 0] = Unbinned.NO_DATA

@@ -14,7 +14,9 @@ from reproject import reproject_exact
 from scipy.signal import fftconvolve
 
 from pyprospect.constants import FWHM_PER_SIGMA
+from sfhnet.config import RegistrationConfig
 from sfhnet.observation.hst_image import Field, HSTImage
+from sfhnet.observation.registration import BandImage, Registration, moved_wcs, register
 
 _log = logging.getLogger("sfhnet.observation.hst_photometry")
 
@@ -40,6 +42,8 @@ class BandFluxes:
         Pivot wavelengths, NaN for missing bands.
     background : dict
         Band -> what the background check says: numbers, where the errors come from, the detector.
+    registration : dict of str to Registration
+        How the cube lies on the images, of the bands in which that was looked at.
     """
 
     flux: np.ndarray
@@ -47,6 +51,7 @@ class BandFluxes:
     coverage: np.ndarray
     pivot_aa: np.ndarray
     background: dict[str, dict[str, float | str | None]]
+    registration: dict[str, Registration]
 
 
 def measure_bands(
@@ -59,6 +64,8 @@ def measure_bands(
     cube_fwhm_arcsec: float,
     hst_fwhm_arcsec: Mapping[str, float],
     galaxy: str,
+    shown: Mapping[str, BandImage] | None = None,
+    registration: RegistrationConfig | None = None,
 ) -> BandFluxes:
     """Sum HST images in the bins of a cube, at the resolution of the cube.
 
@@ -81,6 +88,10 @@ def measure_bands(
         FWHM of HST's point-spread function per band.
     galaxy : str
         Name for messages.
+    shown : mapping of str to BandImage, optional
+        What the cube shows in the bands, with which it is registered on the images.
+    registration : RegistrationConfig, optional
+        How; needed with ``shown``.
 
     Returns
     -------
@@ -94,7 +105,7 @@ def measure_bands(
     n_band = len(band_names)
     flux, sigma = np.full((n_bins, n_band), np.nan), np.full((n_bins, n_band), np.nan)
     coverage, pivots = np.zeros((n_bins, n_band)), np.full(n_band, np.nan)
-    background = {}
+    background, registered = {}, {}
     inside = bin_map >= 0
     bins, area = bin_map[inside], np.bincount(bin_map[inside], minlength=n_bins)
     for column, band in enumerate(band_names):
@@ -102,9 +113,26 @@ def measure_bands(
             continue
         image = images[band]()
         background[band] = _background(image, galaxy)
+        own_wcs, own_fwhm, zero_point = wcs, cube_fwhm_arcsec, 1.0
+        if shown and registration is not None and band in shown:
+            _check_sharper(image, cube_fwhm_arcsec, hst_fwhm_arcsec[band], galaxy)
+            found = register(
+                shown[band],
+                image,
+                wcs,
+                fwhm_arcsec=cube_fwhm_arcsec,
+                image_fwhm_arcsec=hst_fwhm_arcsec[band],
+                config=registration,
+            )
+            registered[band] = found
+            own_wcs = moved_wcs(wcs, (bin_map.shape[0], bin_map.shape[1]), found)
+            own_fwhm = found.fwhm_arcsec if "fwhm" in found.applied else own_fwhm
+            zero_point = found.zero_point if "zero_point" in found.applied else 1.0
+            _say(found, galaxy)
         values, variance, covered = _match_and_project(
-            image, wcs, bin_map.shape, cube_fwhm_arcsec, hst_fwhm_arcsec[band], galaxy
+            image, own_wcs, bin_map.shape, own_fwhm, hst_fwhm_arcsec[band], galaxy
         )
+        values, variance = values * zero_point, variance * zero_point**2
         covered_area = np.bincount(bins, weights=covered[inside], minlength=n_bins)
         share = covered_area / np.maximum(area, 1)
         some = share > 0
@@ -115,11 +143,39 @@ def measure_bands(
         sigma[some, column] = np.sqrt(total_variance[some]) / share[some]
         coverage[:, column] = share
         pivots[column] = image.pivot_aa
-    return BandFluxes(flux=flux, sigma=sigma, coverage=coverage, pivot_aa=pivots, background=background)
+    return BandFluxes(
+        flux=flux,
+        sigma=sigma,
+        coverage=coverage,
+        pivot_aa=pivots,
+        background=background,
+        registration=registered,
+    )
 
 
-def image_field(wcs: WCS, shape: tuple[int, int], cube_fwhm_arcsec: float) -> Field:
-    """Return the part of an image that matching it to a cube needs: the cube, and the reach of the kernel around it.
+def _say(found: Registration, galaxy: str) -> None:
+    """Tell what was corrected, or should be."""
+    if not found.applied and found.measured and not found.why:
+        return
+    if not found.measured:
+        _log.info("%s: %s: the cube was not registered on the image: %s", galaxy, found.band, found.why)
+        return
+    _log.warning(
+        "%s: %s: the cube lies %.2f, %.2f spaxels (errors %.2f, %.2f) beside the image, turned by %.3f degrees; corrected: %s%s",
+        galaxy,
+        found.band,
+        *found.shift_pixel,
+        *found.shift_err_pixel,
+        found.rotation_deg,
+        ", ".join(found.applied) or "nothing",
+        f" ({found.why})" if found.why else "",
+    )
+
+
+def image_field(
+    wcs: WCS, shape: tuple[int, int], cube_fwhm_arcsec: float, max_shift_fwhm: float = 0.0
+) -> Field:
+    """Return the part of an image that matching it to a cube needs: the cube, and the reach of kernel and shift around it.
 
     Parameters
     ----------
@@ -129,12 +185,14 @@ def image_field(wcs: WCS, shape: tuple[int, int], cube_fwhm_arcsec: float) -> Fi
         (ny, nx) of the cube.
     cube_fwhm_arcsec : float
         FWHM of the cube's point-spread function.
+    max_shift_fwhm : float
+        How far the cube may have to be shifted, in units of that.
 
     Returns
     -------
     Field
     """
-    return Field(wcs, shape, _KERNEL_REACH * cube_fwhm_arcsec)
+    return Field(wcs, shape, (_KERNEL_REACH + max_shift_fwhm) * cube_fwhm_arcsec)
 
 
 def _background(image: HSTImage, galaxy: str) -> dict[str, float | str | None]:
@@ -166,11 +224,7 @@ def _match_and_project(
     hst_fwhm_arcsec: float,
     galaxy: str,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if cube_fwhm_arcsec <= hst_fwhm_arcsec:
-        raise ValueError(
-            f"{galaxy}: {image.path}: FWHM {hst_fwhm_arcsec} arcsec is not sharper than the cube's {cube_fwhm_arcsec}; "
-            "correct psf_fwhm_arcsec in the sample sheet or galaxies.hst_fwhm_arcsec"
-        )
+    _check_sharper(image, cube_fwhm_arcsec, hst_fwhm_arcsec, galaxy)
     flux, variance, local = image.flux, image.variance, image.wcs
     valid: np.ndarray = image.valid.astype(np.float32)
     scale = float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2)))
@@ -192,6 +246,14 @@ def _match_and_project(
     projected, footprint = reproject_exact((stack, local), target, shape_out=shape)
     projected, footprint = np.nan_to_num(projected), np.nan_to_num(footprint[0])
     return projected[0] * ratio, projected[1] * ratio, np.clip(projected[2] * footprint, 0, 1)
+
+
+def _check_sharper(image: HSTImage, cube_fwhm_arcsec: float, hst_fwhm_arcsec: float, galaxy: str) -> None:
+    if cube_fwhm_arcsec <= hst_fwhm_arcsec:
+        raise ValueError(
+            f"{galaxy}: {image.path}: FWHM {hst_fwhm_arcsec} arcsec is not sharper than the cube's {cube_fwhm_arcsec}; "
+            "correct psf_fwhm_arcsec in the sample sheet or galaxies.hst_fwhm_arcsec"
+        )
 
 
 def _block_sum(values: np.ndarray, factor: int) -> np.ndarray:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-# A band counts when the spectrum holds this share of its response; the rest is extended from the spectrum's ends.
-_MIN_SHARE = 0.7
+from sfhnet.observation.band_weights import MIN_SHARE, curve_of
+
+# Response beyond the spectrum is extended from so much of its ends.
 _END_AA = 300.0
 # Disagreement beyond this many errors and this share is flagged: calibrations of MUSE and HST differ by up to 5 %.
 _MAX_SIGMA, _MAX_SHARE = 3.0, 0.10
@@ -59,14 +60,13 @@ def synthetic_bands(
         for column, name in enumerate(names):
             if name not in curves:
                 continue
-            curve = curves[name]
-            band_wave, response = curve if isinstance(curve, tuple) else (curve.wave_aa, curve.response)
+            band_wave, response = curve_of(curves[name])
             rest = band_wave / (1 + redshift[i])
             fine = np.arange(rest[0], rest[-1], wave_aa[1] - wave_aa[0])
             weight = np.interp(fine, rest, response) * fine
             inside = (fine >= own_wave[0]) & (fine <= own_wave[-1])
             share[i, column] = weight[inside].sum() / weight.sum()
-            if share[i, column] < _MIN_SHARE:
+            if share[i, column] < MIN_SHARE:
                 continue
             values = np.interp(fine, own_wave, own_flux)
             for outside, near in (

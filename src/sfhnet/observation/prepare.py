@@ -19,6 +19,7 @@ from sfhnet.core.spectra import Spectra
 from sfhnet.core.training_grid import training_grid
 from sfhnet.observation.artefacts import light
 from sfhnet.observation.band_columns import BandColumns, band_columns, no_bands
+from sfhnet.observation.band_weights import band_weights
 from sfhnet.observation.bin_spectra import check_memory, sum_bins
 from sfhnet.observation.cube import Cube, open_cube
 from sfhnet.observation.cube_bins import CubeBins, Places, bin_cube, find_places, given_labels, read_mask
@@ -142,8 +143,11 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
     for note in cube.notes:
         _log.warning("%s: %s: %s", target.galaxy, target.data, note)
     # Everything that can be wrong with the other files comes to light before the cube is read.
-    beside = _read_beside(target, cube, run.band_names)
-    bins = bin_cube(target, cube, config, labels=beside.labels, excluded=beside.excluded)
+    reach = config.registration.max_shift_fwhm if curves and config.registration.measure else 0.0
+    beside = _read_beside(target, cube, run.band_names, reach)
+    wanted = {band: curve for band, curve in curves.items() if band in beside.images}
+    weights = band_weights(wanted, cube.wave_aa) if config.registration.measure else None
+    bins = bin_cube(target, cube, config, labels=beside.labels, excluded=beside.excluded, weights=weights)
     check_memory(bins.n, cube, config.memory_gb)
     ebv = ebv_sf11(target.ebv_mw, config.ebv_scale)
     observed, n_masked = _sum_cube(cube, bins, config, ebv)
@@ -162,8 +166,9 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
         cube_fwhm_arcsec=target.psf_fwhm_arcsec,
         hst_fwhm_arcsec=fwhm_arcsec,
         galaxy=target.galaxy,
+        shown=bins.survey.bands,
+        registration=config.registration,
     )
-    wanted = {band: curve for band, curve in curves.items() if band in beside.images}
     synthetic, share = synthetic_bands(
         rest.wave_aa, rest.flux, rest.mask, redshift=rest.redshift, curves=wanted, names=run.band_names
     )
@@ -176,6 +181,7 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
         "snr_of_bins_by_stat": bins.snr_by_stat(),
         "n_channels_sky": n_masked,
         "hst_background": fluxes.background,
+        "registration": {band: found.record() for band, found in fluxes.registration.items()},
         "pixel_arcsec2": cube.pixel_arcsec2,
         "instrument": cube.layout.name,
         "lsf": cube.lsf_from,
@@ -202,14 +208,16 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
     )
 
 
-def _read_beside(target: Target, cube: Cube, band_names: tuple[str, ...]) -> _FilesBeside:
+def _read_beside(
+    target: Target, cube: Cube, band_names: tuple[str, ...], max_shift_fwhm: float
+) -> _FilesBeside:
     galaxy, shape = target.galaxy, cube.shape[1:]
     unknown = sorted(set(target.images) - set(band_names))
     if unknown:
         raise ValueError(
             f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out"
         )
-    wanted = image_field(cube.wcs, shape, target.psf_fwhm_arcsec)
+    wanted = image_field(cube.wcs, shape, target.psf_fwhm_arcsec, max_shift_fwhm)
     images: dict[str, Callable[[], HSTImage]] = {
         band: partial(read_image, path, band, galaxy, field=wanted) for band, path in target.images.items()
     }
