@@ -1,4 +1,5 @@
 # What comes from outside, as data/sources.yaml lists it, and what every forward model is made of.
+from sfhnet.core.bands import sources_of
 from sfhnet.sources import load_registry
 
 REGISTRY = load_registry()
@@ -11,7 +12,11 @@ def upstream(source):
 
 # Inputs, and the options that hand them to a script.
 SSP = {"ssp": f"results/ssp/{CONFIG.ssp.name}.h5"}
-FILTERS = {"filters": upstream("hst_filters")}
+# The folder of hst_filters comes first: scripts are given it, and find the others beside it.
+FILTERS = {
+    "filters": [file for source in sources_of(CONFIG.bands) for file in upstream(source)]
+    + [plain(path) for path in CONFIG.band_files.values()]
+}
 FORWARD = {
     **SSP,
     **FILTERS,

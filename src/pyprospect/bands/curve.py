@@ -178,6 +178,13 @@ def read_curve(path: str | os.PathLike, record: int | str | None = None, name: s
     if len(values) < 2:
         raise ValueError(f"{path.name} holds no two-column filter curve (Angstrom, throughput)")
     table = np.array(values)
+    steps = np.diff(table[:, 0]) * np.sign(table[-1, 0] - table[0, 0])
+    if np.any(steps < 0):
+        back = int(np.argmax(steps < 0))
+        raise ValueError(
+            f"{path.name} goes back from {table[back, 0]:g} to {table[back + 1, 0]:g} in wavelength: two curves in one file, or "
+            "wavelengths in air and in vacuum? Give one curve"
+        )
     wave_aa = table[:, 0] * _declared_unit_aa(" ".join(words))
     # No star shines below the Lyman limit through neutral gas: such numbers are in another unit, or the other column.
     if not np.nanmax(wave_aa) >= _SHORTEST_AA:

@@ -80,7 +80,7 @@ class GalaxiesConfig(Section):
     min_coverage: float = Field(0.95, gt=0, le=1)
     """A band is dropped for a bin of which less than this share lies on the HST image."""
     hst_fwhm_arcsec: dict[str, Annotated[float, Field(ge=0.01, le=100)]] = {}
-    """FWHM of HST's point-spread function [arcsec], for bands in which it is not that of sfhnet/core/bands.py."""
+    """FWHM of the images' point-spread function [arcsec], for bands in which it is not that of sfhnet/core/bands.py."""
     registration: RegistrationConfig = RegistrationConfig()
     """How the cube lies on each image, and what of it is corrected."""
     predictive_draws: int = Field(32, ge=8, le=100000)
@@ -96,8 +96,13 @@ class GalaxiesConfig(Section):
         return "/" in self.model
 
     def band_fwhm_arcsec(self, band: str) -> float:
-        """Return the FWHM of HST's point-spread function in a band [arcsec]."""
-        return self.hst_fwhm_arcsec.get(band) or find_band(band).psf_fwhm_arcsec
+        """Return the FWHM of the point-spread function of a band's images [arcsec]; a ValueError if nobody knows it."""
+        fwhm = self.hst_fwhm_arcsec.get(band) or find_band(band).psf_fwhm_arcsec
+        if fwhm is None:
+            raise ValueError(
+                f"the point-spread function of {band} is not known; give its FWHM in arcsec as galaxies.hst_fwhm_arcsec"
+            )
+        return fwhm
 
     @field_validator("hst_fwhm_arcsec")
     @classmethod

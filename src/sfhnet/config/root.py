@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, field_validator, model_validator
 
 from sfhnet.config.base import AgeMyr, Section, check_ascending
@@ -15,7 +17,7 @@ from sfhnet.config.ppxf import PpxfConfig
 from sfhnet.config.synthesis import PriorConfig, SynthesisConfig
 from sfhnet.config.training import TrainingConfig
 from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
-from sfhnet.core.bands import PHANGS_HST, find_band
+from sfhnet.core.bands import PHANGS_HST, declare_file, find_band
 
 __all__ = ["AGE_BINS_MYR", "Config"]
 
@@ -43,8 +45,10 @@ class Config(Section):
     sources: SourcesConfig = SourcesConfig()
     ssp: SspConfig = SspConfig()
     grid: GridConfig = GridConfig()
+    band_files: dict[str, Path] = {}
+    """Bands of your own: name, and file of the curve (wavelength and throughput), as seen from the working directory."""
     bands: tuple[str, ...] = PHANGS_HST
-    """Photometric bands given to the networks beside the spectrum, of those in sfhnet/core/bands.py (WFC3/UVIS)."""
+    """Photometric bands given to the networks beside the spectrum: names of docs/bands.md or of band_files."""
     age_bins_myr: tuple[AgeMyr, ...] = AGE_BINS_MYR
     """Edges of the look-back age bins of labels and results, ascending from 0 [Myr]."""
     prior: PriorConfig = PriorConfig()
@@ -61,6 +65,14 @@ class Config(Section):
     simulated_galaxy: SimulatedGalaxyConfig = SimulatedGalaxyConfig()
     ppxf: PpxfConfig = PpxfConfig()
     figures: FiguresConfig = FiguresConfig()
+
+    # Before bands and galaxies, which name them: fields are looked at in their order.
+    @field_validator("band_files")
+    @classmethod
+    def _band_files(cls, value: dict[str, Path]) -> dict[str, Path]:
+        for name, path in value.items():
+            declare_file(name, path)
+        return value
 
     @field_validator("bands")
     @classmethod

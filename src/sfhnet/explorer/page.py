@@ -16,7 +16,7 @@ from astropy.io import fits
 from astropy.table import QTable
 from astropy.wcs import WCS
 
-from sfhnet.core.bands import BANDS
+from sfhnet.core.bands import find_band
 from sfhnet.core.flags import MEANING, QUALITY
 from sfhnet.core.geometry import arcsec_kpc
 from sfhnet.core.posterior import Posterior
@@ -146,7 +146,7 @@ def _meta(spectra: Spectra, posterior: Posterior, table: QTable, *, blocks: BinB
         "sky": _sky(spectra),
         "wave": [float(wave[0]), float(wave[1] - wave[0]), int(wave.size)],
         "averaged": blocks.factor,
-        "bands": [{"name": name, "pivot_aa": BANDS[name].pivot_aa} for name in spectra.band_names],
+        "bands": [{"name": name, "pivot_aa": find_band(name).pivot_aa} for name in spectra.band_names],
         "lines": [{"name": name, "aa": aa} for name, aa in MARKS_AA],
         "age_edges_myr": [float(edge) for edge in posterior.age_edges_myr],
         "levels": list(LEVELS_SHOWN),

@@ -129,7 +129,12 @@ def draw_histories(config: FiguresConfig, drawn: PriorSample, stem: Path, *, n_e
 
 
 def draw_labels(
-    config: FiguresConfig, batch: dict[str, Any], wave_aa: Array, *, break_mag: Array, stem: Path
+    config: FiguresConfig,
+    batch: dict[str, Any],
+    wave_aa: Array,
+    *,
+    break_mag: tuple[str, Array] | None,
+    stem: Path,
 ) -> None:
     """Draw distributions of ages, metallicities, dust, rates, indices and the break colour, by family.
 
@@ -139,8 +144,8 @@ def draw_labels(
     batch : dict
         From `ShardSet.batch`.
     wave_aa : ndarray
-    break_mag : ndarray, shape (n,)
-        F336W - F438W, AB: the grid starts redward of 4000 Angstrom, so this stands for the break.
+    break_mag : (str, ndarray (n,)), optional
+        Name and values of a colour over the break at 4000 Angstrom, for which the grid may start too far red.
     stem : Path
     """
     labels, halpha = batch["labels"], "H$\\alpha$"
@@ -158,7 +163,7 @@ def draw_labels(
             )
         ),
         (SCALARS["log_sfr10"].heading, np.log10(np.maximum(labels["sfr10"], 1e-14)), (-14, -6.8)),
-        ("F336W $-$ F438W (AB mag)", break_mag, (-0.8, 3)),
+        *([] if break_mag is None else [(*break_mag, (-0.8, 3))]),
         *(
             (f"{n} ($\\rm\\AA$)", width[n], (-30, 10) if n == "H$\\beta$" else None)
             for n in _INDICES

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
-from sfhnet.core.bands import BANDS, find_band
+from sfhnet.core.bands import find_band
 from sfhnet.figures.style import COLOURS, GREY, save, style
 from sfhnet.priors import cluster_colours as clusters
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def break_colour(band_flux: Array, band_names: tuple[str, ...]) -> Array:
-    """Return F336W - F438W of simulated galaxies, which stands for the break at 4000 Angstrom.
+def break_colour(band_flux: Array, band_names: tuple[str, ...]) -> tuple[str, Array] | None:
+    """Return the colour of simulated galaxies over the break at 4000 Angstrom, in the bands that are nearest to it.
 
     Parameters
     ----------
@@ -34,12 +34,17 @@ def break_colour(band_flux: Array, band_names: tuple[str, ...]) -> Array:
 
     Returns
     -------
-    ndarray, shape (n,)
-        AB mag.
+    str, ndarray, shape (n,)
+        Name of the colour, and AB mag; None without a band on each side.
     """
-    blue, red = BANDS["F336W"], BANDS["F438W"]
-    vega = clusters.vega_colour(band_flux, band_names, _pivots(band_names), pair=(blue.name, red.name))
-    return vega + blue.ab_minus_vega_mag - red.ab_minus_vega_mag
+    pivot_aa = _pivots(band_names)
+    below = [name for name in band_names if 3000 < pivot_aa[name] < 3900]
+    above = [name for name in band_names if 4200 < pivot_aa[name] < 5500]
+    if not below or not above:
+        return None
+    pair = max(below, key=pivot_aa.__getitem__), min(above, key=pivot_aa.__getitem__)
+    blue, red = (band_flux[:, band_names.index(name)] * pivot_aa[name] ** 2 for name in pair)
+    return f"{pair[0]} $-$ {pair[1]} (AB mag)", -2.5 * np.log10(blue / red)
 
 
 def _pivots(band_names: Sequence[str]) -> dict[str, float]:
@@ -78,7 +83,7 @@ def draw_colours(
     pivot_aa = _pivots(band_names)
     coverage = []
     with style(config):
-        rows = -(-len(planes) // 2)
+        rows = max(1, -(-len(planes) // 2))
         figure, axes = plt.subplots(rows, 2, figsize=(config.width_inch, 3.1 * rows), squeeze=False)
         for axis, (ordinate, abscissa) in zip(axes.flat, planes, strict=False):
             x = clusters.vega_colour(band_flux, band_names, pivot_aa, pair=abscissa)

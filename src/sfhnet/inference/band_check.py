@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sfhnet.core.bands import BANDS
+from sfhnet.core.bands import find_band
 from sfhnet.core.flags import Flag
 
 __all__ = ["BandCheck"]
@@ -135,7 +135,7 @@ class BandCheck:
             )
         deviates = np.where(clear, off / error, linear)
         wild = kept & (np.abs(deviates) > _LIMIT)
-        pivots = np.array([BANDS[name].pivot_aa for name in names])
+        pivots = np.array([find_band(name).pivot_aa for name in names])
         for row in np.flatnonzero(wild.sum(axis=1) >= 2):
             here = clear[row]
             if here.sum() >= 3 and _other_unit(off[row, here], error[row, here], pivots[here]):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
-from sfhnet.core.bands import BANDS
+from sfhnet.core.bands import find_band
 from sfhnet.core.batch import Batch
 from sfhnet.core.flags import Flag
 from sfhnet.core.training_grid import TrainingGrid
@@ -188,4 +188,4 @@ class TrainingFrame:
             return np.ones(len(self.band_names))
         from sfhnet.observation.milky_way_extinction import correction
 
-        return correction(np.array([BANDS[name].pivot_aa for name in self.band_names]), ebv)
+        return correction(np.array([find_band(name).pivot_aa for name in self.band_names]), ebv)

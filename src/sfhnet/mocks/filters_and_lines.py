@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pyprospect.bands.curve import Filter, read_curve
+from pyprospect.bands.curve import Filter
 from pyprospect.gas.joined_lines import join_lines
 from pyprospect.gas.line_grids import LineGrid
 from pyprospect.gas.ratios import LineRatios
@@ -18,7 +18,7 @@ def load_bands(folder: str | Path, names: Iterable[str]) -> dict[str, Filter]:
     Parameters
     ----------
     folder : path
-        Holds the files that `sfhnet.core.bands.BANDS` names.
+        ``hst_filters`` of the upstream files; other sources of curves (`sfhnet.core.bands.sources_of`) lie beside it.
     names : iterable of str
         Bands.
 
@@ -29,19 +29,11 @@ def load_bands(folder: str | Path, names: Iterable[str]) -> dict[str, Filter]:
     Raises
     ------
     ValueError
-        If a band is not in that table.
+        If nobody knows a band.
     FileNotFoundError
-        If its file is not there.
+        If the file of its curve is not there.
     """
-    folder = Path(folder)
-    bands = {}
-    for name in names:
-        band = find_band(name)
-        path = folder / band.curve_file
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist; fetch the source hst_filters")
-        bands[name] = read_curve(path, record=band.curve_record, name=name)
-    return bands
+    return {name: find_band(name).curve(folder) for name in names}
 
 
 def load_lines(path: str | Path, low_aa: float, high_aa: float, *, cloudy: str | Path) -> LineRatios:

@@ -91,7 +91,10 @@ def vega_colour(
     magnitude = []
     for name in pair:
         f_nu = band_flux[:, band_names.index(name)] * pivot_aa[name] ** 2 / C_KMS
-        magnitude.append(-2.5 * np.log10(f_nu) - find_band(name).ab_minus_vega_mag)
+        zero = find_band(name).ab_minus_vega_mag
+        if zero is None:
+            raise ValueError(f"the zero point of {name} in Vega magnitudes is not known")
+        magnitude.append(-2.5 * np.log10(f_nu) - zero)
     return magnitude[0] - magnitude[1]
 
 

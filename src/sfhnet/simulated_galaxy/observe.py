@@ -387,17 +387,18 @@ def _write_images(
         band = find_band(name)
         dimming = 10 ** (-0.4 * attenuation_mag(np.array([band.pivot_aa]), config.ebv_mw)[0])
         flux = result.band_flux[:, column].numpy().astype(np.float64) * factor * dimming
-        rate = (flux / band.photflam).reshape(n, n)
+        rate = (flux / band.simulated_photflam).reshape(n, n)
         rate = gaussian_filter(rate, width, mode="nearest") * errors.zero_point[name]
         # Sky and read noise such that the centre has the wanted S/N in every band.
         variance = (rate.max() / config.hst_snr_centre) ** 2 * (0.5 + 0.5 * rate / rate.max())
         image = rate + rng.standard_normal((n, n)) * np.sqrt(variance)
         header = wcs.to_header()
         header["BUNIT"], header["FILTER"] = "ELECTRONS/S", name
-        header["PHOTFLAM"] = (band.photflam, "inverse sensitivity, erg/cm2/A/electron")
+        header["PHOTFLAM"] = (band.simulated_photflam, "inverse sensitivity, erg/cm2/A/electron")
         header["PHOTPLAM"] = (band.pivot_aa, "Pivot wavelength (Angstroms)")
         header["EXPTIME"] = _EXPOSURE_S
-        header["INSTRUME"], header["DETECTOR"] = band.detector.split("/")
+        if band.detector:
+            header["INSTRUME"], header["DETECTOR"] = band.detector.split("/")
         with atomic_write(paths[name]) as partial:
             fits.HDUList(
                 [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sfhnet.core.bands import all_bands
 from sfhnet.sources.hst_file_names import weights_of
 from sfhnet.sources.registry import Registry, load_registry
 from sfhnet.sources.sheet_row import ARCHIVED, BINNINGS, Galaxy
@@ -37,7 +38,7 @@ def load_sheet(
     path : path
         Tab-separated table with a header line; lines that start with # are comments.
     bands : sequence of str
-        Names of the bands of the configuration, allowed as columns.
+        Names of the bands of the configuration. Columns of other known bands are passed over.
     registry : Registry, optional
         Upstream sources, by default data/sources.yaml.
     check_files : bool
@@ -149,7 +150,7 @@ def _header_faults(header: Sequence[str], bands: Sequence[str]) -> list[str]:
     known = [name for name in Galaxy.model_fields if name != "images"] + list(bands)
     faults = []
     for name in header:
-        if name not in known:
+        if name not in known and name not in all_bands():
             close = difflib.get_close_matches(name, known, 1, 0.6)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
             faults.append(f"unknown column {name!r}; {hint}")
@@ -162,7 +163,8 @@ def _header_faults(header: Sequence[str], bands: Sequence[str]) -> list[str]:
 
 def _row(values: dict[str, str], bands: Sequence[str]) -> Galaxy:
     images = {name: values[name] for name in bands if name in values}
-    own = {name: text for name, text in values.items() if name not in images}
+    # A sheet may list what there is; the configuration says which bands of it are used.
+    own = {name: text for name, text in values.items() if name not in images and name not in all_bands()}
     return Galaxy.model_validate({**own, "images": images})
 
 

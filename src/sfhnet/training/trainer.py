@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from sfhnet.config import NoiseConfig, TrainingConfig
+from sfhnet.core.bands import own_bands
 from sfhnet.core.quantities import SCALARS
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.noise import NoiseModel
@@ -441,6 +442,7 @@ class Trainer:
             extra = {
                 **self.mocks.grid.to_json(),
                 "scalars": list(SCALARS),
+                "own_bands": own_bands(self.spec.band_names),
                 "snr_range": list(self.noise.snr_range),
                 **trained_on(self.noise),
                 "label_ranges": self.label_ranges,

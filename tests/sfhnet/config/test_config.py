@@ -129,8 +129,8 @@ def test_merge_leaves_its_arguments_alone():
         ("bands: F555W", ["bands", '"F555W"', "valid array"]),
         ("bands: [F555W, F555W]", ["bands lists a band twice"]),
         (
-            "seed: 2\nbands: [F555W, F200W]",
-            ["line 2: bands", "no band 'F200W' is known", "did you mean F275W?", "sfhnet/core/bands.py"],
+            "seed: 2\nbands: [F555W, F811W]",
+            ["line 2: bands", "no band 'F811W' is known", "did you mean F814W", "docs/bands.md"],
         ),
         (
             "galaxies:\n  hst_fwhm_arcsec: {F999W: 0.1}",

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sfhnet.config import FiguresConfig, PriorConfig
-from sfhnet.core.bands import BANDS
+from sfhnet.core.bands import find_band
 from sfhnet.figures.prior import FIGURES, draw_prior
 from sfhnet.figures.prior_colours import break_colour
 from sfhnet.figures.report_page import Captions, page_of_galaxy
@@ -33,9 +33,16 @@ def test_the_prior_is_drawn_beside_clusters(shard_paths, tmp_path):
 
 def test_the_break_colour_is_an_ab_colour():
     """A source of constant f_nu has no AB colour: f_lambda falls with the square of the pivot."""
-    names = ("F336W", "F438W")
-    flat = np.array([[BANDS[name].pivot_aa ** -2.0 for name in names]])
-    assert break_colour(flat, names)[0] == pytest.approx(0, abs=1e-6)
+    for names in (("F275W", "F336W", "F435W", "F555W"), ("SDSS_u", "SDSS_g"), ("F336W", "F814W")):
+        flat = np.array([[find_band(name).pivot_aa ** -2.0 for name in names]])
+        found = break_colour(flat, names)
+        if names[-1] == "F814W":
+            assert found is None, "no band just redward of the break"
+        else:
+            assert found[0].split()[::2] == (
+                ["F336W", "F435W", "mag)"] if "F336W" in names else ["SDSS_u", "SDSS_g", "mag)"]
+            )
+            assert found[1][0] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_page_shows_what_was_drawn_of_a_galaxy(root, tmp_path):

@@ -12,11 +12,12 @@ from sfhnet.sources.hst_file_names import weights_of
 from sfhnet.sources.sample_sheet import load_sheet
 
 C_KMS = 299792.458
+EVERY = (*BANDS, "F435W")
 
 
 @pytest.fixture(scope="module")
 def rows(root):
-    return load_sheet(root / "configs" / "phangs.tsv", BANDS)
+    return load_sheet(root / "configs" / "phangs.tsv", EVERY)
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +78,16 @@ def test_every_galaxy_has_the_filters_and_detectors_it_was_observed_with(rows, t
         key = name.lower().replace("ngc0", "ngc")
         # NGC 628 has two pointings; the centre is the one that MUSE covers.
         observed = hst["ngc628c" if key == "ngc628" else key]
-        assert set(row.images) == set(BANDS) & set(observed), name
+        assert set(row.images) == set(EVERY) & set(observed), name
         for band, path in row.images.items():
             detector = {"UVIS": "wfc3-uvis", "WFC": "acs-wfc"}[observed[band]]
             assert path.name.startswith(f"hlsp_phangs-hst_hst_{detector}_{key}"), (name, band)
         if "F438W" not in row.images:
             without_f438w.add(name)
-            assert "F435W" in observed
+            assert "F435W" in row.images
     assert without_f438w == {"NGC0628", "NGC1300", "NGC1672"}
+
+
+def test_bands_that_the_configuration_has_not_are_passed_over(root, rows):
+    for name, row in load_sheet(root / "configs" / "phangs.tsv", BANDS).items():
+        assert set(row.images) == set(rows[name].images) - {"F435W"}, name
