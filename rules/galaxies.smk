@@ -86,14 +86,19 @@ step(
     input={
         **of_galaxy("spectra", "posterior", "summed", "summed_spectrum", "predictive"),
         "spec": f"{GALAXY_MODEL}/model.json",
+        **SSP,
         # where the truth is known: mocks, whose mean is what the network has to beat
         "library": lambda wildcards: shard_files(VALIDATION_SHARDS) if wildcards.galaxy in SIMULATED else [],
     },
-    output={"maps": "results/galaxies/{galaxy}/maps.fits", **of_galaxy("bins", "summary")},
+    output={
+        "maps": "results/galaxies/{galaxy}/maps.fits",
+        "bin_spectra": "results/galaxies/{galaxy}/bin_spectra.fits",
+        **of_galaxy("bins", "summary"),
+    },
     options="--galaxy {wildcards.galaxy} --spectra {input.spectra} --posterior {input.posterior} "
     "--summed {input.summed} --summed-spectrum {input.summed_spectrum} --predictive {input.predictive} "
-    "--model {input.spec} --library {input.library} --out-maps {output.maps} --out-bins {output.bins} "
-    "--out-json {output.summary}",
+    "--model {input.spec} --ssp {input.ssp} --library {input.library} --out-maps {output.maps} "
+    "--out-bins {output.bins} --out-spectra {output.bin_spectra} --out-json {output.summary}",
     env="galaxies",
     mem_mb=3000,
     minutes=20,

@@ -1,4 +1,4 @@
-"""Turn the answers for a galaxy into maps, a table and a summary."""
+"""Turn the answers for a galaxy into maps, a table, spectra and a summary."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from sfhnet.tools import script_options
 if __name__ == "__main__":
     parser = script_options.parser(__doc__)
     script_options.add_options(parser, "galaxy", "spectra", "posterior")
-    script_options.add_options(parser, "predictive", required=False)
+    script_options.add_options(parser, "predictive", "ssp", required=False)
     parser.add_argument(
         "--model",
         type=Path,
         required=True,
         metavar="FILE",
-        help="model.json: the prior, for what the data added",
+        help="model.json: the prior, for what the data added, and the resolution",
     )
     parser.add_argument("--summed", type=Path, metavar="FILE", help="summed.h5 of infer_galaxy")
     parser.add_argument(
@@ -29,6 +29,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--out-maps", type=Path, required=True, metavar="FILE", help="maps.fits")
     parser.add_argument("--out-bins", type=Path, required=True, metavar="FILE", help="bins.ecsv")
+    parser.add_argument("--out-spectra", type=Path, metavar="FILE", help="bin_spectra.fits")
     parser.add_argument("--out-json", type=Path, metavar="FILE", help="summary.json")
     args = parser.parse_args()
     script_options.setup(args)
@@ -51,12 +52,14 @@ if __name__ == "__main__":
     write_galaxy_products(
         spectra,
         Posterior.read(args.posterior),
-        read_json(args.model)["prior"],
+        read_json(args.model),
         predictive=Predictive.read(args.predictive) if args.predictive else None,
         summed=summed,
         held_out=args.library,
+        ssp=args.ssp,
         out_maps=args.out_maps,
         out_bins=args.out_bins,
+        out_spectra=args.out_spectra,
         out_json=args.out_json,
         provenance=provenance(
             modules=["sfhnet.products.galaxy_products", __file__], inputs=[args.spectra, args.posterior]

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "BURST_FACTOR",
+    "BURST_WITHIN_YR",
     "DUST",
     "DUST_AND_LINES",
+    "FROM_DRAWS",
     "INTERVALS",
     "LABELS",
     "LEARNED",
@@ -37,6 +40,10 @@ INTERVALS: dict[float, tuple[int, int]] = {0.50: (3, 5), 0.68: (2, 6), 0.90: (1,
 
 # ASSUME: a specific star-formation rate below this cannot be told from none (1/yr per Msol formed).
 SFR_FLOOR_PER_YR = 1e-13
+
+# A burst: stars formed this many times faster than on average before, at most so long ago.
+BURST_FACTOR = 3.0
+BURST_WITHIN_YR = 1e9
 
 # Rest-frame window (air) in which spectra are normalised and PHANGS quotes S/N.
 SNR_WINDOW_AA: tuple[float, float] = (5300.0, 5500.0)
@@ -148,21 +155,25 @@ def _time(percent: int, scalar: bool = False, mapped: bool = False) -> Quantity:
     )
 
 
-def _rates(window_yr: float) -> tuple[Quantity, Quantity]:
+def _log_rate(window_yr: float, scalar: bool = False) -> Quantity:
     myr = f"{window_yr / 1e6:.0f}"
-    meaning, name = f"mean star-formation rate over the last {myr} Myr per Msol formed", f"sfr{myr}"
-    rate = Quantity(
-        name, "1/yr", meaning, f"SFR / mass, {myr} Myr", label=True, window_yr=window_yr, adds_by="mass"
-    )
-    log_rate = Quantity(
-        f"log_{name}",
+    return Quantity(
+        f"log_sfr{myr}",
         "log10 1/yr",
-        meaning,
+        f"mean star-formation rate over the last {myr} Myr per Msol formed",
         f"log SFR / mass, {myr} Myr",
-        scalar=True,
+        scalar=scalar,
         window_yr=window_yr,
-        log_of=name,
+        log_of=f"sfr{myr}",
         floor=SFR_FLOOR_PER_YR,
+    )
+
+
+def _rates(window_yr: float) -> tuple[Quantity, Quantity]:
+    log_rate = _log_rate(window_yr, scalar=True)
+    title = log_rate.title.removeprefix("log ")
+    rate = Quantity(
+        log_rate.log_of, "1/yr", log_rate.meaning, title, label=True, window_yr=window_yr, adds_by="mass"
     )
     return rate, log_rate
 
@@ -341,6 +352,31 @@ LINES: dict[str, ForwardParameter] = {
     )
 }
 
+_BURST = (
+    f"more than {BURST_FACTOR:g} times the mean rate before it, in the last {BURST_WITHIN_YR / 1e9:g} Gyr"
+)
+# Read off the joint samples of histories (`sfhnet.inference.draws`), which networks need not have.
+FROM_DRAWS: dict[str, Quantity] = {
+    quantity.name: quantity
+    for quantity in (
+        _log_rate(3e7),
+        _log_rate(1e9),
+        Quantity(
+            "log_sfr10_over_sfr100",
+            "dex",
+            "star-formation rate over the last 10 Myr over that of 100 Myr: burstiness",
+            "log SFR(10 Myr) / SFR(100 Myr)",
+        ),
+        Quantity("p_burst", "", f"probability of a burst: {_BURST}", "probability of a burst"),
+        Quantity(
+            "log_t_burst",
+            "log10 yr",
+            f"look-back time of the last burst, where one is likelier than not: {_BURST}",
+            "log age of the last burst",
+        ),
+    )
+}
+
 # What joint samples hold beside histories and scalars: the priors draw them, the forward model fits them.
 DUST_AND_LINES: dict[str, ForwardParameter] = DUST | LINES
 
@@ -370,8 +406,20 @@ def _of_bins() -> Iterator[Quantity]:
         "mass formed per area of the disc (deprojected)",
         "log mass density",
     )
+    yield Quantity(
+        "log_mass_surviving",
+        "log10 Msun",
+        "mass of living stars and remnants today",
+        "log surviving mass",
+    )
+    yield Quantity(
+        "surviving_fraction",
+        "",
+        "mass of living stars and remnants over the mass formed",
+        "surviving fraction",
+    )
     yield from MAPPED.values()
-    for rate in SCALARS.values():
+    for rate in (*SCALARS.values(), *FROM_DRAWS.values()):
         if rate.window_yr is None:
             continue
         myr = f"{rate.window_yr / 1e6:.0f} Myr"
@@ -383,6 +431,7 @@ def _of_bins() -> Iterator[Quantity]:
             f"{meaning} per area of the disc (deprojected)",
             f"log SFR density, {myr}",
         )
+    yield from (quantity for quantity in FROM_DRAWS.values() if quantity.window_yr is None)
     yield Quantity(
         "mh_young", "dex", "[M/H] of the stars younger than 1 Gyr, mass weighted", "[M/H], younger than 1 Gyr"
     )

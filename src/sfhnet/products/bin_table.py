@@ -15,8 +15,10 @@ from sfhnet.core.histories import formation_age_quantiles
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.quantities import LEVELS, MAPPED, OF_BINS, SCALARS
 from sfhnet.core.spectra import Spectra
+from sfhnet.inference.draws import quantiles_of_draws, quantities_from_draws
 from sfhnet.inference.information import information
 from sfhnet.predictive_check.result import BLOCK_NAMES, Predictive
+from sfhnet.products.surviving_mass import SurvivingMass
 
 __all__ = ["bin_columns"]
 
@@ -56,6 +58,7 @@ def bin_columns(
     prior: Mapping[str, Any] | None = None,
     *,
     predictive: Predictive | None = None,
+    surviving: SurvivingMass | None = None,
 ) -> QTable:
     """Collect what is known of each bin.
 
@@ -69,11 +72,14 @@ def bin_columns(
         ``prior`` of the model's ``model.json``, for the information gain.
     predictive : Predictive, optional
         Posterior-predictive check, in the same order.
+    surviving : SurvivingMass, optional
+        Adds the mass that is there today.
 
     Returns
     -------
     astropy.table.QTable
-        One row a bin; bins without an answer hold NaN and say why in ``flag_words``.
+        One row a bin; bins without an answer hold NaN and say why in ``flag_words``. Joint samples add what follows from them
+        (`sfhnet.inference.draws`).
 
     Raises
     ------
@@ -88,6 +94,8 @@ def bin_columns(
     table = QTable()
     _add_places(table, spectra)
     _add_answers(table, spectra, posterior)
+    if surviving is not None:
+        _add_surviving(table, posterior, surviving)
     if prior is not None:
         _add_information(table, posterior, prior)
     if predictive is not None:
@@ -145,9 +153,13 @@ def _add_places(table: QTable, spectra: Spectra) -> None:
         table[name] = getattr(spectra, f"{name}_kms") * (u.km / u.s)
 
 
+def _put(table: QTable, name: str, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    table[name], table[f"{name}_p16"], table[f"{name}_p84"] = value, low, high
+
+
 def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
     def put(name: str, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-        table[name], table[f"{name}_p16"], table[f"{name}_p84"] = value, low, high
+        _put(table, name, value, low, high)
 
     unit = luminosity_per_flux(spectra.distance_mpc, spectra.flux_unit_cgs)
     log_mass = posterior.log_mass + np.log10(unit)
@@ -162,11 +174,20 @@ def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
             put(name, posterior.scalars[name], *posterior.interval(name, _COVERAGE))
         elif quantity.percent is not None:
             put(name, *formation_time(posterior, quantity.percent))
-    for name in (name for name, scalar in SCALARS.items() if scalar.window_yr is not None):
-        rate = posterior.scalars[name] + log_mass
-        ends = [end + log_mass for end in posterior.interval(name, _COVERAGE)]
-        put(name, rate, *ends)
-        put(f"{name}_density", rate - log_kpc2, *(end - log_kpc2 for end in ends))
+    found = {
+        name: np.stack([posterior.scalars[name], *posterior.interval(name, _COVERAGE)], axis=1)
+        for name, scalar in SCALARS.items()
+        if scalar.window_yr is not None
+    }
+    for name, values in (found | quantities_from_draws(posterior)).items():
+        if OF_BINS[name].window_yr is not None:
+            rate = values + log_mass[:, None]
+            put(name, *rate.T)
+            put(f"{name}_density", *(rate - log_kpc2[:, None]).T)
+        elif values.shape[1] == 1:
+            table[name] = values[:, 0]
+        else:
+            put(name, *values.T)
     young = np.asarray(posterior.age_edges_myr[1:]) <= _YOUNG_MYR
     old = np.asarray(posterior.age_edges_myr[:-1]) >= _OLD_MYR
     for name, chosen in (("mh_young", young), ("mh_old", old)):
@@ -176,6 +197,17 @@ def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
         # ASSUME: the errors of neighbouring age bins go together, the widest interval there can be.
         rows = (posterior.mh, posterior.mh_q[:, _LOW], posterior.mh_q[:, _HIGH])
         put(name, *((weight * values[:, chosen]).sum(axis=1) for values in rows))
+
+
+def _add_surviving(table: QTable, posterior: Posterior, surviving: SurvivingMass) -> None:
+    fraction = (posterior.mass_fraction * surviving(posterior.mh)).sum(axis=1)
+    # ASSUME: what survives is known so much better than the mass formed that it shifts its interval and widens nothing.
+    for end in ("", "_p16", "_p84"):
+        table[f"log_mass_surviving{end}"] = table[f"log_mass_formed{end}"] + np.log10(fraction)
+    table["surviving_fraction"] = fraction
+    if "mass_fraction" in posterior.samples:
+        ends = quantiles_of_draws(posterior, lambda mass, mh: (mass * surviving(mh)).sum(axis=-1))
+        table["surviving_fraction_p16"], table["surviving_fraction_p84"] = ends[:, 1], ends[:, 2]
 
 
 def formation_time(posterior: Posterior, percent: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

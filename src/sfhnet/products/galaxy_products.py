@@ -1,4 +1,4 @@
-"""All products of a galaxy's answers: maps, the table of bins, and the summary in numbers and words."""
+"""All products of a galaxy's answers: maps, the table of bins, their spectra, and the summary in numbers and words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pyprospect.stars.library import SSPLibrary
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
+from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.predictive_check.result import Predictive
 from sfhnet.products.bin_table import bin_columns
 from sfhnet.products.galaxy_summary import prior_labels, summarise
 from sfhnet.products.maps import write_maps, write_table
+from sfhnet.products.spectra_file import write_bin_spectra
+from sfhnet.products.surviving_mass import SurvivingMass
 from sfhnet.tools.hdf5 import write_json
 
 __all__ = ["write_galaxy_products"]
@@ -23,32 +27,36 @@ _log = logging.getLogger("sfhnet.products.galaxy_products")
 def write_galaxy_products(
     spectra: Spectra,
     posterior: Posterior,
-    prior: Mapping[str, Any],
+    model: Mapping[str, Any],
     *,
     predictive: Predictive | None,
     summed: tuple[Spectra, Posterior] | None,
     held_out: Sequence[Path],
+    ssp: Path | None,
     out_maps: Path,
     out_bins: Path,
+    out_spectra: Path | None,
     out_json: Path | None,
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Write maps, table and summary of a galaxy.
+    """Write maps, table, spectra and summary of a galaxy.
 
     Parameters
     ----------
     spectra, posterior : Spectra, Posterior
         Prepared spectra and their answers.
-    prior : mapping
-        ``prior`` of the model's ``model.json``, for what the data added.
+    model : mapping
+        The model's ``model.json``: the prior, for what the data added, and the resolution.
     predictive : Predictive or None
         Check of the answers.
     summed : (Spectra, Posterior) or None
         Sum of all bins and its answer.
     held_out : sequence of Path
         Shards whose mean is the prior mean to beat; may be empty.
-    out_maps, out_bins, out_json : Path
-        FITS, ECSV, JSON; no JSON for None.
+    ssp : Path or None
+        Stellar library of the mocks, for the mass that survives.
+    out_maps, out_bins, out_spectra, out_json : Path
+        FITS, ECSV, FITS, JSON; no spectra, no JSON for None.
     provenance : mapping
         Stored in maps and JSON.
 
@@ -57,14 +65,30 @@ def write_galaxy_products(
     dict
         From `sfhnet.products.galaxy_summary.summarise`.
     """
-    table = bin_columns(spectra, posterior, prior, predictive=predictive)
-    write_maps(out_maps, spectra, posterior, table=table, provenance=provenance, prior=prior)
+    prior = model["prior"]
+    survives = (
+        None if ssp is None else SurvivingMass.of_library(SSPLibrary.read(ssp), posterior.age_edges_myr)
+    )
+    table = bin_columns(spectra, posterior, prior, predictive=predictive, surviving=survives)
+    write_maps(
+        out_maps, spectra, posterior, table=table, provenance=provenance, prior=prior, surviving=survives
+    )
+    if out_spectra is not None:
+        write_bin_spectra(
+            out_spectra,
+            spectra,
+            posterior,
+            table=table,
+            predictive=predictive,
+            grid=TrainingGrid.from_json(model),
+            provenance=provenance,
+        )
     summary = summarise(
         spectra,
         posterior,
         table,
         prior=prior_labels(held_out) if held_out else None,
-        summed=(*summed, bin_columns(*summed)) if summed else None,
+        summed=(*summed, bin_columns(*summed, surviving=survives)) if summed else None,
     )
     write_table(out_bins, table, {"galaxy": spectra.galaxy, "verdict": summary["verdict"]})
     if out_json is not None:

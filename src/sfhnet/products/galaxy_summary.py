@@ -10,6 +10,7 @@ from astropy.table import QTable
 
 from sfhnet.core.flags import Flag, count
 from sfhnet.core.posterior import Posterior
+from sfhnet.core.quantities import OF_BINS
 from sfhnet.core.spectra import Spectra
 from sfhnet.products.comparisons import (
     compare_with_summed,
@@ -145,8 +146,7 @@ def summarise(
         "median_snr": finite_or_none(np.median(spectra.snr)),
         "integrated": {
             "log_mass_formed": finite_or_none(np.log10(mass.sum())) if mass.size else None,
-            "log_sfr10": _log_sum(np.asarray(table["log_sfr10"], dtype=float)[good]),
-            "log_sfr100": _log_sum(np.asarray(table["log_sfr100"], dtype=float)[good]),
+            **{name: _log_sum(np.asarray(table[name], dtype=float)[good]) for name in _summed_up(table)},
             **{
                 name: _weighted(np.asarray(table[name], dtype=float)[good], mass)
                 for name in ("mw_log_age", "mw_mh", "a_v")
@@ -170,6 +170,12 @@ def summarise(
     if spectra.truth:
         summary["truth"] = compare_with_truth(spectra, posterior, table, good=good, prior=prior)
     return summary
+
+
+def _summed_up(table: QTable) -> list[str]:
+    """Logarithms of what adds up over the bins, beside the mass formed: rates, the mass that survives."""
+    rates = [name for name, quantity in OF_BINS.items() if quantity.window_yr is not None]
+    return [name for name in ("log_mass_surviving", *rates) if name in table.colnames]
 
 
 def _median(values: np.ndarray) -> float | None:

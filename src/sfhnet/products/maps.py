@@ -16,6 +16,7 @@ from sfhnet.core.flags import MEANING
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra, Unbinned
 from sfhnet.inference.information import information
+from sfhnet.products.surviving_mass import SurvivingMass
 from sfhnet.tools.hdf5 import atomic_write
 
 # Columns of the table that are no map, or one of integers.
@@ -48,6 +49,7 @@ def write_maps(
     table: QTable,
     provenance: Mapping[str, Any] | None = None,
     prior: Mapping[str, Any] | None = None,
+    surviving: SurvivingMass | None = None,
 ) -> Path:
     """Write all maps of a galaxy to one FITS file, an extension a quantity and percentile.
 
@@ -63,6 +65,8 @@ def write_maps(
         Written to the primary header as HISTORY.
     prior : mapping, optional
         ``prior`` of the model's ``model.json``: adds the information gained on each age bin.
+    surviving : SurvivingMass, optional
+        Adds the mass of each age bin that is there today.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def write_maps(
         _primary(spectra, posterior, provenance)
     ]
     wcs = WCS(fits.Header.fromstring(spectra.wcs_header)).to_header() if spectra.wcs_header else fits.Header()
-    for layer in _layers(spectra, posterior, table, prior=prior):
+    for layer in _layers(spectra, posterior, table, prior=prior, surviving=surviving):
         hdu = fits.ImageHDU(layer.image, wcs, name=layer.name.upper())
         hdu.header["BUNIT"] = layer.unit
         hdu.header["COMMENT"] = layer.comment
@@ -112,14 +116,19 @@ def _primary(spectra: Spectra, posterior: Posterior, provenance: Mapping[str, An
 
 
 def _layers(
-    spectra: Spectra, posterior: Posterior, table: QTable, *, prior: Mapping[str, Any] | None
+    spectra: Spectra,
+    posterior: Posterior,
+    table: QTable,
+    *,
+    prior: Mapping[str, Any] | None,
+    surviving: SurvivingMass | None,
 ) -> Iterator[_Layer]:
     yield from _of_spaxels(spectra)
     for name in table.colnames:
         if name not in _NO_MAP:
             yield _of_column(spectra, table, name)
     yield from _flags(spectra, table)
-    for name, values, unit, comment in _per_age(spectra, posterior, table, prior):
+    for name, values, unit, comment in _per_age(spectra, posterior, table, prior, surviving):
         image = np.stack([to_map(spectra.bin_map, column) for column in values.T])
         yield _Layer(name, image, unit, comment)
 
@@ -177,7 +186,11 @@ def _flag_bits() -> fits.BinTableHDU:
 
 
 def _per_age(
-    spectra: Spectra, posterior: Posterior, table: QTable, prior: Mapping[str, Any] | None
+    spectra: Spectra,
+    posterior: Posterior,
+    table: QTable,
+    prior: Mapping[str, Any] | None,
+    surviving: SurvivingMass | None,
 ) -> Iterator[tuple[str, np.ndarray, str, str]]:
     """Cubes with an axis of age: name, values (n, n_age), unit, comment."""
     low, high = (int(np.argmin(np.abs(posterior.levels - level))) for level in (0.16, 0.84))
@@ -190,6 +203,9 @@ def _per_age(
         if level is not None:
             text += f", {end[2:]}th percentile of the share of the mass"
         yield f"MASS_PER_AGE{end}", mass * share, "Msun", text
+        if surviving is not None:
+            today = text.replace("formed per spaxel", "of living stars and remnants today per spaxel")
+            yield f"MASS_SURVIVING_PER_AGE{end}", mass * share * surviving(posterior.mh), "Msun", today
     for end, level in ends.items():
         values = posterior.mh if level is None else posterior.mh_q[:, level]
         text = "[M/H] in each age bin" + ("" if level is None else f", {end[2:]}th percentile")
