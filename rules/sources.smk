@@ -55,6 +55,7 @@ rule fetch_phangs:
 
 MIXTURE = CONFIG.synthesis.library_mixture
 VARIANTS = dict(zip(MIXTURE.variants, MIXTURE.sources))
+REACH = library_reach_aa(CONFIG.bands, CONFIG.prior.drawn_from("redshift")[1])
 
 
 step(
@@ -69,6 +70,7 @@ step(
     reads=section("ssp.seam_age_yr"),
     params={"emiles": folder_of("emiles")},
     options="--emiles {params.emiles} --bc03 {input.bc03} "
+    + ("--reach {:.0f} {:.0f} ".format(*REACH) if REACH else "")
     + "".join(f"--variant {name}={{input.variant_{name}}} " for name in VARIANTS)
     + "--out {output}",
     env="synthesis",

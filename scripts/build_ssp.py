@@ -23,6 +23,13 @@ if __name__ == "__main__":
     parser.add_argument("--wave-min", type=float, default=1680.0, metavar="AA", help="default: 1680")
     parser.add_argument("--wave-max", type=float, default=11000.0, metavar="AA", help="default: 11000")
     parser.add_argument(
+        "--reach",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="go on to these wavelengths in AA, with BC03 beyond E-MILES (1680 to 50,000): for far ultraviolet and infrared",
+    )
+    parser.add_argument(
         "--variant",
         action="append",
         default=[],
@@ -39,6 +46,7 @@ if __name__ == "__main__":
     from pyprospect.stars.library import SSPLibrary
     from pyprospect.stars.merge import repair_holes
     from pyprospect.stars.variants import add_variants
+    from pyprospect.stars.widen import widened
     from sfhnet.config import load_config
     from sfhnet.core.held_out_libraries import refuse_old_bc03
     from sfhnet.tools.provenance import provenance
@@ -47,10 +55,13 @@ if __name__ == "__main__":
     choice = {"imf": args.imf, "slope": args.slope, "isochrones": args.isochrones}
     old = SSPLibrary.read(args.emiles, **{key: value for key, value in choice.items() if value is not None})
     log.info("old: %r", old)
-    old = old.trim(args.wave_min, args.wave_max)
+    old = old.trim(args.wave_min, args.wave_max if args.reach is None else 5e4)
     young = with_ionizing_photons(SSPLibrary.read(args.bc03))
     log.info("young: %r", young)
     old = repair_holes(old, young)
+    if args.reach is not None:
+        old = widened(old, young, *args.reach)
+        log.info("widened: %s", old.meta["widened"])
     log.info("holes mended: %d spans", len(old.meta.get("repaired_holes", {}).get("spans", [])))
     seam_age_yr = args.seam_myr * 1e6 if args.seam_myr else load_config(args.config).ssp.seam_age_yr
     refuse_old_bc03(seam_age_yr)
@@ -66,6 +77,7 @@ if __name__ == "__main__":
                 "pyprospect.stars.merge",
                 "pyprospect.stars.readers",
                 "pyprospect.stars.variants",
+                "pyprospect.stars.widen",
                 __file__,
             ],
             inputs=[*sorted(args.emiles.glob("*.fits")), args.bc03, *variants.values()],

@@ -20,6 +20,7 @@ if __name__ == "__main__":
     from pyprospect.stars.library import SSPLibrary
     from sfhnet.config import load_config
     from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
+    from sfhnet.mocks.dust_emission import dust_templates
     from sfhnet.mocks.filters_and_lines import load_bands, load_lines
     from sfhnet.mocks.synthesize import halpha_of_photons
     from sfhnet.simulated_galaxy.observe import LINE_RANGE_AA, simulate_galaxy
@@ -36,6 +37,7 @@ if __name__ == "__main__":
         seed=config.seed,
         lines=load_lines(args.mappings, *LINE_RANGE_AA, cloudy=args.cloudy),
         halpha_lsol_per_msol=halpha_of_photons(ssp) if config.synthesis.halpha == "photons" else None,
+        dust_templates=dust_templates(config),
         noise=BENCHMARK_NOISE if config.simulated_galaxy.shared_errors else None,
     )
     log.info("wrote %s, %s and %d HST images", files.cube, files.truth, len(files.images))

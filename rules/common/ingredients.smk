@@ -1,5 +1,5 @@
 # What comes from outside, as data/sources.yaml lists it, and what every forward model is made of.
-from sfhnet.core.bands import sources_of
+from sfhnet.core.bands import library_reach_aa, see_dust, sources_of
 from sfhnet.sources import load_registry
 
 REGISTRY = load_registry()
@@ -22,6 +22,7 @@ FORWARD = {
     **FILTERS,
     "lines": [f for f in upstream("mappings51") if f.endswith(".fits.gz")],
     "cloudy": [f for f in upstream("cloudy_lines") if f.endswith(".fits")],
+    "dust": upstream("prospect_tables") if see_dust(CONFIG.bands) else [],
 }
 WITH_FILTERS = "--ssp {input.ssp} --filters {params.filters}"
 WITH_FORWARD = f"{WITH_FILTERS} --mappings {{input.lines}} --cloudy {{input.cloudy}}"

@@ -18,7 +18,9 @@ from pyprospect.constants import (
     V_WINDOW_AA,
 )
 from pyprospect.dust.attenuation import drude
+from pyprospect.dust.emission import DaleTemplates
 from pyprospect.fast import folding
+from pyprospect.fast.dust_light import PowerNodes, light_in_bands
 from pyprospect.gas.ratios import ContinuumPerHalpha, LineRatios
 from pyprospect.stars.library import SSPLibrary
 
@@ -66,6 +68,9 @@ class FoldedLibrary:
     birth_split : {"fraction", "age"}
         ``fraction`` splits an age bin that straddles ``birth_age_yr`` by time; ``age`` is ProSpect's rule
         (whole bins whose SSP age is at most ``birth_age_yr``; the first bin if there is none).
+    dust_templates : DaleTemplates, optional
+        What dust emits of what it absorbed (`pyprospect.dust.emission.dale_templates`), in bands that reach it; without them
+        absorbed light is gone. The library then should begin at the Lyman limit (`pyprospect.stars.widen`).
     compression : float
         Bound on the relative error per pixel that the low-rank form of the folded library may make in any
         galaxy (`folding.compress`); 0 keeps the library whole.
@@ -77,6 +82,9 @@ class FoldedLibrary:
     ValueError
         If grid, bands and library do not fit together, or the library has zeros inside what is used.
     """
+
+    #: Whether dust shines in the bands.
+    emits = False
 
     def __init__(
         self,
@@ -95,6 +103,7 @@ class FoldedLibrary:
         birth_age_yr: float = BIRTH_CLOUD_AGE_YR,
         birth_age_range_yr: tuple[float, float] | None = None,
         birth_split: str = "fraction",
+        dust_templates: DaleTemplates | None = None,
         compression: float = 1e-3,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
@@ -137,7 +146,7 @@ class FoldedLibrary:
                 )
         self.halpha = t(halpha)
         self._fold(lsf_fwhm_aa, veldisp_kms, lsf_scale, continuum, compression)
-        self._fold_bands(bands or {}, redshift, continuum, float(np.mean(veldisp_kms)))
+        self._fold_bands(bands or {}, redshift, continuum, float(np.mean(veldisp_kms)), dust_templates)
         self._v_lights = t(
             np.stack([self._mean_light(*V_WINDOW_AA, spectra) for spectra in self._all_spectra()])
         )
@@ -283,6 +292,7 @@ class FoldedLibrary:
         redshift: Sequence[float],
         continuum: ContinuumPerHalpha | None,
         veldisp_kms: float,
+        dust_templates: DaleTemplates | None,
     ) -> None:
         library, t = self.library, self._tensor
         self.redshift_nodes = t(redshift)
@@ -295,12 +305,22 @@ class FoldedLibrary:
             low, high = ((1 + redshift[0]) / (1 + z) for z in (max(redshift), min(redshift)))
             all_nodes.append(folding.DustNodes(points, weight, (low, high)))
         lines_aa = np.zeros(0) if self.lines is None else self.lines.wave_aa
-        every = np.concatenate([self._spectrum_nodes_aa, *(nodes.wave_aa for nodes in all_nodes), lines_aa])
+        power = None if dust_templates is None else PowerNodes(library.wave_aa)
+        power_aa = np.zeros(0) if power is None else power.wave_aa
+        every = np.concatenate(
+            [self._spectrum_nodes_aa, *(nodes.wave_aa for nodes in all_nodes), lines_aa, power_aa]
+        )
         self._log_node = t(np.log(every / DUST_PIVOT_AA))
         self._bump_node = t(drude(every, Eb=1.0))
         self._n_band_node = sum(nodes.wave_aa.size for nodes in all_nodes)
+        self.emits = dust_templates is not None and bool(bands)
         if not bands:
             return
+        if dust_templates is not None and power is not None:
+            self._fold_power(power, continuum)
+            of_dust = light_in_bands(dust_templates, bands, redshift)
+            self.alpha_sf_nodes = t(of_dust.alpha_sf)
+            self._dust_light = t(of_dust.light.reshape(of_dust.alpha_sf.size, -1))
         moments, line_moments = [], []
         for z in redshift:
             for (name, band), nodes in zip(bands.items(), all_nodes, strict=True):
@@ -339,3 +359,18 @@ class FoldedLibrary:
             rows_young.append(self._continuum_native @ matrix)
         self._old_moments = t(np.concatenate(rows_old))
         self._young_moments = t(np.concatenate(rows_young))
+
+    def _fold_power(self, power: PowerNodes, continuum: ContinuumPerHalpha | None) -> None:
+        """Fold the library into the power at each node, in the rows of `_old_moments` and `_young_moments`."""
+        weights = power.of_spectra()
+        rows_old, rows_young = [], []
+        for spectra in self._all_spectra():
+            folded = spectra.astype(np.float64) @ weights
+            rows_old.append(self._block(folded, self._old_index))
+            rows_young.append(self._block(folded, self._young_index))
+        if self.lines is not None:
+            rows_young.append(power.at(self.lines.wave_aa))
+        if continuum is not None:
+            rows_young.append(self._continuum_native @ weights)
+        self._old_power = self._tensor(np.concatenate(rows_old))
+        self._young_power = self._tensor(np.concatenate(rows_young))

@@ -41,6 +41,9 @@ class Galaxies(NamedTuple):
     birth_age_yr: Tensor | None
     library_mix: Tensor | None
     """(n, n_variant)"""
+    alpha_sf_birth: Tensor | None
+    """(n,); so is the other."""
+    alpha_sf_screen: Tensor | None
 
     def part(self, rows: slice) -> Galaxies:
         """Return some of the galaxies."""
@@ -79,6 +82,13 @@ def checked_galaxies(
     def within(name: str, nodes: Tensor) -> Tensor | None:
         return None if given[name] is None else _within(nodes, name, each(name))
 
+    def of_emission(name: str) -> Tensor | None:
+        if given[name] is not None and not library.emits:
+            raise ValueError(
+                f"{name} is given, but the dust of this synthesizer emits nothing; give it dust_templates"
+            )
+        return within(name, library.alpha_sf_nodes) if library.emits else None
+
     scatter = given["line_scatter"]
     return Galaxies(
         mass=mass,
@@ -98,6 +108,8 @@ def checked_galaxies(
         redshift=within("redshift", library.redshift_nodes),
         library_mix=_mix(library, given["library_mix"], n),
         birth_age_yr=within("birth_age_yr", _tensor(library, library.birth_age_range_yr)),
+        alpha_sf_birth=of_emission("alpha_sf_birth"),
+        alpha_sf_screen=of_emission("alpha_sf_screen"),
     )
 
 

@@ -35,6 +35,9 @@ from pyprospect.numerics.age_bins import rebin_matrix
 
 __all__ = ["INSTRUMENT_KMS", "ContinuumPerHalpha", "LineRatios", "Synthesis", "Synthesizer", "rebin_matrix"]
 
+ALPHA_SF_BIRTH, ALPHA_SF_SCREEN = 1.0, 3.0
+"""ProSpect's slopes of the dust emission."""
+
 
 class Synthesis(NamedTuple):
     """Result of a `Synthesizer` call; luminosities per unit of the mass that was given (Lsol per Msol)."""
@@ -203,15 +206,16 @@ class Synthesizer(FoldedLibrary):
                 ratio = ratio + p.line_mix.unsqueeze(1) * (grid @ self._line_ratio_change)
             line = ratio * halpha.unsqueeze(1)
             start = SPECTRUM_NODES + self._n_band_node
+            end = start + self.n_line
             if p.diffuse_ew_aa is not None and self._diffuse_ratio is not None:
                 # Lines pass the birth clouds with the young stars; diffuse gas lies outside, so their dust is undone.
                 light = (cells * self._halpha_continuum).sum(dim=(1, 2)) * p.diffuse_ew_aa
-                line = line + light.unsqueeze(1) * self._diffuse_ratio / birth[:, start:]
+                line = line + light.unsqueeze(1) * self._diffuse_ratio / birth[:, start:end]
             if p.line_scatter is not None:
                 line = line * p.line_scatter
             extra.append(line.index_select(1, self._line_columns))
             every.append(line)
-            line_flux = line * (screen * birth)[:, start:]
+            line_flux = line * (screen * birth)[:, start:end]
         else:
             line_flux = torch.zeros(n, 0, dtype=self.dtype, device=self.device)
         if self._has_continuum:
@@ -233,15 +237,19 @@ class Synthesizer(FoldedLibrary):
             n_z = self.redshift_nodes.numel()
             old, young = self._project(old, None, library), self._project(young, None, library)
             old_band = (old @ self._old_moments).view(n, n_z, -1)
-            young_band = (torch.cat([young, *every], dim=1) @ self._young_moments).view(n, n_z, -1)
+            young = torch.cat([young, *every], dim=1)
+            young_band = (young @ self._young_moments).view(n, n_z, -1)
+            of_redshift: Tensor | None = None
             if n_z > 1:
                 if p.redshift is None:
                     raise ValueError("this synthesizer has several redshift nodes; give redshift per galaxy")
-                share = polynomial_weights(p.redshift, self.redshift_nodes).unsqueeze(2)
-                old_band, young_band = (share * old_band).sum(dim=1), (share * young_band).sum(dim=1)
+                of_redshift = polynomial_weights(p.redshift, self.redshift_nodes).unsqueeze(2)
+                old_band, young_band = ((of_redshift * band).sum(dim=1) for band in (old_band, young_band))
             else:
                 old_band, young_band = old_band[:, 0], young_band[:, 0]
             band = (screen[:, at] * (old_band + birth[:, at] * young_band)) @ self._band_sum
+            if self.emits:
+                band = band + self._of_dust(p, (old, young), dust=(screen, birth), of_redshift=of_redshift)
         else:
             band = torch.zeros(n, 0, dtype=self.dtype, device=self.device)
         spectrum = slice(0, SPECTRUM_NODES)
@@ -253,6 +261,29 @@ class Synthesizer(FoldedLibrary):
             band,
             line_flux,
         )
+
+    def _of_dust(
+        self,
+        p: Galaxies,
+        rows: tuple[Tensor, Tensor],
+        *,
+        dust: tuple[Tensor, Tensor],
+        of_redshift: Tensor | None,
+    ) -> Tensor:
+        """Return what dust emits into the bands (n, n_band) of the power that it absorbed."""
+        nodes = slice(self.n_dust_node - self._old_power.shape[1], None)
+        screen, birth = (curve[:, nodes] for curve in dust)
+        old, young = rows[0] @ self._old_power, rows[1] @ self._young_power
+        parts = []
+        for absorbed, alpha, usual in (
+            (young * (1 - birth), p.alpha_sf_birth, ALPHA_SF_BIRTH),
+            ((old + young * birth) * (1 - screen), p.alpha_sf_screen, ALPHA_SF_SCREEN),
+        ):
+            alpha = absorbed.new_full((len(absorbed),), usual) if alpha is None else alpha
+            light = hat_weights(alpha, self.alpha_sf_nodes) @ self._dust_light
+            parts.append(absorbed.sum(dim=1, keepdim=True) * light)
+        by_redshift = (parts[0] + parts[1]).view(len(old), self.redshift_nodes.numel(), -1)
+        return by_redshift[:, 0] if of_redshift is None else (of_redshift * by_redshift).sum(dim=1)
 
     def __call__(
         self,
@@ -274,6 +305,8 @@ class Synthesizer(FoldedLibrary):
         redshift: Given | None = None,
         birth_age_yr: Given | None = None,
         library_mix: Given | None = None,
+        alpha_sf_birth: Given | None = None,
+        alpha_sf_screen: Given | None = None,
         block: int = 512,
         threads: int | None = None,
         out: Tensor | None = None,
@@ -306,6 +339,9 @@ class Synthesizer(FoldedLibrary):
         library_mix : (n, n_variant), optional
             Weights of the variants; the library has the rest of 1. They may be below zero and above one, as far as light
             stays positive. Default: the library alone.
+        alpha_sf_birth, alpha_sf_screen : (n,) or scalar, optional
+            Slopes of the dust emission (Dale et al. 2014) of birth clouds and screen, 0.0625 (warm) to 4 (cold); needs
+            ``dust_templates``. Default: ProSpect's, 1 and 3.
         block : int
             Galaxies a block; blocks are what keeps the work inside the cache. CPU without gradients only.
         threads : int, optional
@@ -338,6 +374,8 @@ class Synthesizer(FoldedLibrary):
             "redshift": redshift,
             "birth_age_yr": birth_age_yr,
             "library_mix": library_mix,
+            "alpha_sf_birth": alpha_sf_birth,
+            "alpha_sf_screen": alpha_sf_screen,
         }
         p = checked_galaxies(self, mass_msun, z, given=given)
         return self._synthesised(p, block, threads or torch.get_num_threads(), out)

@@ -66,7 +66,7 @@ def merge(
     ClampWarning
         If metallicities of the old library lie outside the young one (clamped).
     """
-    _same_medium(young, old)
+    same_medium(young, old)
     edges_yr = np.array(YOUNG_EDGES_YR if young_edges_yr is None else young_edges_yr, dtype=float)
     if young_edges_yr is None:
         edges_yr = np.append(edges_yr[edges_yr < 0.95 * seam_age_yr], seam_age_yr)
@@ -84,10 +84,10 @@ def merge(
             f"{young.name} ends at {young.age_yr[-1]:.4g} yr, before {old.age_yr[first]:.4g} yr, the first age of "
             f"{old.name} above the seam: they cannot be scaled to meet. Choose an earlier seam"
         )
-    z_weights, clamped = _log_weights(young.z, old.z)
+    z_weights, clamped = log_weights(young.z, old.z)
     bins = _bin_average_weights(young.age_yr, edges_yr)
-    at_seam = _hat(young.age_yr, old.age_yr[first : first + 1])
-    spectra = _project(young, z_weights, np.concatenate([bins, at_seam]), old.wave_aa)
+    at_seam = hat(young.age_yr, old.age_yr[first : first + 1])
+    spectra = project(young, z_weights, np.concatenate([bins, at_seam]), old.wave_aa)
     inside = (old.wave_aa >= window_aa[0]) & (old.wave_aa <= window_aa[1])
     reference = old.spectra[:, first].astype(float)
     if not inside.any() or np.any(reference[:, inside] == 0):
@@ -175,7 +175,7 @@ def repair_holes(
     first age with light at each metallicity is itself 20-25 % low between 9050 and 9900 Angstrom, compared with
     BC03 and with all older ages, so that way would spread the fault.
     """
-    _same_medium(library, donor)
+    same_medium(library, donor)
     holes = library.holes()
     if holes.size == 0:
         return library
@@ -189,10 +189,10 @@ def repair_holes(
             f"light, cannot be filled (first: {dict(zip(wrong.dtype.names, wrong[0].tolist(), strict=True))}); "
             "trim() the library"
         )
-    z_weights, _ = _log_weights(donor.z, library.z)
+    z_weights, _ = log_weights(donor.z, library.z)
     start = int(np.searchsorted(wave_aa, holes["wave_min_aa"].min() - edge_window_aa))
     red_aa = wave_aa[start:]
-    model = _project(donor, z_weights, _hat(donor.age_yr, library.age_yr), red_aa)
+    model = project(donor, z_weights, hat(donor.age_yr, library.age_yr), red_aa)
     spectra = library.spectra.copy()
     report = []
     for hole in holes:
@@ -216,7 +216,8 @@ def repair_holes(
     )
 
 
-def _same_medium(first: SSPLibrary, second: SSPLibrary) -> None:
+def same_medium(first: SSPLibrary, second: SSPLibrary) -> None:
+    """Refuse two libraries one of which is in air and one in vacuum."""
     media = first.meta.get("medium"), second.meta.get("medium")
     if media[0] != media[1]:
         raise ValueError(
@@ -224,13 +225,15 @@ def _same_medium(first: SSPLibrary, second: SSPLibrary) -> None:
         )
 
 
-def _log_weights(nodes: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, list[float]]:
+def log_weights(nodes: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Return the weights (n_wanted, n_node) of interpolation in log10, and what was clamped to the ends."""
     clipped = np.clip(wanted, nodes[0], nodes[-1])
     clamped = [float(value) for value in wanted[clipped != wanted]]
-    return _hat(np.log10(nodes), np.log10(clipped)), clamped
+    return hat(np.log10(nodes), np.log10(clipped)), clamped
 
 
-def _hat(nodes: np.ndarray, at: np.ndarray) -> np.ndarray:
+def hat(nodes: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the weights (n_at, n_node) of linear interpolation between nodes."""
     return np.stack([np.interp(at, nodes, unit) for unit in np.eye(nodes.size)], axis=1)  # (n_at, n_nodes)
 
 
@@ -238,13 +241,14 @@ def _bin_average_weights(age_yr: np.ndarray, edges_yr: np.ndarray) -> np.ndarray
     rows = []
     for low, high in pairwise(edges_yr):
         nodes = np.concatenate([[low], age_yr[(age_yr > low) & (age_yr < high)], [high]])
-        rows.append(np.trapezoid(_hat(age_yr, nodes), nodes, axis=0) / (high - low))
+        rows.append(np.trapezoid(hat(age_yr, nodes), nodes, axis=0) / (high - low))
     return np.stack(rows)  # (n_bins, n_age), rows sum to 1
 
 
-def _project(
+def project(
     library: SSPLibrary, z_weights: np.ndarray, age_weights: np.ndarray, wave_aa: np.ndarray
 ) -> np.ndarray:
+    """Return weighted spectra of a library averaged over pixels (n_z, n_age, n_wave) of other wavelengths [Angstrom]."""
     edges_aa = pixel_edges(wave_aa)
     if edges_aa[0] < library.wave_aa[0] or edges_aa[-1] > library.wave_aa[-1]:
         raise ValueError(

@@ -34,6 +34,18 @@ class FlatteningConfig(Section):
     """Bins in each of light-weighted age, mass-weighted age, young metallicity and A_V."""
 
 
+class DustEmissionConfig(Section):
+    """How warm dust is that absorbed starlight: slopes of the heating in the templates of Dale et al. (2014).
+
+    They count where a band reaches beyond 2 um. ProSpect's are 1 and 3; normal galaxies have 1 to 2.5 as a whole.
+    """
+
+    alpha_sf_birth: Distribution = Field(default="uniform(0.5, 2)", validate_default=True)
+    """Of birth clouds; small is warm."""
+    alpha_sf_screen: Distribution = Field(default="uniform(1.5, 4)", validate_default=True)
+    """Of the screen."""
+
+
 _QUENCHED: dict[str, Any] = {
     "start_gyr": "uniform(3, 13.5)",
     "tau_gyr": "log_uniform(0.3, 10)",
@@ -160,6 +172,7 @@ class PriorConfig(Section):
     """Kinds of metallicity history with weights; Z is a mass fraction, log_z its log10."""
     nuisance: dict[str, Distribution] = Field(default_factory=lambda: dict(_NUISANCE), validate_default=True)
     """Dust (Charlot & Fall with bump), lines, kinematics and redshift."""
+    dust_emission: DustEmissionConfig = DustEmissionConfig()
     populations: dict[str, PopulationConfig] = Field(
         default_factory=lambda: dict(POPULATIONS), validate_default=True
     )
@@ -179,6 +192,7 @@ class PriorConfig(Section):
         _check_kinds("", self.families, self.metallicity)
         _check_names("nuisance", self.nuisance, NUISANCE_PARAMETERS)
         _check_supports("nuisance", self.nuisance)
+        _check_supports("dust_emission", dict(self.dust_emission))
         unknown = sorted(set(self.held_out_families) - set(self.families))
         if unknown:
             raise ValueError(f"held_out_families names {unknown}, which are not in families")
@@ -250,6 +264,8 @@ _LIMITS = {
     "lsf_scale": (0.3, 3.0),
     "redshift": (0.0, 0.2),
     "birth_age_scale": (0.1, 10.0),
+    "alpha_sf_birth": (0.0625, 4.0),
+    "alpha_sf_screen": (0.0625, 4.0),
     "duty_fraction": (0.01, 1.0),
     "mpeak_gyr": (-100.0, 100.0),
     "mskew": (-5.0, 5.0),

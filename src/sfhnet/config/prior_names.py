@@ -67,3 +67,6 @@ NUISANCE_PARAMETERS: tuple[str, ...] = (
     "birth_age_scale",
 )
 """Dust, emission lines, kinematics, redshift and the time that birth clouds live."""
+
+EMISSION_PARAMETERS: tuple[str, ...] = ("alpha_sf_birth", "alpha_sf_screen")
+"""Warmth of the dust, drawn apart from the others: only bands beyond 2 um see it, and no other galaxy changes with it."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pyprospect.bands.curve import Filter, moment, read_curve
-from pyprospect.constants import C_KMS
+from pyprospect.constants import C_KMS, LYMAN_LIMIT_AA
 
 __all__ = [
     "PHANGS_HST",
@@ -27,10 +27,18 @@ __all__ = [
     "declare_facts",
     "declare_file",
     "find_band",
+    "library_reach_aa",
     "measure",
     "own_bands",
+    "see_dust",
     "sources_of",
 ]
+
+# Wavelengths of the library of the default run [Angstrom].
+STANDARD_REACH_AA = (1680.0, 11000.0)
+
+# Where dust that stars heat begins to shine, in hydrocarbons at 3.3 um above all [Angstrom].
+INFRARED_AA = 20000.0
 
 # Share of the light of a flat spectrum that may lie beyond either end of a band (`low_aa`, `high_aa`).
 _BEYOND = 5e-5
@@ -244,6 +252,34 @@ def find_band(name: str) -> Band:
         f"no band {name!r} is known; {guess}Known are {', '.join([*_NAMED, *_OWN])}, the curves of sedpy by their names "
         "(sdss_g0) and of the EAZY list by their numbers (EAZY_156), see docs/bands.md; give one of your own as band_files"
     )
+
+
+def library_reach_aa(names: Iterable[str], redshift_max: float) -> tuple[float, float] | None:
+    """Return the rest wavelengths that stars must be known at beyond the standard library, or None where it suffices.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Bands.
+    redshift_max : float
+        Galaxies have any redshift from 0 to this.
+
+    Returns
+    -------
+    (float, float) or None
+        Angstrom. Once a band asks for more, the blue end is the Lyman limit, so that what dust absorbs is counted whole.
+    """
+    bands = [find_band(name) for name in names]
+    low = min((band.low_aa / (1 + redshift_max) for band in bands), default=STANDARD_REACH_AA[0])
+    high = max((band.high_aa for band in bands), default=STANDARD_REACH_AA[1])
+    if low >= STANDARD_REACH_AA[0] and high <= STANDARD_REACH_AA[1]:
+        return None
+    return min(low, LYMAN_LIMIT_AA), max(1.05 * high, INFRARED_AA)
+
+
+def see_dust(names: Iterable[str]) -> bool:
+    """Return whether any of the bands reaches where warm dust shines (beyond 2 um)."""
+    return any(find_band(name).high_aa > INFRARED_AA for name in names)
 
 
 def measure(wave_aa: np.ndarray, response: np.ndarray) -> tuple[float, float, float, float]:

@@ -14,7 +14,7 @@ from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import Config
 from sfhnet.core.training_grid import TrainingGrid, training_grid
 from sfhnet.mocks.filters_and_lines import load_bands, load_lines
-from sfhnet.mocks.shard_identity import first_difference, shard_identity
+from sfhnet.mocks.shard_identity import first_difference, prior_data, shard_identity
 from sfhnet.mocks.synthesize import line_range_aa, make_synthesizer
 from sfhnet.tools.tensor_files import load_tensors, save_tensors
 
@@ -43,8 +43,11 @@ class ForwardModel(NamedTuple):
 
 def _decides(config: Config) -> dict[str, Any]:
     """Return what galaxies depend on."""
-    data = config.model_dump(mode="json", include={"seed", "prior", "age_bins_myr", "grid", "bands"})
-    return data | {"synthesis": config.synthesis.model_dump(mode="json", include=FORWARD_SETTINGS)}
+    data = config.model_dump(mode="json", include={"seed", "age_bins_myr", "grid", "bands"})
+    return data | {
+        "prior": prior_data(config),
+        "synthesis": config.synthesis.model_dump(mode="json", include=FORWARD_SETTINGS),
+    }
 
 
 def build_forward(

@@ -19,6 +19,7 @@ from pyprospect.gas.line_grids import HYDROGEN
 from sfhnet.core.quantities import DUST_AND_LINES, LEARNED
 from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.mocks.dataset import MockBatch
+from sfhnet.mocks.dust_emission import draw_dust_emission
 from sfhnet.mocks.labels import Labeller
 from sfhnet.mocks.library_mix import draw_library_mix
 from sfhnet.mocks.noise import Lines
@@ -98,6 +99,8 @@ class GalaxyStream:
         seed, n = stream_seed("stream.galaxies", config.seed, number), self.block_size
         drawn = sample(config.prior, n, seed, shard=0, age_bins_yr=self.age_edges_myr * 1e6)
         mix = draw_library_mix(config.synthesis.library_mixture, n, seed=seed, shard=0)
+        warmth = draw_dust_emission(config, n, seed=seed, shard=0)
+        drawn = replace(drawn, parameters={**drawn.parameters, **warmth})
         parts = []
         with torch.no_grad():
             for start in range(0, drawn.n, BLOCK):

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 import pyprospect.content
+from sfhnet.core.bands import see_dust
 from sfhnet.tools.provenance import config_hash, sha256_file
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "datasets",
     "first_difference",
     "is_test_shard",
+    "prior_data",
     "prior_identity",
     "same_identity",
     "sha256_arrays",
@@ -67,10 +69,16 @@ def prior_identity(config: Config, shard: int) -> dict[str, Any]:
         "shard": shard,
         "seed": config.seed,
         "galaxies": synthesis.galaxies_per_shard,
-        "prior": config_hash(config.prior),
+        "prior": config_hash(prior_data(config)),
         "left_out": [] if is_test_shard(config, shard) else sorted(config.prior.held_out_families),
         "age_bins_myr": list(config.age_bins_myr),
     }
+
+
+def prior_data(config: Config) -> dict[str, Any]:
+    """Return the section ``prior`` as plain data, without what no band of the configuration sees."""
+    unseen = set() if see_dust(config.bands) else {"dust_emission"}
+    return config.prior.model_dump(mode="json", exclude=unseen)
 
 
 def is_test_shard(config: Config, shard: int) -> bool:
@@ -131,7 +139,7 @@ def stress_identity(
         "shard": kind,
         "seed": config.seed,
         "galaxies": config.validation.stress_galaxies,
-        "prior": config_hash(config.prior),
+        "prior": config_hash(prior_data(config)),
         "validation": config_hash(config.validation),
         "age_bins_myr": list(config.age_bins_myr),
     } | _synthesis_identity(config, inputs, bands)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
@@ -19,9 +19,15 @@ from pyprospect.gas.ionizing_light import halpha_from_ionizing_photons, library_
 from pyprospect.gas.line_grids import HYDROGEN
 from pyprospect.gas.ratios import LineRatios
 from pyprospect.stars.library import SSPLibrary
-from sfhnet.config.prior_names import FAMILY_NAMES, METALLICITY_PARAMETERS, NUISANCE_PARAMETERS
+from sfhnet.config.prior_names import (
+    EMISSION_PARAMETERS,
+    FAMILY_NAMES,
+    METALLICITY_PARAMETERS,
+    NUISANCE_PARAMETERS,
+)
 from sfhnet.core.quantities import DUST, LABELS
 from sfhnet.core.training_grid import INSTRUMENTS, grid_wave_aa, training_grid
+from sfhnet.mocks.dust_emission import draw_dust_emission, dust_templates
 from sfhnet.mocks.galaxy_library import GalaxyLibrary
 from sfhnet.mocks.labels import Labeller
 from sfhnet.mocks.library_mix import draw_library_mix
@@ -51,6 +57,8 @@ class SynthesizerInputs(TypedDict, total=False):
     lsf_scale: Tensor | float
     redshift: Tensor | float
     birth_age_yr: Tensor | float
+    alpha_sf_birth: Tensor | float
+    alpha_sf_screen: Tensor | float
 
 
 def dispersion_nodes_kms(low_kms: float, high_kms: float) -> tuple[float, ...]:
@@ -140,6 +148,7 @@ def make_synthesizer(
         lines=lines,
         continuum=continuum_for(library) if config.synthesis.nebular_continuum else None,
         birth_age_yr=birth_age_yr,
+        dust_templates=dust_templates(config),
         # Around its own age, with which the forward model is run.
         birth_age_range_yr=(min(first, 1.0) * birth_age_yr, max(last, 1.0) * birth_age_yr),
         **{"compression": config.synthesis.basis_tolerance, **options},
@@ -222,7 +231,7 @@ def synthesizer_inputs(
     ValueError
         If there is a ``veldisp_scale`` or ``birth_age_scale`` and nothing that it is a factor on.
     """
-    same = (*DUST, "line_mix", "diffuse_ew_aa", "lsf_scale", "redshift")
+    same = (*DUST, "line_mix", "diffuse_ew_aa", "lsf_scale", "redshift", "alpha_sf_birth", "alpha_sf_screen")
     own = {name: parameters[name] for name in same if name in parameters}
     # The table of quantities names dust as the synthesizer does, which no type can say.
     inputs = cast("SynthesizerInputs", own)
@@ -295,6 +304,8 @@ def synthesize(
     labeller = Labeller(synthesizer, drawn.edges_yr, np.asarray(config.age_bins_myr) * 1e6)
     scatter = _line_scatter(drawn, synthesizer.lines, config.seed, shard)
     mix = draw_library_mix(config.synthesis.library_mixture, n, seed=config.seed, shard=shard)
+    warmth = draw_dust_emission(config, n, seed=config.seed, shard=shard)
+    drawn = replace(drawn, parameters={**drawn.parameters, **warmth})
 
     def work(start: int) -> tuple[int, dict[str, Tensor]]:
         rows = slice(start, min(start + BLOCK, n))
@@ -349,7 +360,8 @@ def histories_of(
     mass, z = torch.from_numpy(drawn.mass[rows]), torch.from_numpy(drawn.z[rows])
     parameters = {
         name: torch.from_numpy(np.ascontiguousarray(drawn.parameters[name][rows], dtype=np.float64))
-        for name in NUISANCE_PARAMETERS
+        for name in (*NUISANCE_PARAMETERS, *EMISSION_PARAMETERS)
+        if name in drawn.parameters
     }
     library_mix = None if mix is None else torch.from_numpy(mix[rows])
     return Histories(mass, z, *labeller.ssp(mass, z), parameters, library_mix)

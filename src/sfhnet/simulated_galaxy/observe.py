@@ -15,6 +15,7 @@ from astropy.wcs import WCS
 from scipy.ndimage import convolve, gaussian_filter
 
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA, V_WINDOW_AA
+from pyprospect.dust.emission import DaleTemplates
 from pyprospect.fast.synthesizer import Synthesis, Synthesizer
 from pyprospect.gas.ratios import LineRatios
 from pyprospect.numerics.age_bins import rebin_matrix
@@ -81,6 +82,7 @@ def simulate_galaxy(
     seed: int,
     lines: LineRatios | None = None,
     halpha_lsol_per_msol: np.ndarray | None = None,
+    dust_templates: DaleTemplates | None = None,
     noise: NoiseConfig | None = None,
 ) -> SimulatedFiles:
     """Make the cube, the images and the truth.
@@ -103,6 +105,8 @@ def simulate_galaxy(
         Emission lines of gas; without them the galaxy has none.
     halpha_lsol_per_msol : ndarray, shape (n_z, n_age), optional
         Halpha luminosity of each SSP; ProSpect's calibration with the star-formation rate without it.
+    dust_templates : DaleTemplates, optional
+        Emission of dust in the images; without them there is none.
     noise : NoiseConfig, optional
         Sizes of the errors that spaxels share (`sfhnet.simulated_galaxy.instrument_errors`); without it there are none.
 
@@ -124,7 +128,7 @@ def simulate_galaxy(
         n_line=n_line,
         rng=stream("simulation.instrument", seed),
     )
-    gas = {"lines": lines, "halpha_lsol_per_msol": halpha_lsol_per_msol}
+    gas: dict[str, Any] = {"lines": lines, "halpha_lsol_per_msol": halpha_lsol_per_msol}
     scatter = errors.line_factors(*sky_offsets(wcs, config.n_spaxels))
     flux = errors.calibrate(_observed_spectra(config, ssp, disc, wave_aa, gas, scatter), config.spaxel_arcsec)
     rng = stream("simulation.cube", seed)
@@ -136,6 +140,7 @@ def simulate_galaxy(
     _write_cube(files.cube, flux, wave_aa, wcs, config, rng)
     del flux
     _write_truth(files.truth, disc, ssp, age_edges_yr, wcs, config)
+    gas["dust_templates"] = dust_templates
     _write_images(files.images, config, ssp, bands, gas, errors, stream("simulation.images", seed))
     return files
 

@@ -15,6 +15,7 @@ STREAMS: dict[str, str] = {
     "stress.galaxies": "seed of the prior's streams for stress mocks (number of the kind)",
     "stress.spiky": "Dirichlet shares of mass in the age bins of spiky mocks",
     "synthesis.line_scatter": "scatter of the line ratios of mocks (shard)",
+    "synthesis.dust_emission": "warmth of the dust of mocks, where bands see it (shard)",
     "synthesis.libraries": "mixture of libraries of mocks (shard)",
     "synthesis.sums": "which mocks are added up, and their light (shard)",
     "foreign.bagpipes": "history, dust and gas of a galaxy made with BAGPIPES (its number)",
