@@ -12,11 +12,15 @@ if __name__ == "__main__":
     parser.add_argument(
         "--card", type=Path, metavar="FILE", help="card to ship (default: model_card.md of the folder)"
     )
+    parser.add_argument(
+        "--galaxy", type=Path, metavar="FILE", help="summary.json of the simulated galaxy, answered by it"
+    )
     args = parser.parse_args()
     script_options.setup(args)
 
     from sfhnet.tools.hdf5 import read_json, write_bytes, write_json
     from sfhnet.tools.shipped_files import write_checksums
+    from sfhnet.validation.results_page import SIMULATED_GALAXY, galaxy_results
 
     args.out_dir.mkdir(parents=True, exist_ok=True)
     card = args.card or args.model_dir / "model_card.md"
@@ -30,4 +34,6 @@ if __name__ == "__main__":
         made.pop("interpreter", None)
         made["code"] = [Path(name).name for name in made.get("code", [])]
         write_json(args.out_dir / path.name, table)
+    if args.galaxy:
+        write_json(args.out_dir / SIMULATED_GALAXY, galaxy_results(read_json(args.galaxy)))
     write_checksums(args.out_dir, ["weights.safetensors", *(path.name for path in tables)])

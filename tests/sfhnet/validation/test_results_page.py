@@ -1,0 +1,77 @@
+"""The page of results says what the files beside the weights say, and nothing else."""
+
+import json
+import shutil
+
+import pytest
+
+from sfhnet.tools.shipped_files import model_names, shipped_model
+from sfhnet.validation.results_page import SIMULATED_GALAXY, galaxy_results, results_page
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shipped = shipped_model(model_names()[0])
+    copy = tmp_path / "mine"
+    copy.mkdir()
+    for name in ("metrics.json", "model.json"):
+        shutil.copy(shipped / name, copy)
+    return copy
+
+
+def changed(folder, change):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    change(metrics)
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return results_page([folder])
+
+
+def test_it_follows_the_metrics(folder):
+    before = results_page([folder])
+    assert "## The network mine" in before
+
+    def other(metrics):
+        metrics["training"]["n_mocks"] = 1_234_567
+        for case in metrics["cases"].values():
+            case["model"]["scalars"]["mw_log_age"] |= {"scatter": 0.876, "robust_scatter": 0.543}
+            case["model"]["coverage"]["cum_mass"]["68"] = 0.123
+
+    after = changed(folder, other)
+    assert "1,234,567 mocks" in after
+    assert "0.88 (0.54)" in after
+    assert "| cumulative mass | " in after
+    row = next(line for line in after.splitlines() if line.startswith("| cumulative mass |"))
+    assert "| 12 |" in row
+
+
+def test_a_network_without_bands_is_shown_as_well(folder):
+    def no_bands(metrics):
+        metrics["cases"] = {name: case for name, case in metrics["cases"].items() if not case["bands"]}
+
+    page = changed(folder, no_bands)
+    assert "without bands" in page
+    assert "with bands" not in page.split("## The network mine")[1]
+    assert "Mocks unlike the training" not in page
+
+
+def test_the_simulated_galaxy_is_shown_where_it_was_kept(folder):
+    summary = {
+        "galaxy": "simulated",
+        "model": "mine",
+        "n_bins": 7,
+        "median_snr": 41.0,
+        "verdict": ["not kept"],
+        "truth": {"mw_mh": {"bias": -0.02, "rms": 0.09, "coverage_68": 0.71, "rms_prior_mean": 0.31}},
+        "gradients": {
+            "mw_mh_per_kpc": {"slope": -0.03, "slope_err": 0.01, "true_slope": -0.04, "n_sigma": -1.0},
+            "mw_mh_per_r25": {"slope": -0.3, "slope_err": 0.1, "true_slope": -0.4, "n_sigma": -1.0},
+        },
+    }
+    (folder / SIMULATED_GALAXY).write_text(json.dumps(galaxy_results(summary)))
+    page = results_page([folder])
+    assert "7 bins of median S/N 41" in page
+    assert "| mass-weighted [M/H] [dex] | -0.02 | 0.09 | 0.31 | 71 % |" in page
+    assert page.count("-0.030 ± 0.010") == 1
+    assert "not kept" not in page
+    with pytest.raises(ValueError, match="a: its truth is not known"):
+        galaxy_results({"galaxy": "a"})
