@@ -38,7 +38,7 @@ PIP_INSTALL = $(PY) -m pip install $(if $(MAKE_TERMOUT),,-qq) --disable-pip-vers
 pins = if grep -qs 'system-site-packages = true' $(VENV)/pyvenv.cfg \
 	&& $(PY) -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; \
 	then grep -v '^torch==' constraints.txt; else cat constraints.txt; fi
-CODE = src scripts speed tests docs_site
+CODE = src scripts speed tests docs_site docs/notebooks
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help

@@ -21,6 +21,11 @@ OUTSIDE = {
     "data/README.md": "data.md",
     "data/models/flow/model_card.md": "model-card.md",
 }
+# Scripts in cells -> the pages made of them.
+NOTEBOOKS = {
+    f"docs/notebooks/{path.name}": f"notebooks/{path.stem}.md"
+    for path in sorted((ROOT / "docs" / "notebooks").glob("*.py"))
+}
 PACKAGES = ("pyprospect", "sfhnet")
 
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]+)?\)")
@@ -40,6 +45,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not in docs/."""
     for source, target in OUTSIDE.items():
         files.append(File.generated(config, target, abs_src_path=str(ROOT / source)))
+    for source, target in NOTEBOOKS.items():
+        files.append(File.generated(config, target, content=notebook(source)))
     for package in PACKAGES:
         for name, module in rooms(package):
             files.append(File.generated(config, place(module), content=reference(name, module)))
@@ -56,7 +63,9 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     def turned(match: re.Match[str]) -> str:
         picture, text, target, anchor = match[1], match[2], match[3], match[4] or ""
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-        if path.startswith("docs/"):
+        if path in NOTEBOOKS:
+            inside = NOTEBOOKS[path]
+        elif path.startswith("docs/"):
             inside = path.removeprefix("docs/")
         elif path in OUTSIDE:
             inside = OUTSIDE[path]
@@ -69,6 +78,23 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
     # Two pairs of brackets in a row, a quantity and its unit, are a link to Markdown.
     return _LINK.sub(turned, markdown).replace("] [dex]", r"] \[dex\]")
+
+
+def notebook(source: str) -> str:
+    """Return a script in cells (``# %%``) as a page: text as it is, code in blocks, the pictures beside their cells."""
+    parts = []
+    for cell in re.split(r"^# %%", (ROOT / source).read_text(), flags=re.MULTILINE)[1:]:
+        kind, _, body = cell.partition("\n")
+        if "markdown" in kind:
+            parts.append(re.sub(r"^# ?", "", body.strip(), flags=re.MULTILINE))
+            continue
+        parts.append(f"```python\n{body.strip()}\n```")
+        drawn = re.findall(r"savefig\(\"([\w-]+)\.png\"\)", body)
+        kept = [name for name in drawn if (ROOT / "docs" / "images" / f"{name}.png").is_file()]
+        parts += [f"![What the cell draws](../images/{name}.png)" for name in kept]
+    name = Path(source).name
+    parts.insert(1, f"As a script to run: [`{name}`]({name}).")
+    return "\n\n".join(parts) + "\n"
 
 
 def folder(package: str) -> Path:
