@@ -16,6 +16,8 @@ _EQUAL = 1e-7
 # A spike stands out by this many errors (and this share of the flux), its neighbours by less than a share of it.
 _SPIKE_SIGMA, _SPIKE_SHARE, _NEIGHBOUR_SHARE = 8.0, 0.15, 0.3
 _SPIKE_WINDOW = 15
+# What is this bright falls to a share of its height within a pixel on one side only if no spectrograph has spread it.
+_BRIGHT_SIGMA, _BRIGHT_SHARE, _NEAR_TOP, _SHARP_SHARE, _SHARP_WIDEST = 20.0, 1.0, 0.7, 0.1, 12
 # Errors and the scatter of neighbours within this factor agree.
 _AGREE = 3.0
 # What an error really is, when another reading is right within this factor.
@@ -72,9 +74,9 @@ def light(flux: np.ndarray, variance: np.ndarray, good: np.ndarray) -> np.ndarra
 
 
 def spikes(flux: np.ndarray, sigma: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Find single pixels that stand out as no line of a spectrograph does: hot and dead pixels, cosmic rays.
+    """Find pixels that stand out as no line of a spectrograph does: hot and dead pixels, cosmic rays.
 
-    A line is at least two pixels wide; what stands out alone is none.
+    A line is at least two pixels wide; what stands out alone is none, nor is what is bright and has a sharp edge.
 
     Parameters
     ----------
@@ -100,7 +102,32 @@ def spikes(flux: np.ndarray, sigma: np.ndarray, good: np.ndarray) -> np.ndarray:
     alone = good & (height > limit) & (beside < _NEIGHBOUR_SHARE * height)
     # An absorption of the whole light in a pixel or two is none of stars.
     dead = good & (excess < -limit) & (filled < 0.3 * local)
-    return binary_dilation(alone | dead, np.ones((1, 3), dtype=bool)) & good
+    bright = _bright_with_an_edge(excess, sigma, local, good=good, limit=limit)
+    return binary_dilation(alone | dead | bright, np.ones((1, 3), dtype=bool)) & good
+
+
+def _bright_with_an_edge(
+    excess: np.ndarray, sigma: np.ndarray, local: np.ndarray, *, good: np.ndarray, limit: np.ndarray
+) -> np.ndarray:
+    """Find bright stretches of some pixels whose top falls to nothing within a pixel, as cosmic rays do.
+
+    A line of two pixels FWHM still has a quarter of its height beside its highest pixel, wherever its centre is.
+    """
+    bright = good & (excess > np.maximum(_BRIGHT_SIGMA * sigma, _BRIGHT_SHARE * np.abs(local)))
+    result = np.zeros(good.shape, dtype=bool)
+    for i in np.flatnonzero(bright.any(axis=1)):
+        for start, stop in _runs(good[i] & (excess[i] > limit[i])):
+            if stop - start > _SHARP_WIDEST or not 0 < start < stop < good.shape[1]:
+                continue
+            inside, noise = excess[i, start:stop], 3 * sigma[i, start:stop].max()
+            top = inside.max()
+            edges = (
+                excess[i, outer] if good[i, outer] and near >= _NEAR_TOP * top else np.inf
+                for outer, near in ((start - 1, inside[0]), (stop, inside[-1]))
+            )
+            if bright[i, start:stop].any() and min(edges) + noise < _SHARP_SHARE * top:
+                result[i, start:stop] = True
+    return result
 
 
 @dataclass(frozen=True)

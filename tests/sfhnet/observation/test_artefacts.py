@@ -58,3 +58,22 @@ def test_correlated_noise_is_no_wrong_error(rng):
     found = error_scale(flux, np.full(flux.shape, 16.0), np.ones(flux.shape, bool))
     assert found.ratio[0] < 0.3
     assert found.looks_like[0] == "sigma"
+
+
+@pytest.mark.parametrize("profile", [[20, 20, 20], [20, 12, 5], [4, 9], [3, 3, 3, 3]])
+def test_cosmic_rays_of_some_pixels_go(spectrum, profile):
+    flux, sigma, good = spectrum
+    spoilt = flux.copy()
+    spoilt[0, 500 : 500 + len(profile)] += profile
+    found = set(np.flatnonzero(spikes(spoilt, sigma, good)[0]))
+    assert set(range(500, 500 + len(profile))) <= found
+    assert found <= set(range(499, 501 + len(profile)))
+
+
+@pytest.mark.parametrize("centre", [499.5, 499.75, 500.0, 500.3])
+@pytest.mark.parametrize("fwhm", [2.0, 2.5, 4.0])
+@pytest.mark.parametrize("height", [1.5, 20.0, 300.0])
+def test_bright_lines_of_two_pixels_stay(spectrum, centre, fwhm, height):
+    flux, sigma, good = spectrum
+    line = height * np.exp(-4 * np.log(2) * ((np.arange(N) - centre) / fwhm) ** 2)
+    assert not spikes(flux + line, sigma, good).any()
