@@ -17,7 +17,7 @@ wildcard_constraints:
 def record_run():
     """For sfhnet.tools.run_lock, which tells a dead run from one on another machine."""
     record = {"host": socket.gethostname(), "pid": os.getpid()}
-    Path(".snakemake/run.json").write_text(json.dumps(record))
+    write_text(".snakemake/run.json", json.dumps(record))
 
 
 onstart:

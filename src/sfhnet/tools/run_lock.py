@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -24,7 +25,8 @@ def release(folder: Path, *options: str) -> None:
     Raises
     ------
     RuntimeError
-        If a run is at work there, or may be: on another machine, or in jobs that it left with SLURM.
+        If a run is at work there, or may be: on another machine, in a step that outlived it, or in jobs that it left with
+        SLURM.
     """
     folder = folder.resolve()
     if not any((folder / ".snakemake" / "locks").glob("*.lock")):
@@ -33,8 +35,13 @@ def release(folder: Path, *options: str) -> None:
         raise RuntimeError(
             f"another run is at work in this folder (process {pid}); wait for it, or end it with: kill -INT {pid}"
         )
-    record = folder / ".snakemake" / "run.json"
-    host = json.loads(record.read_text())["host"] if record.is_file() else "an unknown machine"
+    if (step := _step_left(folder)) is not None:
+        pid, name = step
+        raise RuntimeError(
+            f"the last run was killed, but its step {name} is still at work (process {pid}): wait until it has ended, or end "
+            f"it with: kill {pid}"
+        )
+    host = _host_of_last_run(folder)
     if host != socket.gethostname():
         raise RuntimeError(
             f"this folder is locked by a run on {host}. If that run is dead and none of its cluster jobs is left "
@@ -50,6 +57,29 @@ def release(folder: Path, *options: str) -> None:
     command = [sys.executable, "-m", "snakemake", "--unlock", "--directory", str(folder), *options]
     if status := subprocess.run(command, check=False).returncode:
         raise RuntimeError(f"the lock is still there: snakemake --unlock ended with {status}")
+
+
+def _host_of_last_run(folder: Path) -> str:
+    """Return the machine that the last run was on; a disk that is full may have left nothing of its record."""
+    try:
+        return str(json.loads((folder / ".snakemake" / "run.json").read_text())["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "an unknown machine"
+
+
+def _step_left(folder: Path) -> tuple[int, str] | None:
+    """Return process and name of a step that works in the folder without a run, if there is one on this machine."""
+    import psutil  # of the extra `workflow`, as Snakemake is
+
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        command = process.info["cmdline"] or []
+        # what stands before the options of the script: python, a launcher, the script
+        words = command[: command.index("--config")] if "--config" in command else []
+        if process.info["cwd"] == str(folder) and process.info["pid"] != os.getpid():
+            for script in (Path(word) for word in words):
+                if script.suffix == ".py" and script.parent.name == "scripts":
+                    return process.info["pid"], script.stem
+    return None
 
 
 def _living_run(folder: Path) -> int | None:

@@ -13,6 +13,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.noise import NoiseModel
 from sfhnet.networks import Network, Spec, build
 from sfhnet.networks.storage import save_network
+from sfhnet.tools.folder_lock import alone_in
 from sfhnet.tools.progress import Progress
 from sfhnet.tools.random_streams import seed_torch, stream, torch_stream
 from sfhnet.training.checkpoint import CHECKPOINT, Progression, RunState, load_checkpoint, save_checkpoint
@@ -248,7 +250,14 @@ class Trainer:
         ------
         Preempted
             After SIGTERM or `stop_after_steps`, once the checkpoint is written.
+        RuntimeError
+            If another training is at work in the folder.
         """
+        # Two trainings would write each other's checkpoint.
+        with alone_in(self.folder, "a training") if self.rank == 0 else nullcontext():
+            return self._run(resume, stop_after_steps)
+
+    def _run(self, resume: bool, stop_after_steps: int | None) -> Network:
         checkpoint = self.folder / CHECKPOINT
         if resume and checkpoint.is_file():
             load_checkpoint(checkpoint, self.run_state, self._fingerprint())
