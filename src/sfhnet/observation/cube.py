@@ -52,7 +52,7 @@ class Block:
     ----------
     rows : slice
         Rows of the map.
-    flux, variance : ndarray of float32, shape (n_wave, n_rows, nx)
+    flux, variance : ndarray of float32 (float64 if the file's are), shape (n_wave, n_rows, nx)
         In units of the cube's ``flux_unit_cgs``; 0 where bad.
     good : ndarray of bool, same shape
         Finite flux, not masked by the file, where the instrument sees light.
@@ -184,7 +184,7 @@ class Cube:
 
 
 def _read_rows(hdu: fits.hdu.image.ImageHDU, rows: slice) -> np.ndarray:
-    """Read rows of all channels; float32 if the file has real numbers."""
+    """Read rows of all channels; real numbers as float32, or as float64 where the file has them: cgs variances need it."""
     n_wave, ny, nx = hdu.shape
     kind = np.dtype({8: "u1", -32: ">f4"}.get(hdu.header["BITPIX"], "V1"))
     plain = (
@@ -194,7 +194,8 @@ def _read_rows(hdu: fits.hdu.image.ImageHDU, rows: slice) -> np.ndarray:
     )
     if not plain or type(hdu) not in (fits.ImageHDU, fits.PrimaryHDU):
         values = hdu.section[:, rows, :]
-        return values if values.dtype.kind in "ui" else np.asarray(values, dtype=np.float32)
+        precision = np.float64 if hdu.header["BITPIX"] == -64 else np.float32
+        return values if values.dtype.kind in "ui" else np.asarray(values, dtype=precision)
     # Astropy comes to the same in twice the time: a channel of a few rows is little for all that it does.
     info = hdu.fileinfo()
     values = np.empty((n_wave, rows.stop - rows.start, nx), dtype=kind)

@@ -223,7 +223,7 @@ def test_rows_read_directly_are_what_astropy_reads(tmp_path, rng):
                 np.testing.assert_array_equal(_read_rows(opened["F"], rows), values[:, rows])
                 np.testing.assert_array_equal(_read_rows(opened["B"], rows), bits[:, rows])
                 np.testing.assert_array_equal(_read_rows(opened["D"], rows), values[:, rows])
-                assert _read_rows(opened["D"], rows).dtype == np.float32
+                assert _read_rows(opened["D"], rows).dtype == np.float64
                 np.testing.assert_allclose(_read_rows(opened["I"], rows), 0.5 * scaled[:, rows])
 
 
@@ -253,3 +253,14 @@ def test_a_cube_like_the_largest_is_read_and_summed_in_the_memory_given(tmp_path
         members = labels == used[0]
         np.testing.assert_allclose(flux[used[0]], hdus["DATA"].data[:, members].sum(axis=1), rtol=1e-4)
         np.testing.assert_allclose(variance[used[0]], hdus["STAT"].data[:, members].sum(axis=1), rtol=1e-5)
+
+
+def test_variances_in_cgs_do_not_vanish(tmp_path):
+    """1e-47 is nothing in single precision; a file that holds it in double precision is read so."""
+    data = np.full((40, 2, 2), 2e-22)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(data, cube_header(2, MUSE_WAVE_AA[:40]), name="DATA")]
+    hdus.append(fits.ImageHDU(np.full(data.shape, 6e-47), name="STAT"))
+    fits.HDUList(hdus).writeto(tmp_path / "c.fits")
+    (block,) = open_cube(tmp_path / "c.fits", "a").blocks(1e6)
+    assert block.good.all()
+    assert block.variance[0, 0, 0] == pytest.approx(6e-47)
