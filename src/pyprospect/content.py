@@ -1,21 +1,30 @@
-"""The checksum of what an HDF5 file holds, kept in the file: a byte that changes later is noticed when it is read."""
+"""Checksums of an HDF5 file, kept in the file: a byte that changes later is noticed when it is read.
+
+One is of what the file holds, without dates, for comparisons. The other stands behind the end of the HDF5, which readers do
+not mind, and is of all bytes before it: the HDF5 library can hang on a damaged file, so it is asked first.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-__all__ = ["CHECKSUM", "check_content", "content_sha256", "seal"]
+__all__ = ["CHECKSUM", "check_content", "check_end", "content_sha256", "seal", "seal_end"]
 
 CHECKSUM = "content_sha256"
 """Attribute of the file that holds the checksum."""
 # Attributes that tell when, where and by what a file was made, not what is in it.
 _NO_CONTENT = ("provenance", CHECKSUM)
 _BYTES = 1 << 25
+_END = re.compile(rb"\nsha256 ([0-9a-f]{64}) of ([0-9 ]{15}) bytes\n")
+_END_LENGTH = len("\nsha256  of  bytes\n") + 64 + 15
 
 
 def content_sha256(file: h5py.File) -> str:
@@ -71,6 +80,53 @@ def check_content(file: h5py.File, path: object) -> None:
         raise ValueError(
             f"{path} is damaged: its content has SHA-256 {found[:16]}, written was {str(written)[:16]}; make it again"
         )
+
+
+def seal_end(path: str | os.PathLike) -> None:
+    """Write the checksum of all bytes of a closed file behind them."""
+    path = Path(path)
+    size = path.stat().st_size
+    digest = _bytes_sha256(path, size)
+    with path.open("ab") as file:
+        file.write(f"\nsha256 {digest} of {size:15d} bytes\n".encode())
+
+
+def check_end(path: str | os.PathLike) -> bool:
+    """Compare all bytes of a file with the checksum behind them.
+
+    Returns
+    -------
+    bool
+        Whether there is one to compare with.
+
+    Raises
+    ------
+    ValueError
+        If it is not what was written.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - _END_LENGTH)
+        file.seek(start)
+        end = _END.fullmatch(file.read())
+    if end is None:
+        return False
+    found = _bytes_sha256(path, start)
+    if (found, start) != (end[1].decode(), int(end[2])):
+        raise ValueError(
+            f"{path} is damaged: its {start} bytes have SHA-256 {found[:16]}, written were {int(end[2])} with "
+            f"{end[1].decode()[:16]}; make it again"
+        )
+    return True
+
+
+def _bytes_sha256(path: Path, size: int) -> str:
+    digest, left = hashlib.sha256(), size
+    with path.open("rb") as file:
+        while left and (part := file.read(min(_BYTES, left))):
+            digest.update(part)
+            left -= len(part)
+    return digest.hexdigest()
 
 
 def _plain(value: Any) -> Any:

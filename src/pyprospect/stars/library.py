@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from pyprospect.constants import Z_SUN
-from pyprospect.content import seal
+from pyprospect.content import seal, seal_end
 
 SCHEMA_VERSION = "pyprospect-ssp/1"
 EVOLUTION_COLUMNS = ("SMstar", "SMgas", "SMtot", "SFR", "SMrem")
@@ -346,6 +346,7 @@ class SSPLibrary:
                     dataset.attrs["axes"] = axes
                 file["Zevo"].attrs["columns"] = list(EVOLUTION_COLUMNS)
                 seal(file)
+            seal_end(partial)
             partial.chmod(0o666 & ~_umask())
             partial.replace(path)
         except BaseException:

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from pyprospect.constants import BC03_Z_SUN, Z_SUN
-from pyprospect.content import check_content
+from pyprospect.content import check_content, check_end
 from pyprospect.extras import require
 from pyprospect.fits_files import whole_fits
 from pyprospect.stars.library import EVOLUTION_COLUMNS, SSPLibrary, age_edges_from_ages
@@ -62,12 +62,14 @@ def read_hdf5_layout(path: Path) -> SSPLibrary:
     ValueError
         If a dataset is missing or the file is damaged.
     """
+    sealed = path.is_file() and check_end(path)
     with open_hdf5(path, "the datasets " + ", ".join(LAYOUT_KEYS)) as file:
         missing = [key for key in LAYOUT_KEYS if key not in file]
         if missing:
             raise ValueError(f"{path} lacks {missing}; an SSP library has the datasets {list(LAYOUT_KEYS)}")
         try:
-            check_content(file, path)
+            if not sealed:
+                check_content(file, path)
             values = {key: file[key][()] for key in LAYOUT_KEYS}
             variants = {str(key): data[()] for key, data in file.get("Variants", {}).items()}
         except (OSError, RuntimeError, KeyError) as error:

@@ -106,6 +106,8 @@ def table(answers: Answers) -> Table:
 
 def write_table(answers: Answers, path: Path, provenance: Mapping[str, Any] | None = None) -> None:
     """Write the table of `Answers.to_table`, whole or not at all, in the format of the suffix."""
+    from astropy.io import fits
+
     from sfhnet.tools.atomic_files import atomic_write
 
     found = table(answers)
@@ -115,4 +117,8 @@ def write_table(answers: Answers, path: Path, provenance: Mapping[str, Any] | No
     else:
         found.meta = {"MODEL": str(answers.meta.get("model", ""))}
     with atomic_write(path) as partial:
-        found.write(partial, format="ascii.ecsv" if path.suffix.lower() == ".ecsv" else "fits")
+        if path.suffix.lower() == ".ecsv":
+            found.write(partial, format="ascii.ecsv")
+        else:
+            hdus = fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(found)])
+            hdus.writeto(partial, checksum=True)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sfhnet.core.training_grid import TrainingGrid
 from sfhnet.mocks.shard_check import check_shard
 from sfhnet.mocks.shard_identity import same_identity
-from sfhnet.tools.verification import first_time
+from sfhnet.tools.verification import first_time, forget
 
 __all__ = ["ShardSet"]
 
@@ -36,14 +36,19 @@ class ShardSet:
     Raises
     ------
     ShardError
-        If a shard is truncated or not of the same kind as the first; names it.
+        If a shard is truncated, damaged or not of the same kind as the first; names it.
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
         if not paths:
             raise ValueError("no shards were given; make some with scripts/synthesize.py")
         self.paths = [Path(path) for path in paths]
-        check_shard(self.paths[0], content=False)
+        for path in self.paths:
+            try:
+                check_shard(path, content=first_time(path))
+            except BaseException:
+                forget(path)
+                raise
         with h5py.File(self.paths[0], "r") as file:
             first = _made_for(file)
             self.wave_aa: NDArray[np.float64] = file["wave_aa"][()]
@@ -61,7 +66,6 @@ class ShardSet:
             self.parameter_names = tuple(file["parameters"])
         counts, content = [], []
         for path in self.paths:
-            check_shard(path, content=first_time(path))
             with h5py.File(path, "r") as file:
                 same_identity(path, _made_for(file), first)
                 counts.append(int(file.attrs["n_galaxy"]))

@@ -8,12 +8,15 @@ from typing import Any
 from sfhnet.core.quantities import SCALARS
 from sfhnet.networks import Network, Spec, build
 from sfhnet.tools.hdf5 import read_json, write_json
-from sfhnet.tools.tensor_files import load_tensors, save_tensors
+from sfhnet.tools.tensor_files import load_tensors, save_tensors, tensors_sha256
+from sfhnet.tools.verification import verifying
 
 __all__ = ["MODEL_SCHEMA", "load_network", "load_tensors", "read_spec", "save_network", "save_tensors"]
 
 # 2: holds the resolution of the training spectra as an array.
 MODEL_SCHEMA = "sfhnet.model/2"
+# Key of model.json with the checksum of the weights that it belongs to.
+_WEIGHTS = "weights_sha256"
 
 
 def save_network(folder: Path, network: Network, extra: dict[str, Any]) -> None:
@@ -28,10 +31,14 @@ def save_network(folder: Path, network: Network, extra: dict[str, Any]) -> None:
     extra : dict
         Whatever else inference needs: wave_aa, normalisation windows, label ranges, provenance ...
     """
-    save_tensors(folder / "weights.safetensors", network.state_dict(), {"schema": MODEL_SCHEMA})
-    write_json(
-        folder / "model.json", {"schema_version": MODEL_SCHEMA, "spec": network.spec.to_json(), **extra}
-    )
+    weights = network.state_dict()
+    save_tensors(folder / "weights.safetensors", weights, {"schema": MODEL_SCHEMA})
+    about = {
+        "schema_version": MODEL_SCHEMA,
+        "spec": network.spec.to_json(),
+        _WEIGHTS: tensors_sha256(weights),
+    }
+    write_json(folder / "model.json", about | extra)
 
 
 def read_spec(folder: Path) -> dict[str, Any]:
@@ -63,7 +70,8 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
     Raises
     ------
     ValueError
-        If it answers other scalars than `sfhnet.core.quantities.SCALARS`, or the weights do not fit.
+        If it answers other scalars than `sfhnet.core.quantities.SCALARS`, or the weights do not fit or are those of
+        another training.
     """
     data = read_spec(folder)
     answers = data.get("scalars", list(SCALARS))
@@ -73,6 +81,10 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         )
     network = build(Spec.from_json(data["spec"]))
     tensors, _ = load_tensors(Path(folder) / "weights.safetensors")
+    if _WEIGHTS in data and verifying() and tensors_sha256(tensors) != data[_WEIGHTS]:
+        raise ValueError(
+            f"{folder}: weights.safetensors is not the file that model.json was written with; copy both again, or train again"
+        )
     tensors = network.upgraded(tensors)
     missing = set(network.state_dict()) ^ set(tensors)
     if missing:

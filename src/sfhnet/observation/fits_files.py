@@ -11,6 +11,7 @@ from pathlib import Path
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
+from sfhnet.observation.fits_sums import check_sums
 from sfhnet.tools.reading import reading
 
 
@@ -35,7 +36,7 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> Iterator[fits.HDUList]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no FITS file, cut short or damaged.
+        If it is no FITS file, cut short, or damaged as far as CHECKSUM and DATASUM tell.
     """
     path = Path(path)
     if not path.is_file():
@@ -53,6 +54,7 @@ def open_fits(path: str | os.PathLike, galaxy: str) -> Iterator[fits.HDUList]:
         with hdus:
             if path.suffix != ".gz":
                 _check_size(hdus, path, galaxy)
+            check_sums(hdus, path, galaxy)
             yield hdus
 
 
@@ -109,11 +111,16 @@ def _check_size(hdus: fits.HDUList, path: Path, galaxy: str) -> None:
                 f"file has {size}; fetch it again"
             )
         end = info["datLoc"] + info["datSpan"]
-    # A header that is cut short is no extension to astropy, and would be missed in silence.
+    # A header that is damaged or cut short is no extension to astropy, and would be missed in silence.
     with path.open("rb") as handle:
         handle.seek(end)
-        if handle.read(8) == b"XTENSION":
-            raise ValueError(
-                f"{galaxy}: {path} is truncated: the header of extension {len(hdus)} begins at byte {end} and has no end, "
-                f"the file has {size} bytes; fetch it again"
-            )
+        begin = handle.read(2880)
+    if begin.startswith(b"XTENSION"):
+        raise ValueError(
+            f"{galaxy}: {path} is truncated: the header of extension {len(hdus)} begins at byte {end} and has no end, "
+            f"the file has {size} bytes; fetch it again"
+        )
+    if begin.strip(b"\0 "):
+        raise ValueError(
+            f"{galaxy}: {path} is damaged: what begins at byte {end} is no extension, but {begin[:8]!r}; fetch it again"
+        )

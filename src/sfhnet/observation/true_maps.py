@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from astropy.io import fits
 
 from sfhnet.core.quantities import OF_BINS
+from sfhnet.observation.fits_files import open_fits
 
 
 def truth_in_bins(
@@ -37,7 +37,7 @@ def truth_in_bins(
     Raises
     ------
     ValueError
-        If the truth has another size than the bin map.
+        If the file is damaged, or the truth has another size than the bin map.
     """
     inside = bin_map >= 0
     labels = bin_map[inside]
@@ -45,7 +45,7 @@ def truth_in_bins(
     def total(layer: np.ndarray) -> np.ndarray:
         return np.bincount(labels, weights=layer[inside], minlength=n_bins)
 
-    with fits.open(path) as hdus:
+    with open_fits(path, galaxy) as hdus:
         layers = {hdu.name: np.asarray(hdu.data, dtype=float) for hdu in hdus[1:] if hdu.is_image}
         edges_yr = np.asarray(hdus["AGES"].data["AGE_EDGES"], dtype=float)
     if layers["VELOCITY"].shape != bin_map.shape:

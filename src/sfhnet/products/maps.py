@@ -83,7 +83,7 @@ def write_maps(
         hdus.append(hdu)
     hdus += [_age_bins(posterior), _flag_bits()]
     with atomic_write(path) as partial:
-        fits.HDUList(hdus).writeto(partial)
+        fits.HDUList(hdus).writeto(partial, checksum=True)
     return Path(path)
 
 

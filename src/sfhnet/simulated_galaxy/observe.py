@@ -290,7 +290,7 @@ def _write_cube(
                 fits.ImageHDU(variance, stat, name="STAT"),
                 fits.ImageHDU(dq, name="DQ"),
             ]
-        ).writeto(partial)
+        ).writeto(partial, checksum=True)
 
 
 def _cube_header(wcs: WCS, config: SimulatedGalaxyConfig) -> fits.Header:
@@ -357,7 +357,7 @@ def _write_truth(
         [fits.Column("AGE_EDGES", "D", unit="yr", array=age_edges_yr)], name="AGES"
     )
     with atomic_write(path) as partial:
-        fits.HDUList([*hdus, edges]).writeto(partial)
+        fits.HDUList([*hdus, edges]).writeto(partial, checksum=True)
 
 
 def _write_images(
@@ -410,4 +410,4 @@ def _write_images(
                     fits.PrimaryHDU(image.astype(np.float32), header),
                     fits.ImageHDU((1 / variance).astype(np.float32), header, name="WHT"),
                 ]
-            ).writeto(partial)
+            ).writeto(partial, checksum=True)

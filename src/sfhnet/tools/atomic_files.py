@@ -1,7 +1,8 @@
-"""Files that are whole or absent, and JSON."""
+"""Files that are whole or absent, and JSON that holds its own checksum."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -9,6 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from pyprospect.content import CHECKSUM
+from sfhnet.tools.reading import reading
+from sfhnet.tools.verification import verifying
 
 __all__ = ["atomic_write", "plain", "read_json", "write_bytes", "write_json", "write_text"]
 
@@ -87,6 +92,8 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> Path:
 def write_json(path: str | os.PathLike, data: Any) -> Path:
     """Write JSON atomically: indented, keys in the given order, numpy numbers and arrays as plain ones.
 
+    A table at the top gets a checksum of its content as its last key, which `read_json` compares and takes out again.
+
     Parameters
     ----------
     path : path
@@ -104,23 +111,40 @@ def write_json(path: str | os.PathLike, data: Any) -> Path:
     ValueError
         If a number is NaN or infinite: JSON has no such numbers; write None.
     """
-    text = json.dumps(data, indent=2, default=plain, allow_nan=False)
-    return write_text(path, text + "\n")
+    written = json.loads(json.dumps(data, default=plain, allow_nan=False))
+    if isinstance(written, dict):
+        written[CHECKSUM] = _content_sha256(written)
+    return write_text(path, json.dumps(written, indent=2) + "\n")
 
 
 def read_json(path: str | os.PathLike) -> Any:
-    """Read JSON.
+    """Read JSON, and compare it with the checksum in it if there is one and the configuration does not say not to.
 
     Raises
     ------
     ValueError
-        If the file is not JSON; names the file, line and column.
+        If the file is not JSON, or not what was written; names the file.
     """
     path = Path(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}; remake or repair it") from error
+    with reading(path):
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is not valid JSON: {error}; remake or repair it") from error
+    if isinstance(data, dict) and (written := data.pop(CHECKSUM, None)) is not None and verifying():
+        found = _content_sha256(data)
+        if found != written:
+            raise ValueError(
+                f"{path} is damaged: its content has SHA-256 {found[:16]}, written was {str(written)[:16]}; make it again, "
+                f"or delete its {CHECKSUM} if you changed it on purpose"
+            )
+    return data
+
+
+def _content_sha256(data: dict[str, Any]) -> str:
+    """Return the SHA-256 of a table but for its provenance, in hexadecimal."""
+    content = {key: value for key, value in data.items() if key not in ("provenance", CHECKSUM)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def plain(value: Any) -> Any:

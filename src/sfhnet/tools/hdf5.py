@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pyprospect.content import check_content, seal
+from pyprospect.content import check_content, check_end, seal, seal_end
 from sfhnet.tools.atomic_files import (
     atomic_write,
     plain,
@@ -64,11 +64,13 @@ def create_h5(
     h5py.File
         Open for writing; add datasets with `put`.
     """
-    with atomic_write(path) as partial, h5py.File(partial, "w") as file:
-        file.attrs["schema_version"] = f"{schema}/{version}"
-        file.attrs["provenance"] = json.dumps(dict(provenance or {}), default=plain)
-        yield file
-        seal(file)
+    with atomic_write(path) as partial:
+        with h5py.File(partial, "w") as file:
+            file.attrs["schema_version"] = f"{schema}/{version}"
+            file.attrs["provenance"] = json.dumps(dict(provenance or {}), default=plain)
+            yield file
+            seal(file)
+        seal_end(partial)
 
 
 @contextmanager
@@ -98,13 +100,15 @@ def open_h5(
     ValueError
         If it is truncated, damaged, no HDF5, or of another schema or version.
     """
-    with reading(path), open_whole(path) as file:
+    with reading(path):
+        unsealed = content and _unsealed(path)
+    with reading(path), _open(path) as file:
         found, expected = file.attrs.get("schema_version", "none"), f"{schema}/{version}"
         if found != expected:
             raise ValueError(
                 f"{path} has schema {found!r}, expected {expected!r}; make it again with this version"
             )
-        if content and first_time(path):
+        if unsealed:
             try:
                 check_content(file, path)
             except BaseException:
@@ -114,15 +118,34 @@ def open_h5(
 
 
 def open_whole(path: str | os.PathLike) -> h5py.File:
-    """Open an HDF5 file of any kind for reading.
+    """Open an HDF5 file of any kind for reading; compare its bytes with the checksum behind them, if there is one.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is truncated or no HDF5.
+        If it is truncated, damaged or no HDF5.
     """
+    with reading(path):
+        if _unsealed(path):
+            # what a file without a checksum at its end holds is compared by `open_h5`
+            forget(path)
+    return _open(path)
+
+
+def _unsealed(path: str | os.PathLike) -> bool:
+    """Return whether the content is still to be compared; compare the bytes first, where a checksum stands behind them."""
+    if not Path(path).is_file() or not first_time(path):
+        return False
+    try:
+        return not check_end(path)
+    except BaseException:
+        forget(path)
+        raise
+
+
+def _open(path: str | os.PathLike) -> h5py.File:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; correct the path, or make the file first")
