@@ -3,11 +3,13 @@
 import ast
 import importlib
 import re
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from coverage_by_room import by_room, room_of, table
 from pyprospect.old_names import MovedModuleWarning
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,10 +67,10 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported_modules(path: Path) -> set[str]:
-    """Modules of this project that a file imports at any depth, blocks for type checkers included."""
+def project_modules(nodes: Iterable[ast.AST], path: Path) -> set[str]:
+    """Modules of this project that import statements among some nodes of a file name."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -79,6 +81,16 @@ def imported_modules(path: Path) -> set[str]:
                 is_module = file.with_suffix(".py").is_file() or file.is_dir()
                 found.add(full if is_module else node.module)
     return {name for name in found if name.split(".")[0] in ROOMS}
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Modules of this project that a file imports at any depth, blocks for type checkers included."""
+    return project_modules(ast.walk(parsed(path)), path)
 
 
 @cache
@@ -136,27 +148,18 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
+def loading(node: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that loading a file comes to: not those within functions, nor those for type checkers."""
+    for child in ast.iter_child_nodes(node):
+        for_checkers = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
+        if not for_checkers and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child
+            yield from loading(child)
+
+
 def loaded_modules(path: Path) -> set[str]:
-    """Modules of this project that loading a file imports: not those that a function imports, nor type checkers."""
-    skipped: set[int] = set()
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        for_checkers = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        if for_checkers or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            skipped |= {id(child) for child in ast.walk(node)}
-    kept = ast.Module([n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)], [])
-    kept.body = [node for node in kept.body if id(node) not in skipped]
-    found = set()
-    for node in kept.body:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        else:
-            for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                file = SRC.joinpath(*full.split("."))
-                is_module = file.with_suffix(".py").is_file() or file.is_dir()
-                found.add(full if is_module else node.module)
-    return {name for name in found if name.split(".")[0] in ROOMS}
+    """Modules of this project that loading a file imports."""
+    return project_modules(loading(parsed(path)), path)
 
 
 @pytest.mark.parametrize("package", ROOMS)
@@ -226,3 +229,15 @@ def test_the_arrows_of_the_code_map_are_the_imports(package):
         used = {other for _, importer, other in arrows(package) if importer == room} - GROUND[package]
         expected = [other for other in ROOMS[package] if other in used]
         assert stated[room] == expected, f"in the code map of CONTRIBUTING.md {room} is built on {expected}"
+
+
+def test_coverage_is_added_up_by_room():
+    files = {str(path): (10, 7) for path in (SRC / "sfhnet").rglob("*.py") if path.parent != SRC / "sfhnet"}
+    rooms = by_room({**files, "/a/pyprospect/constants.py": (4, 4), "/a/numpy/core.py": (9, 0)})
+    assert set(rooms) == {"pyprospect.constants", *(f"sfhnet.{room}" for room in ROOMS["sfhnet"])}
+    assert sum(lines for lines, _ in rooms.values()) == 10 * len(files) + 4
+    assert room_of("/sfhnet/x/src/sfhnet/priors/sample.py") == "sfhnet.priors"
+    lines = table({"sfhnet.priors": (8, 6)}).splitlines()
+    assert [line.split() for line in lines] == [
+        [name, "8", "lines", "75.0%"] for name in ("sfhnet.priors", "all")
+    ]

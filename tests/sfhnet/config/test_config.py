@@ -1,12 +1,11 @@
 """The configuration: what is accepted, what is refused with which words, and that its documents are current."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from sfhnet.__main__ import main
 from sfhnet.commands.config import galaxies_table
 from sfhnet.config import Config, ConfigError, config_from_dict, load_config
 from sfhnet.config.docs import config_page, json_schema
@@ -197,22 +196,13 @@ def test_documents_are_current(root):
     assert json.loads(json_schema())["additionalProperties"] is False
 
 
-def test_command(root, tmp_path):
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "sfhnet", "config", *arguments],
-            cwd=root,
-            text=True,
-            capture_output=True,
-            check=False,
-        )
-
-    good = run("check", "configs/tiny.yaml")
-    assert good.returncode == 0 and "valid" in good.stdout
-    bad = run("check", str(write(tmp_path, "seeed: 1")))
-    assert bad.returncode == 1 and "did you mean seed?" in bad.stderr and "Traceback" not in bad.stderr
-    stale = run("docs", "--check", "--docs-dir", str(root / "docs"))
-    assert stale.returncode == 0, stale.stdout
+def test_command(root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(root)
+    assert main(["config", "check", "configs/tiny.yaml"]) == 0
+    assert "valid" in capsys.readouterr().out
+    assert main(["config", "check", str(write(tmp_path, "seeed: 1"))]) == 1
+    assert "did you mean seed?" in capsys.readouterr().err
+    assert main(["config", "docs", "--check", "--docs-dir", str(root / "docs")]) == 0, capsys.readouterr().out
 
 
 def test_the_galaxies_model_may_be_a_folder(root, tmp_path):

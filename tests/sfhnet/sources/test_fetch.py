@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sfhnet.__main__ import main
 from sfhnet.config import ConfigError
 from sfhnet.sources import Fetcher, FetchError, Registry, load_registry
 from sfhnet.sources.download import redacted
@@ -503,23 +504,21 @@ def test_mistyped_registry(tmp_path):
         load_registry(path)
 
 
-def test_command(server, tmp_path):
-    command = [sys.executable, "-m", "sfhnet", "sources"]
-    root = Path(__file__).parents[3]
-    env = {**os.environ, "PYTHONPATH": str(root / "src")}
-    env.pop("PHANGS_SFH_MIRROR", None)
+def test_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("PHANGS_SFH_MIRROR", raising=False)
 
     def run(*arguments):
-        return subprocess.run([*command, *arguments], env=env, text=True, capture_output=True, check=False)
+        status = main(["sources", *arguments])
+        return status, capsys.readouterr()
 
-    listed = run("list", "hst_filters", "--data-dir", str(tmp_path))
-    assert listed.returncode == 0 and "[0/5 files here" in listed.stdout
-    verified = run("verify", "ngc3073", "--data-dir", str(tmp_path))
-    assert verified.returncode == 1 and "is missing" in verified.stdout
-    typo = run("fetch", "ngc3037")
-    assert typo.returncode == 1 and "did you mean ngc3073" in typo.stderr and "Traceback" not in typo.stderr
+    status, listed = run("list", "hst_filters", "--data-dir", str(tmp_path))
+    assert status == 0 and "[0/5 files here" in listed.out
+    status, verified = run("verify", "ngc3073", "--data-dir", str(tmp_path))
+    assert status == 1 and "is missing" in verified.out
+    status, typo = run("fetch", "ngc3037")
+    assert status == 1 and "did you mean ngc3073" in typo.err
     mirror = tmp_path / "m" / "ngc3073"
     mirror.mkdir(parents=True)
     (mirror / "NGC3073_SDSS_DR18.fits").write_bytes(b"SIMPLE")
-    wrong = run("fetch", "ngc3073", "--data-dir", str(tmp_path), "--mirror", str(mirror.parent))
-    assert wrong.returncode == 1 and "truncated" in wrong.stderr and "Traceback" not in wrong.stderr
+    status, wrong = run("fetch", "ngc3073", "--data-dir", str(tmp_path), "--mirror", str(mirror.parent))
+    assert status == 1 and "truncated" in wrong.err
