@@ -12,10 +12,10 @@ CORES ?= all
 CONFIG ?=
 ARGS ?=
 TESTS ?= tests
-# Runs of the workflow use both cores themselves, one at a time (pytest calls no test collected 5); the quick tests take two
-# workers.
 LONG = slow or conda or wheels
-WORKERS ?= -n 2 --dist loadfile
+# Two workers take a file of tests each, in the order of tests/conftest.py: those of minutes, which often wait for one job,
+# while the other works.
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
@@ -84,9 +84,7 @@ run: env fetch ## everything: environment, upstream files, the workflow to its e
 	@$(PY) -m sfhnet run --cores $(CORES) $(if $(CONFIG),--config $(CONFIG)) -- $(ARGS)
 
 test: $(VENV)/.test.stamp fetch browser-packages ## run every test but those on a SLURM (test-slurm) and the ranks of chains (test-ranks, ten minutes)
-	@status=0; run() { "$$@" || { code=$$?; [ $$code -eq 5 ] || status=$$code; }; }; \
-	run $(PY) -m pytest -m "not slurm and not ranks and ($(LONG))" $(TESTS); \
-	run env OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS) -m "not slurm and not ranks and not ($(LONG))" $(TESTS); exit $$status
+	@OMP_NUM_THREADS=1 $(PY) -m pytest $(WORKERS) -m "not slurm and not ranks" $(TESTS)
 
 test-quick: $(VENV)/.test.stamp ## run the tests that take seconds
 	@$(PY) -m pytest $(WORKERS) -m "not slurm and not ranks and not ($(LONG))" $(TESTS)
@@ -97,8 +95,10 @@ test-ranks: $(VENV)/.test.stamp ## see whether chains of fits are calibrated (te
 test-wheels: $(VENV)/.test.stamp ## build both packages and use them in empty environments
 	@$(PY) -m pytest -m wheels $(TESTS)
 
-coverage: $(VENV)/.test.stamp fetch ## run the tests and print which share of the code they run
-	@$(PY) -m pytest --cov=pyprospect --cov=sfhnet --cov-report=term -m "not conda and not slurm and not ranks" $(TESTS)
+coverage: $(VENV)/.test.stamp fetch ## print which share of the lines of each room the tests of seconds run
+	@status=0; $(PY) -m pytest $(WORKERS) --cov=pyprospect --cov=sfhnet --cov-report= \
+		-m "not slurm and not ranks and not ($(LONG))" $(TESTS) || status=$$?; \
+	$(PY) tests/helpers/coverage_by_room.py .coverage; exit $$status
 
 test-conda: $(VENV)/.test.stamp fetch ## deploy the per-step environments and run in them
 	@$(PY) -m pytest -m conda $(TESTS)
@@ -176,7 +176,7 @@ gpu-inputs: env fetch ## pack what make gpu-train needs into gpu/
 gpu-train: ## train MODEL for SECONDS on a machine with a GPU and gpu/; leaves pieces of 16 MiB in OUT
 	@test -f $(GPU)/forward.safetensors || { echo "$(GPU)/forward.safetensors is missing: make gpu-inputs at home"; exit 1; }
 	@test -d $(GPU)/site || test ! -d $(GPU)/wheels || $(GPU_PYTHON) -m pip install -q --no-index --no-deps --target $(GPU)/site $(GPU)/wheels/*.whl
-	@PYTHONPATH=src:$(GPU)/site $(GPU_PYTHON) -m sfhnet train $(MODEL) --config config.yaml $(GPU_CONFIG) \
+	@PYTHONPATH=src:$(GPU)/site $(GPU_PYTHON) -m sfhnet train $(MODEL) --config $(GPU_CONFIG) \
 		--forward $(GPU)/forward.safetensors --seconds $(SECONDS) -o $(GPU)/model --carry $(OUT) $(ARGS)
 
 gpu-train-home: env fetch ## calibrate and validate what make gpu-train left in OUT; copy it to data/models/MODEL

@@ -19,6 +19,25 @@ settings.register_profile("house", derandomize=True, deadline=None, database=Non
 settings.load_profile("house")
 
 
+# Files that take minutes, the longest first: workers begin with them, and quick ones fill what is left at the end.
+LONG_FILES = (
+    "workflow/conda/test_conda.py",
+    "workflow/test_planning.py",
+    "workflow/test_workflow.py",
+    "workflow/test_places.py",
+    "test_wheels.py",
+    "sfhnet/training/test_trainer.py",
+    "sfhnet/training/test_streamed.py",
+    "pyprospect/fit/test_fit.py",
+    "sfhnet/inference/test_model.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    rank = {ROOT / "tests" / name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
 def pytest_configure(config):
     tables = ROOT / "data" / "prospect_tables"
     if tables.is_dir():

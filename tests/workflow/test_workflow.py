@@ -17,7 +17,8 @@ from projects import ROOT, Project
 from rule_facts import rule_facts
 from sfhnet.tools import script_options
 
-pytestmark = pytest.mark.slow
+# The first test waits for the run of the tiny configuration.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_products(tiny_run: Project):

@@ -196,12 +196,15 @@ def test_overrides_of_a_model_are_checked_with_the_configuration(training, messa
         AttentionConfig(training=training)
 
 
-def two_processes(root, shard_paths, folder, n_epoch=1):
+N_EPOCH = 8
+
+
+def two_processes(root, shard_paths, folder):
     """Return the command of the workflow that trains with two processes of torchrun on the CPU."""
     overlay = folder / "two.yaml"
     overlay.write_text(
         "training: {validation_galaxies: 48, fit_galaxies: 96, device: cpu, processes: 2}\n"
-        f"models: {{pca_mlp: {{training: {{epochs: {n_epoch}, batch: 16}}}}}}\n"
+        f"models: {{pca_mlp: {{training: {{epochs: {N_EPOCH}, batch: 16}}}}}}\n"
     )
     rules = (root / "rules" / "common" / "models.smk").read_text()
     launcher = re.search(r'^TORCHRUN = f"(.+?)"$', rules, re.M)[1].format(N_PROCESS=2).split()
@@ -211,44 +214,46 @@ def two_processes(root, shard_paths, folder, n_epoch=1):
     return list(map(str, [sys.executable, *launcher, script, *arguments, "--out-dir", folder]))
 
 
-@pytest.mark.slow
-def test_two_processes_train_one_network(shard_paths, root, tmp_path):
-    """torchrun with two processes on the CPU: each sees its own mocks, and both hold the same weights."""
-    command = two_processes(root, shard_paths, tmp_path)
+@pytest.fixture(scope="module")
+def whole(shard_paths, root, tmp_path_factory):
+    """Folder of a training by two processes that nothing stopped, and what both said."""
+    folder = tmp_path_factory.mktemp("whole")
+    command = two_processes(root, shard_paths, folder)
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=300)
     assert done.returncode == 0, done.stderr
-    trained = re.findall(r"train ([0-9.]+), held out", done.stderr)
-    held_out = re.findall(r"held out ([0-9.]+) \(best", done.stderr)
+    return folder, done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(whole):
+    """torchrun with two processes on the CPU: each sees its own mocks, and both hold the same weights."""
+    folder, said = whole
+    trained = re.findall(r"epoch 1: train ([0-9.]+), held out", said)
+    held_out = re.findall(r"epoch 1: .*held out ([0-9.]+) \(best", said)
     assert len(set(trained)) == 2
     assert len(held_out) == 2
     assert held_out[0] == held_out[1]
-    assert load_network(tmp_path)[1]["training"]["step"] == 6
-    assert len(re.findall("epoch 1: ", (tmp_path / "log").read_text())) == 1
+    assert load_network(folder)[1]["training"]["step"] == 6 * N_EPOCH
+    assert len(re.findall("epoch 1: ", (folder / "log").read_text())) == 1
 
 
 @pytest.mark.slow
-def test_two_processes_stop_together_and_resume_bit_for_bit(shard_paths, root, tmp_path):
+def test_two_processes_stop_together_and_resume_bit_for_bit(whole, shard_paths, root, tmp_path):
     """SIGTERM to torchrun: both processes end at one step, with a checkpoint, however many steps they had gone."""
-    n_epoch = 8
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    for folder in (whole, parts):
-        folder.mkdir()
-    command = two_processes(root, shard_paths, parts, n_epoch)
+    command = two_processes(root, shard_paths, tmp_path)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=root) as running:
         deadline = time.monotonic() + 200
-        while not (parts / "history.csv").is_file() and time.monotonic() < deadline:
+        while not (tmp_path / "history.csv").is_file() and time.monotonic() < deadline:
             time.sleep(0.05)
         running.terminate()
         assert running.wait(timeout=60) != 0
-    stopped = re.search(r"checkpoint written at step (\d+)", (parts / "log").read_text())
-    assert stopped, (parts / "log").read_text()
-    assert 6 <= int(stopped[1]) < 6 * n_epoch
-    for folder in (parts, whole):
-        command = two_processes(root, shard_paths, folder, n_epoch)
-        done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=300)
-        assert done.returncode == 0, done.stderr
-    assert f"resumed from step {stopped[1]}" in (parts / "log").read_text()
-    assert same(load_network(whole)[0].state_dict(), load_network(parts)[0].state_dict())
+    stopped = re.search(r"checkpoint written at step (\d+)", (tmp_path / "log").read_text())
+    assert stopped, (tmp_path / "log").read_text()
+    assert 6 <= int(stopped[1]) < 6 * N_EPOCH
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert f"resumed from step {stopped[1]}" in (tmp_path / "log").read_text()
+    assert same(load_network(whole[0])[0].state_dict(), load_network(tmp_path)[0].state_dict())
 
 
 def test_the_posterior_is_trained_on_latents_that_stay(mocks, held_out, tmp_path):

