@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -81,6 +81,9 @@ class GalaxiesConfig(Section):
     """A band is dropped for a bin of which less than this share lies on the HST image."""
     hst_fwhm_arcsec: dict[str, Annotated[float, Field(ge=0.01, le=100)]] = {}
     """FWHM of the images' point-spread function [arcsec], for bands in which it is not that of sfhnet/core/bands.py."""
+    psf_images: dict[str, Path] = {}
+    """FITS images of the point-spread function of HST or JWST per band, oriented as the images, with PIXELSCL or a WCS;
+    Gaussians of hst_fwhm_arcsec otherwise. Relative paths are taken from data_dir."""
     registration: RegistrationConfig = RegistrationConfig()
     """How the cube lies on each image, and what of it is corrected."""
     predictive_draws: int = Field(32, ge=8, le=100000)
@@ -104,9 +107,9 @@ class GalaxiesConfig(Section):
             )
         return fwhm
 
-    @field_validator("hst_fwhm_arcsec")
+    @field_validator("hst_fwhm_arcsec", "psf_images")
     @classmethod
-    def _bands(cls, value: dict[str, float]) -> dict[str, float]:
+    def _bands(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:
             find_band(name)
         return value
@@ -163,6 +166,8 @@ class SimulatedGalaxyConfig(Section):
     """Stellar velocity dispersion [km/s]."""
     snr_centre: float = Field(25.0, ge=0.1, le=10000)
     """Median S/N per pixel of the central spaxel; the noise is that of the sky, so it falls outward with the light."""
+    n_clusters: int = Field(60, ge=0, le=10000)
+    """Star clusters and HII regions on the arms: points of 3e4 to 1e6 Msun, 2 to 300 Myr old."""
     ebv_mw: float = Field(0.0607, ge=0, le=5)
     """Foreground E(B-V) put in front of the galaxy [mag], SF11 scale; NGC 628: 0.0607."""
     hst_snr_centre: float = Field(60.0, ge=0.1, le=10000)

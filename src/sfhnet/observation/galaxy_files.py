@@ -41,6 +41,8 @@ class Target:
         Line-spread function, if it is not that of the instrument.
     psf_fwhm_arcsec : float
         FWHM of the cube's point-spread function.
+    psf_image : Path or None
+        Image of that function, in the orientation of the cube; a Gaussian of the FWHM otherwise.
     images : dict of str to Path
         Band -> HST image.
     hst_fwhm_arcsec : float or None
@@ -74,6 +76,7 @@ class Target:
     layout: str | None = None
     lsf: str | None = None
     psf_fwhm_arcsec: float = 0.9
+    psf_image: Path | None = None
     images: Mapping[str, Path] = field(default_factory=dict)
     hst_fwhm_arcsec: float | None = None
     bins: str = "snr"
@@ -140,6 +143,7 @@ def target_of(
             layout=row.layout,
             lsf=row.lsf,
             psf_fwhm_arcsec=row.psf_fwhm_arcsec or 0.9,
+            psf_image=row.psf_image,
             images=dict(row.images),
             hst_fwhm_arcsec=row.hst_fwhm_arcsec,
             bins=row.bins,

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units as u
 from astropy.wcs import WCS
-from photutils.psf_matching import make_kernel
 from reproject import reproject_exact
 from scipy.signal import fftconvolve
 
-from pyprospect.constants import FWHM_PER_SIGMA
 from sfhnet.config import RegistrationConfig
 from sfhnet.observation.hst_image import Field, HSTImage
+from sfhnet.observation.point_spread import KERNEL_REACH, PointSpread, matching_kernel
 from sfhnet.observation.registration import BandImage, Registration, moved_wcs, register
 
 _log = logging.getLogger("sfhnet.observation.hst_photometry")
@@ -23,9 +22,6 @@ _log = logging.getLogger("sfhnet.observation.hst_photometry")
 # A median outside the cube above this share of the mean inside is said aloud. It is not subtracted: where the galaxy
 # fills the image, it is the galaxy.
 _BACKGROUND_SHARE = 0.05
-
-# Kernels are sampled out to this many FWHM of the cube on each side.
-_KERNEL_REACH = 2.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class BandFluxes:
     pivot_aa : ndarray, shape (n_band,)
         Pivot wavelengths, NaN for missing bands.
     background : dict
-        Band -> what the background check says: numbers, where the errors come from, the detector.
+        Band -> what the background check says: numbers, where the errors come from, the detector, the kernel.
     registration : dict of str to Registration
         How the cube lies on the images, of the bands in which that was looked at.
     """
@@ -61,8 +57,8 @@ def measure_bands(
     *,
     n_bins: int,
     wcs: WCS,
-    cube_fwhm_arcsec: float,
-    hst_fwhm_arcsec: Mapping[str, float],
+    cube_psf: PointSpread,
+    image_psf: Mapping[str, PointSpread],
     galaxy: str,
     shown: Mapping[str, BandImage] | None = None,
     registration: RegistrationConfig | None = None,
@@ -82,10 +78,10 @@ def measure_bands(
         Number of bins.
     wcs : astropy.wcs.WCS
         Celestial WCS of ``bin_map``.
-    cube_fwhm_arcsec : float
-        FWHM of the cube's (Gaussian) point-spread function.
-    hst_fwhm_arcsec : mapping of str to float
-        FWHM of HST's point-spread function per band.
+    cube_psf : PointSpread
+        The cube's point-spread function.
+    image_psf : mapping of str to PointSpread
+        That of each image.
     galaxy : str
         Name for messages.
     shown : mapping of str to BandImage, optional
@@ -113,24 +109,26 @@ def measure_bands(
             continue
         image = images[band]()
         background[band] = _background(image, galaxy)
-        own_wcs, own_fwhm, zero_point = wcs, cube_fwhm_arcsec, 1.0
+        _check_sharper(image, cube_psf.fwhm_arcsec, image_psf[band].fwhm_arcsec, galaxy)
+        own_wcs, own_psf, zero_point = wcs, cube_psf, 1.0
         if shown and registration is not None and band in shown:
-            _check_sharper(image, cube_fwhm_arcsec, hst_fwhm_arcsec[band], galaxy)
             found = register(
                 shown[band],
                 image,
                 wcs,
-                fwhm_arcsec=cube_fwhm_arcsec,
-                image_fwhm_arcsec=hst_fwhm_arcsec[band],
+                fwhm_arcsec=cube_psf.fwhm_arcsec,
+                image_fwhm_arcsec=image_psf[band].fwhm_arcsec,
                 config=registration,
             )
             registered[band] = found
             own_wcs = moved_wcs(wcs, (bin_map.shape[0], bin_map.shape[1]), found)
-            own_fwhm = found.fwhm_arcsec if "fwhm" in found.applied else own_fwhm
+            if "fwhm" in found.applied and cube_psf.image is None:
+                own_psf = PointSpread.gaussian(found.fwhm_arcsec)
             zero_point = found.zero_point if "zero_point" in found.applied else 1.0
             _say(found, galaxy)
+        background[band]["kernel"] = f"{image_psf[band].name} to {own_psf.name}"
         values, variance, covered = _match_and_project(
-            image, own_wcs, bin_map.shape, own_fwhm, hst_fwhm_arcsec[band], galaxy
+            image, own_wcs, bin_map.shape, cube_psf=own_psf, image_psf=image_psf[band]
         )
         values, variance = values * zero_point, variance * zero_point**2
         covered_area = np.bincount(bins, weights=covered[inside], minlength=n_bins)
@@ -161,12 +159,14 @@ def _say(found: Registration, galaxy: str) -> None:
         _log.info("%s: %s: the cube was not registered on the image: %s", galaxy, found.band, found.why)
         return
     _log.warning(
-        "%s: %s: the cube lies %.2f, %.2f spaxels (errors %.2f, %.2f) beside the image, turned by %.3f degrees; corrected: %s%s",
+        "%s: %s: the cube lies %.2f, %.2f spaxels (errors %.2f, %.2f) beside the image, turned by %.3f degrees, its zero point is "
+        "%.3f; corrected: %s%s",
         galaxy,
         found.band,
         *found.shift_pixel,
         *found.shift_err_pixel,
         found.rotation_deg,
+        found.zero_point,
         ", ".join(found.applied) or "nothing",
         f" ({found.why})" if found.why else "",
     )
@@ -192,7 +192,7 @@ def image_field(
     -------
     Field
     """
-    return Field(wcs, shape, (_KERNEL_REACH + max_shift_fwhm) * cube_fwhm_arcsec)
+    return Field(wcs, shape, (KERNEL_REACH + max_shift_fwhm) * cube_fwhm_arcsec)
 
 
 def _background(image: HSTImage, galaxy: str) -> dict[str, float | str | None]:
@@ -220,11 +220,10 @@ def _match_and_project(
     image: HSTImage,
     wcs: WCS,
     shape: tuple[int, int],
-    cube_fwhm_arcsec: float,
-    hst_fwhm_arcsec: float,
-    galaxy: str,
+    *,
+    cube_psf: PointSpread,
+    image_psf: PointSpread,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    _check_sharper(image, cube_fwhm_arcsec, hst_fwhm_arcsec, galaxy)
     flux, variance, local = image.flux, image.variance, image.wcs
     valid: np.ndarray = image.valid.astype(np.float32)
     scale = float(np.sqrt(wcs.proj_plane_pixel_area().to_value(u.arcsec**2)))
@@ -235,7 +234,7 @@ def _match_and_project(
         valid = _block_sum(valid, factor) / factor**2
         local = local[::factor, ::factor]
     pixel = image.pixel_arcsec * factor
-    psf = matching_kernel(hst_fwhm_arcsec, cube_fwhm_arcsec, pixel)
+    psf = matching_kernel(image_psf, cube_psf, pixel, _turn(local, wcs))
     smooth = fftconvolve(flux, psf, mode="same")
     seen = np.clip(fftconvolve(valid, psf, mode="same"), 0, 1)
     kept = seen > 0.5
@@ -256,33 +255,12 @@ def _check_sharper(image: HSTImage, cube_fwhm_arcsec: float, hst_fwhm_arcsec: fl
         )
 
 
+def _turn(image: WCS, cube: WCS) -> np.ndarray:
+    """Return what takes directions on an image to those on the cube, without a change of scale."""
+    step = np.linalg.solve(cube.celestial.pixel_scale_matrix, image.pixel_scale_matrix)
+    return step / np.sqrt(abs(np.linalg.det(step)))
+
+
 def _block_sum(values: np.ndarray, factor: int) -> np.ndarray:
     height, width = (size // factor * factor for size in values.shape)
     return values[:height, :width].reshape(height // factor, factor, width // factor, factor).sum(axis=(1, 3))
-
-
-def matching_kernel(from_fwhm_arcsec: float, to_fwhm_arcsec: float, pixel_arcsec: float) -> np.ndarray:
-    """Make the kernel that brings an image from one Gaussian point-spread function to a broader one.
-
-    Parameters
-    ----------
-    from_fwhm_arcsec, to_fwhm_arcsec : float
-        FWHM before and after.
-    pixel_arcsec : float
-        Pixel scale of the image.
-
-    Returns
-    -------
-    ndarray, shape (n, n), n odd
-        Sums to 1.
-    """
-    half = max(int(np.ceil(_KERNEL_REACH * to_fwhm_arcsec / pixel_arcsec)), 2)
-    y, x = np.mgrid[-half : half + 1, -half : half + 1] * pixel_arcsec
-    # ASSUME: pixels average the image over themselves on both sides, so the kernel matches the profiles alone; a
-    # source narrower than a pixel is sampled as if it were a third of a pixel wide.
-    profiles = []
-    for fwhm in (max(from_fwhm_arcsec, pixel_arcsec / 3 * FWHM_PER_SIGMA), to_fwhm_arcsec):
-        profile = np.exp(-0.5 * (x**2 + y**2) / (fwhm / FWHM_PER_SIGMA) ** 2)
-        profiles.append(profile / profile.sum())
-    kernel = make_kernel(profiles[0], profiles[1], regularization=1e-3)
-    return kernel / kernel.sum()

@@ -32,6 +32,7 @@ from sfhnet.observation.line_spread import line_spread_fwhm_aa
 from sfhnet.observation.milky_way_extinction import correction, ebv_sf11
 from sfhnet.observation.muse_against_hst import disagree, synthetic_bands
 from sfhnet.observation.observed import Observed
+from sfhnet.observation.point_spread import PointSpread, read_psf
 from sfhnet.observation.rest_frame import RestFrame, to_rest_frame
 from sfhnet.observation.sky_channels import sky_mask
 from sfhnet.observation.spectrum_files import read_spectra
@@ -60,6 +61,8 @@ class _FilesBeside:
     """What belongs to a cube, read and checked before its pixels are."""
 
     images: dict[str, Callable[[], HSTImage]]
+    cube_psf: PointSpread
+    image_psf: dict[str, PointSpread]
     maps: DapMaps | None
     labels: np.ndarray | None
     excluded: np.ndarray | None
@@ -144,7 +147,7 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
         _log.warning("%s: %s: %s", target.galaxy, target.data, note)
     # Everything that can be wrong with the other files comes to light before the cube is read.
     reach = config.registration.max_shift_fwhm if curves and config.registration.measure else 0.0
-    beside = _read_beside(target, cube, run.band_names, reach)
+    beside = _read_beside(target, cube, run, reach)
     wanted = {band: curve for band, curve in curves.items() if band in beside.images}
     weights = band_weights(wanted, cube.wave_aa) if config.registration.measure else None
     bins = bin_cube(target, cube, config, labels=beside.labels, excluded=beside.excluded, weights=weights)
@@ -156,15 +159,14 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
         given = in_bins(beside.maps, bins.bin_map, bins.n, weight=bins.light)
     rest, redshift = _rest_frame(observed, target, run, given)
     del observed  # it may fill the memory that is allowed
-    fwhm_arcsec = {band: target.hst_fwhm_arcsec or config.band_fwhm_arcsec(band) for band in beside.images}
     fluxes = measure_bands(
         beside.images,
         run.band_names,
         bins.bin_map,
         n_bins=bins.n,
         wcs=cube.wcs,
-        cube_fwhm_arcsec=target.psf_fwhm_arcsec,
-        hst_fwhm_arcsec=fwhm_arcsec,
+        cube_psf=beside.cube_psf,
+        image_psf=beside.image_psf,
         galaxy=target.galaxy,
         shown=bins.survey.bands,
         registration=config.registration,
@@ -208,16 +210,17 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
     )
 
 
-def _read_beside(
-    target: Target, cube: Cube, band_names: tuple[str, ...], max_shift_fwhm: float
-) -> _FilesBeside:
+def _read_beside(target: Target, cube: Cube, run: _Run, max_shift_fwhm: float) -> _FilesBeside:
     galaxy, shape = target.galaxy, cube.shape[1:]
-    unknown = sorted(set(target.images) - set(band_names))
+    unknown = sorted(set(target.images) - set(run.band_names))
     if unknown:
         raise ValueError(
-            f"{galaxy}: images in {unknown}, the network knows {list(band_names)}; leave them out"
+            f"{galaxy}: images in {unknown}, the network knows {list(run.band_names)}; leave them out"
         )
-    wanted = image_field(cube.wcs, shape, target.psf_fwhm_arcsec, max_shift_fwhm)
+    cube_psf = PointSpread.gaussian(target.psf_fwhm_arcsec)
+    if target.psf_image is not None:
+        cube_psf = read_psf(target.psf_image, f"{galaxy}: point-spread function of the cube")
+    wanted = image_field(cube.wcs, shape, cube_psf.fwhm_arcsec, max_shift_fwhm)
     images: dict[str, Callable[[], HSTImage]] = {
         band: partial(read_image, path, band, galaxy, field=wanted) for band, path in target.images.items()
     }
@@ -229,10 +232,20 @@ def _read_beside(
         maps = read_maps(target.maps, shape, cube.wcs, redshift=target.redshift, galaxy=galaxy)
     return _FilesBeside(
         images=images,
+        cube_psf=cube_psf,
+        image_psf={band: _psf_of(band, target, run.config) for band in images},
         maps=maps,
         labels=given_labels(target, cube, maps),
         excluded=read_mask(target, cube),
     )
+
+
+def _psf_of(band: str, target: Target, config: GalaxiesConfig) -> PointSpread:
+    """Return the point-spread function of an image: the one that is given, else a Gaussian."""
+    if band in config.psf_images:
+        path = config.data_dir / config.psf_images[band]
+        return read_psf(path, f"{target.galaxy}: point-spread function of {band}")
+    return PointSpread.gaussian(target.hst_fwhm_arcsec or config.band_fwhm_arcsec(band))
 
 
 def _sum_cube(cube: Cube, bins: CubeBins, config: GalaxiesConfig, ebv: float) -> tuple[Observed, int]:

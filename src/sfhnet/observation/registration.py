@@ -36,8 +36,11 @@ _ROTATION_DEG, _WIDTH_SHARE = 0.5, 0.3
 _N_TILES = 6
 # What is believed: a correlation of the two above, and a place known to so many pixels.
 _MIN_CORRELATION, _MAX_ERROR_PIXEL = 0.3, 0.3
-# What is worth a correction: so many errors, and so many pixels, or this share of the FWHM.
-_SIGNIFICANT, _LEAST_PIXEL, _LEAST_SHARE = 3.0, 0.05, 0.03
+# What is worth a correction: so many errors (of a turn more, since steps between pointings look like one), and so many
+# pixels, or this share of the FWHM.
+_SIGNIFICANT, _SIGNIFICANT_TURN, _LEAST_PIXEL, _LEAST_SHARE = 3.0, 5.0, 0.05, 0.03
+# A width, and a turn at the edge of the map, that are known worse than this correct nothing.
+_MAX_WIDTH_ERROR = 0.05
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Registration:
     fwhm_arcsec, fwhm_err_arcsec : float
         FWHM of the cube's point-spread function in this band.
     zero_point, zero_point_err : float
-        Flux of the cube over that of the image; NaN for bands beyond the cube.
+        Flux of the cube over that of the image. For bands beyond the cube all but the shift is NaN.
     correlation : float
         Of the structure in both.
     applied : tuple of str
@@ -196,13 +199,13 @@ def register(
         shift_pixel=(float(place[0]), float(place[1])),
         shift_err_pixel=(float(errors[0]), float(errors[1])),
         shift_arcsec=_on_sky(wcs, place[:2]),
-        rotation_deg=float(np.rad2deg(place[2])),
-        rotation_err_deg=float(np.rad2deg(errors[2])),
     )
     if shown.in_range:
         zero_point, zero_point_err = _zero_point(scene, place, shown.share)
         found = replace(
             found,
+            rotation_deg=float(np.rad2deg(place[2])),
+            rotation_err_deg=float(np.rad2deg(errors[2])),
             fwhm_arcsec=float(place[3] * scale * FWHM_PER_SIGMA),
             fwhm_err_arcsec=float(errors[3] * scale * FWHM_PER_SIGMA),
             zero_point=zero_point,
@@ -317,8 +320,8 @@ def _first_guess(scene: _Scene, sigma: float, reach: float) -> np.ndarray:
 def _fit(scene: _Scene, start: np.ndarray, in_range: bool) -> tuple[np.ndarray, np.ndarray, float]:
     """Fit place, width and amplitude by least squares; outliers count less. Errors from parts of the map."""
     ny, nx = scene.data.shape
-    # Beyond the cube the colours differ, and the width would take that up.
-    free = np.array([True, True, True, in_range])
+    # Beyond the cube the colours differ, and turn and width would take that up.
+    free = np.array([True, True, in_range, in_range])
     steps = np.array([_STEP_PIXEL, _STEP_PIXEL, _STEP_PIXEL / (0.5 * max(ny, nx)), 0.1 * start[3]])
     prior = 1 / np.array([np.inf, np.inf, np.deg2rad(_ROTATION_DEG), _WIDTH_SHARE * start[3]]) ** 2
     data, place = scene.structure(scene.data), start.copy()
@@ -391,14 +394,17 @@ def _zero_point(scene: _Scene, place: np.ndarray, share: float) -> tuple[float, 
 def _with_applied(
     found: Registration, fwhm_arcsec: float, side: int, config: RegistrationConfig
 ) -> Registration:
+    edge_pixel = np.deg2rad(found.rotation_err_deg) * side / 2
     worth = {
         "shift": any(
             abs(value) > max(_SIGNIFICANT * error, _LEAST_PIXEL)
             for value, error in zip(found.shift_pixel, found.shift_err_pixel, strict=True)
         ),
-        "rotation": abs(found.rotation_deg)
-        > max(_SIGNIFICANT * found.rotation_err_deg, np.rad2deg(2 * _LEAST_PIXEL / side)),
-        "fwhm": abs(found.fwhm_arcsec - fwhm_arcsec)
+        "rotation": edge_pixel < _MAX_ERROR_PIXEL
+        and abs(found.rotation_deg)
+        > max(_SIGNIFICANT_TURN * found.rotation_err_deg, np.rad2deg(2 * _LEAST_PIXEL / side)),
+        "fwhm": found.fwhm_err_arcsec < _MAX_WIDTH_ERROR * fwhm_arcsec
+        and abs(found.fwhm_arcsec - fwhm_arcsec)
         > max(_SIGNIFICANT * found.fwhm_err_arcsec, _LEAST_SHARE * fwhm_arcsec),
         "zero_point": abs(found.zero_point - 1) > _SIGNIFICANT * found.zero_point_err,
     }

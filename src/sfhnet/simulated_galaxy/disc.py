@@ -113,7 +113,7 @@ def disc_history(geometry: Geometry, age_edges_yr: np.ndarray, config: Simulated
     """
     radius, angle = geometry.radius.ravel(), geometry.angle.ravel()
     soft = np.hypot(radius, _SOFTENING)
-    arm = np.cos(_N_ARMS * (angle - np.log(soft) / np.tan(np.deg2rad(_PITCH_DEG))))
+    arm = np.cos(arm_phase(radius, angle))
     tau_yr = 1e9 * (1.5 + 6.5 * np.clip(radius / 1.5, 0, 1))
     fraction = _delayed_fractions(tau_yr, age_edges_yr)
     middle = 0.5 * (age_edges_yr[1:] + age_edges_yr[:-1])
@@ -137,6 +137,21 @@ def disc_history(geometry: Geometry, age_edges_yr: np.ndarray, config: Simulated
         tau_birth=np.full(radius.size, 1.0),
         velocity_kms=rotation * np.cos(angle) * np.sin(np.deg2rad(config.inclination_deg)),
     )
+
+
+def arm_phase(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Return the phase of the spiral at places in the disc: its cosine is 1 on an arm and -1 between two.
+
+    Parameters
+    ----------
+    radius, angle : ndarray
+        In effective radii and radians, as in `Geometry`.
+
+    Returns
+    -------
+    ndarray
+    """
+    return _N_ARMS * (angle - np.log(np.hypot(radius, _SOFTENING)) / np.tan(np.deg2rad(_PITCH_DEG)))
 
 
 def _delayed_fractions(tau_yr: np.ndarray, age_edges_yr: np.ndarray) -> np.ndarray:

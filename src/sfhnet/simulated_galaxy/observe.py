@@ -14,24 +14,24 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from scipy.ndimage import convolve, gaussian_filter
 
-from pyprospect.constants import C_KMS, FWHM_PER_SIGMA, V_WINDOW_AA
+from pyprospect.constants import C_KMS, FWHM_PER_SIGMA
 from pyprospect.dust.emission import DaleTemplates
 from pyprospect.fast.synthesizer import Synthesis, Synthesizer
 from pyprospect.gas.ratios import LineRatios
-from pyprospect.numerics.age_bins import rebin_matrix
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from pyprospect.stars.library import SSPLibrary
 from sfhnet.config import NoiseConfig, SimulatedGalaxyConfig
 from sfhnet.config.galaxies import DEC_DEG, RA_DEG
 from sfhnet.core.bands import find_band
 from sfhnet.core.geometry import luminosity_per_flux
-from sfhnet.core.histories import mean_log_age
 from sfhnet.core.quantities import SNR_WINDOW_AA
 from sfhnet.mocks.muse_sky_noise import sky_lines_sigma, smooth_sigma
 from sfhnet.mocks.synthesize import synthesizer_inputs
 from sfhnet.observation.milky_way_extinction import attenuation_mag
+from sfhnet.simulated_galaxy.clusters import Clusters, draw_clusters
 from sfhnet.simulated_galaxy.disc import DiscHistory, disc_history, places_in_disc
 from sfhnet.simulated_galaxy.instrument_errors import InstrumentErrors, draw_errors
+from sfhnet.simulated_galaxy.truth import write_truth
 from sfhnet.tools.hdf5 import atomic_write
 from sfhnet.tools.random_streams import stream
 
@@ -50,7 +50,6 @@ _SKY_RESIDUAL = 0.2
 _MIN_HST_PIXELS = 8
 # Lines that can fall on the cube or into the bands.
 LINE_RANGE_AA = (2000.0, 10500.0)
-_V_GRID_AA = np.linspace(*V_WINDOW_AA, 21)
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,7 @@ def simulate_galaxy(
     out_dir = Path(out_dir)
     wcs = map_wcs(config.n_spaxels, config.spaxel_arcsec)
     disc = disc_history(places_in_disc(*sky_offsets(wcs, config.n_spaxels), config), ssp.age_edges_yr, config)
+    clusters = draw_clusters(config, ssp.age_edges_yr, stream("simulation.clusters", 0))
     wave_aa = _WAVE_START_AA + _WAVE_STEP_AA * np.arange(_N_WAVE)
     side, n_line = config.n_spaxels * config.spaxel_arcsec, 0 if lines is None else len(lines.names)
     errors = draw_errors(
@@ -129,8 +129,8 @@ def simulate_galaxy(
         rng=stream("simulation.instrument", seed),
     )
     gas: dict[str, Any] = {"lines": lines, "halpha_lsol_per_msol": halpha_lsol_per_msol}
-    scatter = errors.line_factors(*sky_offsets(wcs, config.n_spaxels))
-    flux = errors.calibrate(_observed_spectra(config, ssp, disc, wave_aa, gas, scatter), config.spaxel_arcsec)
+    flux = _observed_spectra(config, ssp, disc, clusters, wave_aa, gas, errors)
+    flux = errors.calibrate(flux, config.spaxel_arcsec)
     rng = stream("simulation.cube", seed)
     files = SimulatedFiles(
         out_dir / "cube.fits",
@@ -139,9 +139,9 @@ def simulate_galaxy(
     )
     _write_cube(files.cube, flux, wave_aa, wcs, config, rng)
     del flux
-    _write_truth(files.truth, disc, ssp, age_edges_yr, wcs, config)
+    write_truth(files.truth, disc, clusters, ssp, age_edges_yr=age_edges_yr, wcs=wcs, config=config)
     gas["dust_templates"] = dust_templates
-    _write_images(files.images, config, ssp, bands, gas, errors, stream("simulation.images", seed))
+    _write_images(files.images, config, ssp, bands, clusters, gas, errors, stream("simulation.images", seed))
     return files
 
 
@@ -212,9 +212,10 @@ def _observed_spectra(
     config: SimulatedGalaxyConfig,
     ssp: SSPLibrary,
     disc: DiscHistory,
+    clusters: Clusters,
     wave_aa: np.ndarray,
     gas: Mapping[str, Any],
-    line_scatter: np.ndarray,
+    errors: InstrumentErrors,
 ) -> np.ndarray:
     z_max = config.redshift + config.velocity_amplitude_kms / C_KMS
     low, high = wave_aa[0] / (1 + z_max) - _FINE_MARGIN_AA, wave_aa[-1] + _FINE_MARGIN_AA
@@ -227,17 +228,27 @@ def _observed_spectra(
         veldisp_kms=(config.sigma_kms,),
         **gas,
     )
-    result = _synthesize(synthesizer, disc, line_scatter)
-    mass = disc.surface_density * config.spaxel_arcsec**2
     to_flux = _luminosity_to_flux(config.distance_mpc)
     dimming = 10 ** (-0.4 * attenuation_mag(wave_aa, config.ebv_mw))
-    flux = np.empty((wave_aa.size, mass.size), dtype=np.float32)
-    for i, rest in enumerate(result.flux.numpy().astype(np.float64)):
-        factor = (1 + config.redshift) * np.exp(disc.velocity_kms[i] / C_KMS)
-        flux[:, i] = np.interp(wave_aa, fine_aa * factor, rest) * (mass[i] * to_flux / factor) * dimming
-    cube = flux.reshape(wave_aa.size, config.n_spaxels, config.n_spaxels)
+
+    def spectra(stars: DiscHistory, mass: np.ndarray, line_scatter: np.ndarray) -> np.ndarray:
+        result = _synthesize(synthesizer, stars, line_scatter)
+        flux = np.empty((wave_aa.size, mass.size), dtype=np.float32)
+        for i, rest in enumerate(result.flux.numpy().astype(np.float64)):
+            factor = (1 + config.redshift) * np.exp(stars.velocity_kms[i] / C_KMS)
+            flux[:, i] = np.interp(wave_aa, fine_aa * factor, rest) * (mass[i] * to_flux / factor) * dimming
+        return flux
+
+    n, wcs = config.n_spaxels, map_wcs(config.n_spaxels, config.spaxel_arcsec)
+    scatter = errors.line_factors(*sky_offsets(wcs, n))
+    cube = spectra(disc, disc.surface_density * config.spaxel_arcsec**2, scatter).reshape(wave_aa.size, n, n)
     width = config.psf_fwhm_arcsec / FWHM_PER_SIGMA / config.spaxel_arcsec
-    return gaussian_filter(cube, sigma=(0, width, width), mode="nearest")
+    cube = gaussian_filter(cube, sigma=(0, width, width), mode="nearest")
+    if clusters.mass_msun.size:
+        scatter = errors.line_factors(clusters.east_arcsec, clusters.north_arcsec)
+        share = clusters.footprints(wcs, n, config.spaxel_arcsec, config.psf_fwhm_arcsec).astype(np.float32)
+        cube += (spectra(clusters.stars, clusters.mass_msun, scatter) @ share).reshape(cube.shape)
+    return cube
 
 
 def _write_cube(
@@ -311,60 +322,12 @@ def _cube_header(wcs: WCS, config: SimulatedGalaxyConfig) -> fits.Header:
     return header
 
 
-def _write_truth(
-    path: Path,
-    disc: DiscHistory,
-    ssp: SSPLibrary,
-    age_edges_yr: np.ndarray,
-    wcs: WCS,
-    config: SimulatedGalaxyConfig,
-) -> None:
-    n = config.n_spaxels
-    width = config.psf_fwhm_arcsec / FWHM_PER_SIGMA / config.spaxel_arcsec
-
-    def seen(values: np.ndarray) -> np.ndarray:
-        # What light from elsewhere the point-spread function brings is part of what is observed.
-        return gaussian_filter(values.reshape(-1, n, n), sigma=(0, width, width), mode="nearest")
-
-    mass = disc.mass_fraction * (disc.surface_density * config.spaxel_arcsec**2)[:, None]
-    # The last bin holds all that is older; the disc has nothing older than 13 Gyr.
-    edges_yr = np.append(age_edges_yr[:-1], max(age_edges_yr[-1], ssp.age_edges_yr[-1]))
-    rebin = rebin_matrix(ssp.age_edges_yr, edges_yr)
-    log_age = mean_log_age(ssp.age_edges_yr)
-    synthesizer = Synthesizer(ssp, _V_GRID_AA, veldisp_kms=(150.0,))
-    cells = synthesizer.weights(*(torch.as_tensor(values, dtype=torch.float32) for values in (mass, disc.z)))
-    v_light = (cells * synthesizer.v_light).sum(dim=1).numpy().astype(float)
-    young = v_light @ synthesizer.young_share.numpy().astype(float)
-    clear = v_light.sum(axis=1)
-    dusty = (clear - young * (1 - np.exp(-disc.tau_birth))) * np.exp(-disc.tau_screen)
-    layers = {
-        "MASS_FORMED": (seen((mass @ rebin).T), "Msun per spaxel and age bin"),
-        "MASS_X_MH": (seen(((mass * disc.log_z_solar) @ rebin).T), "Msun dex per spaxel and age bin"),
-        "MASS_X_LOGAGE": (seen(mass @ log_age)[0], "Msun log10(yr)"),
-        "VLIGHT_X_LOGAGE": (seen(v_light @ log_age)[0], "Lsun/Angstrom log10(yr)"),
-        "VLIGHT_X_MH": (seen((v_light * disc.log_z_solar).sum(axis=1))[0], "Lsun/Angstrom dex"),
-        "V_CLEAR": (seen(clear)[0], "Lsun/Angstrom at 5500 Angstrom, stars, without dust"),
-        "V_DUSTY": (seen(dusty)[0], "Lsun/Angstrom at 5500 Angstrom, stars, with dust"),
-        "VELOCITY": (disc.velocity_kms.reshape(n, n), "km/s"),
-    }
-    header = wcs.to_header()
-    hdus = [fits.PrimaryHDU(header=fits.Header([("CONTENT", "true maps of the simulated galaxy")]))]
-    for name, (values, unit) in layers.items():
-        hdu = fits.ImageHDU(values.astype(np.float32), header, name=name)
-        hdu.header["BUNIT"] = unit
-        hdus.append(hdu)
-    edges = fits.BinTableHDU.from_columns(
-        [fits.Column("AGE_EDGES", "D", unit="yr", array=age_edges_yr)], name="AGES"
-    )
-    with atomic_write(path) as partial:
-        fits.HDUList([*hdus, edges]).writeto(partial, checksum=True)
-
-
 def _write_images(
     paths: Mapping[str, Path],
     config: SimulatedGalaxyConfig,
     ssp: SSPLibrary,
     bands: Mapping[str, Any],
+    clusters: Clusters,
     gas: Mapping[str, Any],
     errors: InstrumentErrors,
     rng: np.random.Generator,
@@ -386,14 +349,22 @@ def _write_images(
     )
     result = _synthesize(synthesizer, disc, errors.line_factors(*places))
     mass = disc.surface_density * config.hst_pixel_arcsec**2
-    factor = mass * _luminosity_to_flux(config.distance_mpc) * _UNIT_CGS / (1 + config.redshift)
+    per_mass = _luminosity_to_flux(config.distance_mpc) * _UNIT_CGS / (1 + config.redshift)
+    points, share = None, None
+    if clusters.mass_msun.size:
+        scatter = errors.line_factors(clusters.east_arcsec, clusters.north_arcsec)
+        points = _synthesize(synthesizer, clusters.stars, scatter).band_flux.numpy().astype(np.float64)
+        points *= (clusters.mass_msun * per_mass)[:, None]
+        share = clusters.footprints(wcs, n, config.hst_pixel_arcsec, config.hst_fwhm_arcsec)
     width = config.hst_fwhm_arcsec / FWHM_PER_SIGMA / config.hst_pixel_arcsec
     for column, name in enumerate(bands):
         band = find_band(name)
         dimming = 10 ** (-0.4 * attenuation_mag(np.array([band.pivot_aa]), config.ebv_mw)[0])
-        flux = result.band_flux[:, column].numpy().astype(np.float64) * factor * dimming
-        rate = (flux / band.simulated_photflam).reshape(n, n)
-        rate = gaussian_filter(rate, width, mode="nearest") * errors.zero_point[name]
+        flux = result.band_flux[:, column].numpy().astype(np.float64) * mass * per_mass
+        seen = gaussian_filter(flux.reshape(n, n), width, mode="nearest")
+        if points is not None and share is not None:
+            seen += (points[:, column] @ share).reshape(n, n)
+        rate = seen * dimming / band.simulated_photflam * errors.zero_point[name]
         # Sky and read noise such that the centre has the wanted S/N in every band.
         variance = (rate.max() / config.hst_snr_centre) ** 2 * (0.5 + 0.5 * rate / rate.max())
         image = rate + rng.standard_normal((n, n)) * np.sqrt(variance)

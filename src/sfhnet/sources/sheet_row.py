@@ -49,6 +49,8 @@ class Galaxy(Section):
     poly and coefficients, header KEYWORD, extension NAME, or the path of a table (docs/galaxies.md)."""
     psf_fwhm_arcsec: float | None = Field(None, ge=0.01, le=100)
     """FWHM of the cube's point-spread function [arcsec]; needed to add HST images."""
+    psf_image: Path | None = None
+    """FITS image of the cube's point-spread function, in its orientation, with PIXELSCL or a WCS; a Gaussian otherwise."""
     hst_fwhm_arcsec: float | None = Field(None, ge=0.01, le=100)
     """FWHM of the HST images [arcsec], if not galaxies.hst_fwhm_arcsec."""
     bins: str = "snr"
@@ -84,7 +86,7 @@ class Galaxy(Section):
         if self.layout is not None and is_description(self.layout):
             CubeDescription.parse(self.layout)
         if self.kind == "simulated":
-            own = ("source", "path", "mask", "maps", "layout", "lsf")
+            own = ("source", "path", "mask", "maps", "layout", "lsf", "psf_image")
             given = [name for name in own if getattr(self, name) is not None]
             if given or self.images:
                 raise ValueError(
@@ -156,7 +158,8 @@ class Galaxy(Section):
         """Return the row with its relative paths taken from a folder."""
         folder = Path(data_dir)
         moved: dict[str, object] = {"images": {band: folder / path for band, path in self.images.items()}}
-        for name in ("mask", "maps") if self.source not in (None, ARCHIVED) else ("path", "mask", "maps"):
+        own = ("mask", "maps", "psf_image")
+        for name in own if self.source not in (None, ARCHIVED) else ("path", *own):
             if getattr(self, name) is not None:
                 moved[name] = folder / getattr(self, name)
         if self.bins not in BINNINGS:
@@ -170,7 +173,7 @@ class Galaxy(Section):
         result = dict(self.images)
         if self.source in (None, ARCHIVED) and self.path is not None:
             result["path"] = self.path
-        for name in ("mask", "maps"):
+        for name in ("mask", "maps", "psf_image"):
             if getattr(self, name) is not None:
                 result[name] = getattr(self, name)
         if self.bins not in BINNINGS:

@@ -50,6 +50,7 @@ STREAMS: dict[str, str] = {
     "claims.bootstrap": "galaxies drawn again for the range of a ratio; one for all seeds",
     "relations.bootstrap": "bins drawn again for the errors of a plane; one for all seeds (number of bins)",
     "inference.samples": "joint samples of a spectrum (its number)",
+    "simulation.clusters": "clusters and HII regions of a simulated galaxy; one for all seeds",
     "simulation.instrument": "calibration, zero points and line ratios of a simulated galaxy",
     "simulation.cube": "noise and faults of its cube",
     "simulation.images": "noise of its images",

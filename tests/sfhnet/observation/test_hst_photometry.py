@@ -7,7 +7,8 @@ from scipy.ndimage import gaussian_filter
 
 from galaxy_files import map_header, write_image
 from sfhnet.observation.hst_image import read_image
-from sfhnet.observation.hst_photometry import image_field, matching_kernel, measure_bands
+from sfhnet.observation.hst_photometry import image_field, measure_bands
+from sfhnet.observation.point_spread import PointSpread, matching_kernel
 from sfhnet.sources.hst_file_names import weights_of
 
 N = 24
@@ -40,8 +41,8 @@ def measure(image, labels=None, fwhm=0.9):
         labels,
         n_bins=labels.max() + 1,
         wcs=map_header(N),
-        cube_fwhm_arcsec=fwhm,
-        hst_fwhm_arcsec={"F555W": 0.08},
+        cube_psf=PointSpread.gaussian(fwhm),
+        image_psf={"F555W": PointSpread.gaussian(0.08)},
         galaxy="G",
     )
 
@@ -91,7 +92,7 @@ def test_images_are_brought_to_the_resolution_of_the_cube(tmp_path):
 
 
 def test_kernel_adds_the_missing_width():
-    kernel = matching_kernel(0.3, 0.9, 0.04)
+    kernel = matching_kernel(PointSpread.gaussian(0.3), PointSpread.gaussian(0.9), 0.04)
     x = np.mgrid[: kernel.shape[0], : kernel.shape[1]][1] * 0.04
     assert kernel.sum() == pytest.approx(1)
     variance = (kernel * (x - (kernel * x).sum()) ** 2).sum()

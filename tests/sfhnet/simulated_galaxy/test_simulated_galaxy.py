@@ -27,7 +27,12 @@ from sfhnet.sources.sheet_row import Galaxy
 
 EDGES_YR = 1e6 * AGE_EDGES_MYR
 SMALL = SimulatedGalaxyConfig(
-    n_spaxels=14, spaxel_arcsec=14.0, psf_fwhm_arcsec=21.0, hst_pixel_arcsec=3.5, hst_fwhm_arcsec=7.0
+    n_spaxels=14,
+    spaxel_arcsec=14.0,
+    psf_fwhm_arcsec=21.0,
+    hst_pixel_arcsec=3.5,
+    hst_fwhm_arcsec=7.0,
+    n_clusters=0,
 )
 GALAXIES = GalaxiesConfig(target_snr=30.0)
 
