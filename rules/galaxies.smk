@@ -109,8 +109,17 @@ step(
     "Write the page of {wildcards.galaxy} to click on",
     input=of_galaxy("spectra", "posterior", "predictive", "bins"),
     output={"page": "results/galaxies/{galaxy}/explorer.html"},
+    # no input, or `all` would make what is optional
+    params={
+        "ppxf": lambda wildcards: [
+            word
+            for file in [Path(f"results/galaxies/{wildcards.galaxy}/ppxf.h5")]
+            if file.is_file()
+            for word in ("--ppxf", str(file))
+        ]
+    },
     options="--galaxy {wildcards.galaxy} --spectra {input.spectra} --posterior {input.posterior} "
-    "--predictive {input.predictive} --bins {input.bins} --out {output.page}",
+    "--predictive {input.predictive} --bins {input.bins} {params.ppxf} --out {output.page}",
     env="figures",
     mem_mb=3000,
     minutes=20,

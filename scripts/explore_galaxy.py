@@ -8,6 +8,9 @@ if __name__ == "__main__":
     parser = script_options.parser(__doc__)
     script_options.add_options(parser, "galaxy", "spectra", "posterior", "predictive")
     parser.add_argument("--bins", type=Path, required=True, metavar="FILE", help="bins.ecsv of map_galaxy")
+    parser.add_argument(
+        "--ppxf", type=Path, metavar="FILE", help="ppxf.h5 of fit_ppxf_galaxy, to show beside"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="explorer.html")
     args = parser.parse_args()
     script_options.setup(args)
@@ -22,6 +25,7 @@ if __name__ == "__main__":
         posterior=args.posterior,
         predictive=args.predictive,
         bins=args.bins,
+        ppxf=args.ppxf,
         provenance=provenance(
             modules=["sfhnet.explorer.page", __file__], inputs=[args.spectra, args.posterior]
         ),

@@ -12,7 +12,8 @@ import numpy as np
 
 from pyprospect import sfh_func, toy_library
 
-stars = toy_library()
+ages_yr = np.concatenate([[0.0], np.geomspace(1e6, 1.4e10, 40)])
+stars = toy_library(age_edges_yr=ages_yr)
 galaxy = sfh_func("snorm", mSFR=3, mpeak=6, Z=0.02, speclib=stars, z=0.01, tau_screen=0.4, filters=None)
 print(f"mass formed: {galaxy.masstot:.2e} Msol")
 

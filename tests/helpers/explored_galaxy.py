@@ -6,6 +6,7 @@ import numpy as np
 
 from galaxy_answers import make_answer, make_spectra
 from sfhnet.core.flags import Flag
+from sfhnet.core.posterior import point_posterior
 from sfhnet.core.quantities import DUST_AND_LINES
 from sfhnet.explorer.bins import CORNER
 from sfhnet.explorer.page import write_explorer
@@ -49,7 +50,19 @@ def make_checked(side=12, **changes):
     return spectra, answer, predictive, bin_columns(spectra, answer, predictive=predictive)
 
 
-def make_page(path, side=12, **changes):
+def make_ppxf(answer, failed=(9,)):
+    """Point estimates of another program for the same bins, older by a fixed step; some of its fits failed."""
+    scalars = {name: values + 0.1 for name, values in answer.scalars.items()}
+    found = point_posterior(
+        answer.age_edges_myr, np.roll(answer.mass_fraction, 1, axis=1), answer.mh - 0.2, scalars=scalars
+    )
+    for values in (found.mass_fraction, found.mh, *found.scalars.values()):
+        values[list(failed)] = np.nan
+    return found
+
+
+def make_page(path, side=12, *, compared=False, **changes):
     """Write the page of such a galaxy."""
     spectra, answer, predictive, table = make_checked(side, **changes)
-    return write_explorer(path, spectra, answer, table=table, predictive=predictive)
+    ppxf = make_ppxf(answer) if compared else None
+    return write_explorer(path, spectra, answer, table=table, predictive=predictive, ppxf=ppxf)

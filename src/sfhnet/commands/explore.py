@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; give the exit status."""
-    from sfhnet.explorer.from_files import PRODUCTS, explore
+    from sfhnet.explorer.from_files import OPTIONAL, PRODUCTS, explore
     from sfhnet.tools.provenance import provenance
 
     folder = Path(args.galaxy)
@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
             f"{', '.join(missing)} not there{there}; make them by: "
             f"sfhnet run {args.results}/galaxies/{folder.name}/explorer.html --config configs/shipped.yaml"
         )
+    files |= {name: folder / file for name, file in OPTIONAL.items() if (folder / file).is_file()}
     out = args.out or folder / "explorer.html"
     explore(out, folder.name, **files, provenance=provenance(modules=["sfhnet.explorer.page"], inputs=[]))
     print(f"{out}: open it in a browser ({out.stat().st_size / 1e6:.1f} MB)")

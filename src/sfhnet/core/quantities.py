@@ -419,14 +419,14 @@ def _of_bins() -> Iterator[Quantity]:
         "surviving fraction",
     )
     yield from MAPPED.values()
-    for rate in (*SCALARS.values(), *FROM_DRAWS.values()):
-        if rate.window_yr is None:
-            continue
-        myr = f"{rate.window_yr / 1e6:.0f} Myr"
+    known = (*SCALARS.values(), *FROM_DRAWS.values())
+    windows = {rate.name: rate.window_yr for rate in known if rate.window_yr is not None}
+    for name, window_yr in sorted(windows.items(), key=lambda rate: rate[1]):
+        myr = f"{window_yr / 1e6:.0f} Myr"
         meaning = f"star-formation rate over {myr}"
-        yield Quantity(rate.name, "log10 Msun/yr", meaning, f"log SFR, {myr}", window_yr=rate.window_yr)
+        yield Quantity(name, "log10 Msun/yr", meaning, f"log SFR, {myr}", window_yr=window_yr)
         yield Quantity(
-            f"{rate.name}_density",
+            f"{name}_density",
             "log10 Msun/yr/kpc2",
             f"{meaning} per area of the disc (deprojected)",
             f"log SFR density, {myr}",

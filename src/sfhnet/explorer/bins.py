@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfhnet.core.posterior import Posterior
-from sfhnet.core.quantities import LEVELS, SCALARS
+from sfhnet.core.quantities import LEVELS, MAPPED, SCALARS
 from sfhnet.core.spectra import Spectra
 from sfhnet.explorer.packing import Block, quantised
 from sfhnet.predictive_check.result import Predictive
@@ -43,12 +43,15 @@ class BinBlocks:
         With ``models`` of every bin; without them spectra are shown alone.
     factor : int
         Pixels averaged into one point.
+    ppxf : Posterior, optional
+        Answers of pPXF for the same bins.
     """
 
     spectra: Spectra
     posterior: Posterior
     predictive: Predictive
     factor: int = 1
+    ppxf: Posterior | None = None
 
     @property
     def n_point(self) -> int:
@@ -64,6 +67,11 @@ class BinBlocks:
     def corner(self) -> tuple[str, ...]:
         """Scalars with draws."""
         return tuple(name for name in CORNER if name in self.posterior.samples)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Scalars that pPXF has too."""
+        return () if self.ppxf is None else tuple(name for name in MAPPED if name in self.ppxf.scalars)
 
     def block(self, start: int) -> Block:
         """Return the block that begins with a bin.
@@ -84,6 +92,10 @@ class BinBlocks:
         spectrum = self._spectrum(rows, scale)
         block.add("sigma_range", "f4", np.log(spectrum["sigma_range"]))
         self._bands(block, rows)
+        if self.ppxf is not None:
+            block.add(
+                "ppxf", "f4", np.stack([self.ppxf.scalars[name][rows] for name in self.compared], axis=1)
+            )
         draws = self._draws(rows)
         if draws is not None:
             block.add("draw_range", "f4", draws[0])
@@ -183,6 +195,9 @@ class BinBlocks:
         if self.predictive.models:
             block.add("refined_mass_fraction", "u2", share(self.predictive.refined["mass_fraction"][rows]))
             block.add("refined_mh", "i2", dex(self.predictive.refined["mh"][rows]))
+        if self.ppxf is not None:
+            block.add("ppxf_mass_fraction", "u2", share(self.ppxf.mass_fraction[rows]))
+            block.add("ppxf_mh", "i2", dex(self.ppxf.mh[rows]))
         if "mass_fraction" in self.spectra.truth:
             block.add("true_mass_fraction", "u2", share(self.spectra.truth["mass_fraction"][rows]))
             block.add("true_mh", "i2", dex(self.spectra.truth["mh"][rows]))

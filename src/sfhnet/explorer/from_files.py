@@ -12,9 +12,10 @@ from astropy.table import QTable
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
 from sfhnet.explorer.page import write_explorer
+from sfhnet.ppxf.galaxy_fits import read_galaxy
 from sfhnet.predictive_check.result import Predictive
 
-__all__ = ["PRODUCTS", "explore"]
+__all__ = ["OPTIONAL", "PRODUCTS", "explore"]
 
 # What a page is made of -> file in the folder of a galaxy.
 PRODUCTS = {
@@ -23,6 +24,8 @@ PRODUCTS = {
     "predictive": "predictive.h5",
     "bins": "bins.ecsv",
 }
+# Made by `snakemake ppxf` alone, and shown where it is there.
+OPTIONAL = {"ppxf": "ppxf.h5"}
 
 
 def explore(
@@ -33,6 +36,7 @@ def explore(
     posterior: Path,
     predictive: Path,
     bins: Path,
+    ppxf: Path | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the page of a galaxy.
@@ -45,6 +49,8 @@ def explore(
         Its name.
     spectra, posterior, predictive, bins : Path
         `PRODUCTS` of the galaxy.
+    ppxf : Path, optional
+        Fits of pPXF (`sfhnet.ppxf.galaxy_fits`), of which those at the fixed regularisation are shown.
     provenance : mapping, optional
         Shown at the foot of the page.
 
@@ -66,5 +72,6 @@ def explore(
         Posterior.read(posterior),
         table=QTable.read(bins, format="ascii.ecsv"),
         predictive=Predictive.read(predictive),
+        ppxf=None if ppxf is None else read_galaxy(ppxf, "fixed")[0],
         provenance=provenance,
     )

@@ -46,6 +46,7 @@ def write_explorer(
     *,
     table: QTable,
     predictive: Predictive,
+    ppxf: Posterior | None = None,
     provenance: Mapping[str, Any] | None = None,
     max_bytes: int = _MAX_BYTES,
 ) -> Path:
@@ -61,6 +62,8 @@ def write_explorer(
         From `sfhnet.products.bin_table.bin_columns`.
     predictive : Predictive
         Check; its ``models`` are drawn beside the spectra.
+    ppxf : Posterior, optional
+        Answers of pPXF for the same bins, drawn beside those of the network.
     provenance : mapping, optional
         Shown at the foot of the page.
     max_bytes : int
@@ -81,10 +84,12 @@ def write_explorer(
         "checks": len(predictive),
         "rows of the table": len(table),
     }
+    if ppxf is not None:
+        numbers["answers of pPXF"] = len(ppxf)
     if len(set(numbers.values())) > 1:
         found = ", ".join(f"{number} {what}" for what, number in numbers.items())
         raise ValueError(f"{spectra.galaxy}: {found}; make them again from this very spectra file")
-    blocks = _small_enough(spectra, posterior, predictive, max_bytes)
+    blocks = _small_enough(spectra, posterior, predictive, ppxf, max_bytes)
     meta = _meta(spectra, posterior, table, blocks=blocks) | {"provenance": dict(provenance or {})}
     folder = resources.files("sfhnet.explorer") / "static"
     page = (folder / "page.html").read_text(encoding="utf-8")
@@ -102,10 +107,10 @@ def write_explorer(
 
 
 def _small_enough(
-    spectra: Spectra, posterior: Posterior, predictive: Predictive, max_bytes: int
+    spectra: Spectra, posterior: Posterior, predictive: Predictive, ppxf: Posterior | None, max_bytes: int
 ) -> BinBlocks:
     for factor in (1, 2, 4, 6, 8, 12):
-        blocks = BinBlocks(spectra, posterior, predictive, factor)
+        blocks = BinBlocks(spectra, posterior, predictive, factor, ppxf)
         starts = np.unique(np.linspace(0, spectra.n - 1, 4).astype(int) // BLOCK * BLOCK)
         size = [len(blocks.block(int(start)).text()) / min(BLOCK, spectra.n - start) for start in starts]
         if np.mean(size) * spectra.n < 0.93 * max_bytes:
@@ -158,6 +163,7 @@ def _meta(spectra: Spectra, posterior: Posterior, table: QTable, *, blocks: BinB
         ],
         "quality": [words for words, _ in QUALITY],
         "colour_maps": _colour_maps(),
+        "compared": list(blocks.compared),
         "truth": "mass_fraction" in spectra.truth,
         "checked": bool(blocks.predictive.models),
         "unchecked": str(blocks.predictive.meta.get("unchecked", "")),
@@ -165,7 +171,8 @@ def _meta(spectra: Spectra, posterior: Posterior, table: QTable, *, blocks: BinB
 
 
 def _quantities(spectra: Spectra, table: QTable) -> Iterator[dict[str, Any]]:
-    names = sorted(table.colnames, key=lambda name: name not in OF_BINS)  # answers first, each group in order
+    order = {name: place for place, name in enumerate(OF_BINS)}
+    names = sorted(table.colnames, key=lambda name: order.get(name, len(order)))  # answers first
     for name in names:
         if name in _NO_QUANTITY or name.endswith(("_p16", "_p84")):
             continue

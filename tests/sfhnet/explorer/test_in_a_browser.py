@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from explored_galaxy import make_page
@@ -85,6 +86,22 @@ def test_a_click_opens_the_bin_under_it(opened, address):
     )
 
 
+def test_a_click_is_answered_within_a_tenth_of_a_second(opened, address, capsys):
+    page = opened(address)
+    ms = []
+    # the best of some: what the page itself needs, not what else this machine is doing
+    while len(ms) < 10 or (min(ms) >= 100 and len(ms) < 60):
+        k = len(ms) % 14
+        click_map(page, 0.35 + 0.02 * k, 0.4 + 0.015 * k)
+        page.wait_for_function(f"performance.getEntriesByName('answer').length === {len(ms) + 1}")
+        ms = page.evaluate("performance.getEntriesByName('answer').map((one) => one.duration)")
+    with capsys.disabled():
+        print(
+            f"\nfrom click to painted picture: {min(ms):.0f} ms at best, {np.median(ms):.0f} ms in the median"
+        )
+    assert min(ms) < 100
+
+
 def test_flags_are_said_in_words_with_what_to_do(opened, address):
     page = opened(f"{address}#bin=5")
     page.wait_for_selector("#panel ul.flags li")
@@ -149,6 +166,50 @@ def test_keys_move_open_and_tell(opened, address):
     page.keyboard.press("Enter")
     page.wait_for_selector("#panel pre")
     assert "mass-weighted" in page.get_attribute("#map0", "aria-label")
+
+
+def test_a_region_is_chosen_by_keys(opened, address):
+    page = opened(address)
+    page.click("#tool-region")
+    page.focus("#map0")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector("#panel pre")
+    assert page.inner_text("#panel h2") == "Region of 6 bins"
+
+
+def test_keys_step_from_bin_to_bin_and_zoom_the_spectrum(opened, address):
+    page = opened(f"{address}#bin=20")
+    page.wait_for_selector("#panel pre")
+    page.focus("#panel [data-step='1']")
+    for n in (21, 22):
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"document.querySelector('#panel h2').textContent === 'Bin {n}'")
+    assert page.evaluate("document.activeElement.dataset.step") == "1"
+    spectrum = page.locator("#panel canvas.plot").first
+    whole = spectrum.get_attribute("aria-label")
+    spectrum.focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    near = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert near.startswith("Spectrum from ")
+    assert near != whole
+    page.keyboard.press("0")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == whole
+
+
+def test_ppxf_stands_beside_the_network(opened, tmp_path):
+    page = opened(f"file://{make_page(tmp_path / 'p.html', side=6, compared=True)}#bin=14")
+    page.wait_for_selector("#panel pre")
+    assert page.inner_text("#panel thead").split()[-2:] == ["pPXF", "unit"]
+    row = page.inner_text("#panel tr:has-text('mass-weighted log age')").split("\t")
+    assert float(row[3]) == pytest.approx(float(row[1]) + 0.1, abs=0.011)
+    assert "in the histories: pPXF" in page.inner_text("#panel")
+    failed = opened(f"file://{tmp_path / 'p.html'}#bin=9")
+    failed.wait_for_selector("#panel pre")
+    assert "pPXF" not in failed.inner_text("#panel")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

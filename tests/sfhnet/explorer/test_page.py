@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explored_galaxy import make_checked, make_page
+from explored_galaxy import make_checked, make_page, make_ppxf
 from sfhnet.core.flags import MEANING
 from sfhnet.explorer.advice import ADVICE
 from sfhnet.explorer.bins import BLOCK, BinBlocks
@@ -98,6 +98,31 @@ def test_a_bin_is_what_the_products_say(galaxy, page, meta, index):
     draws = found["draws"].reshape(len(ends), -1) / 255 * np.diff(ends) + ends[:, :1]
     name = meta["corner"][1]["name"]
     np.testing.assert_allclose(draws[1], answer.samples[name][index, :80], atol=float(np.ptp(ends[1])) / 255)
+
+
+def test_answers_of_ppxf_are_there_where_they_were_given(galaxy, page, meta, tmp_path):
+    assert meta["compared"] == []
+    spectra, answer, predictive, table = galaxy
+    ppxf = make_ppxf(answer)
+    path = write_explorer(tmp_path / "c.html", spectra, answer, table=table, predictive=predictive, ppxf=ppxf)
+    with_ppxf = path.read_text()
+    compared = json.loads(element(with_ppxf, "meta"))
+    assert {"mw_log_age", "lw_mh", "a_v"} <= set(compared["compared"])
+    found = contents(with_ppxf, compared, 33)
+    place = compared["compared"].index("lw_mh")
+    assert found["ppxf"][place] == pytest.approx(ppxf.scalars["lw_mh"][33], rel=1e-6)
+    np.testing.assert_allclose(found["ppxf_mass_fraction"] / 65535, ppxf.mass_fraction[33], atol=1e-5)
+    np.testing.assert_allclose(found["ppxf_mh"] / 1000, ppxf.mh[33], atol=6e-4)
+    assert np.isnan(contents(with_ppxf, compared, 9)["ppxf"]).all()
+    with pytest.raises(ValueError, match="80 answers of pPXF; make them again"):
+        write_explorer(
+            tmp_path / "d.html",
+            spectra,
+            answer,
+            table=table,
+            predictive=predictive,
+            ppxf=ppxf.take(np.arange(80)),
+        )
 
 
 def test_masked_pixels_are_no_data(galaxy):

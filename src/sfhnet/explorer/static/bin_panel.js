@@ -8,10 +8,11 @@ const made = (tag, text, name) => Object.assign(document.createElement(tag), tex
 
 function key(parent, entries) {
   const line = made("p", undefined, "key");
-  for (const [colour, words] of entries) {
+  // A third entry says that the line is dashed: colour alone tells no lines apart.
+  for (const [colour, words, dashed] of entries) {
     const entry = made("span");
     const mark = made("i");
-    mark.style.background = colour;
+    mark.style.background = dashed ? `repeating-linear-gradient(90deg, ${colour} 0 ${dashed}px, transparent ${dashed}px ${dashed + 3}px)` : colour;
     entry.append(mark, words);
     line.append(entry);
   }
@@ -79,8 +80,30 @@ class SpectrumPlot {
       this.draw();
     });
     plot.canvas.addEventListener("dblclick", () => { this.window = null; this.draw(); });
+    plot.canvas.tabIndex = 0;
+    plot.canvas.addEventListener("keydown", (event) => this.key(event, plot));
+  }
+
+  // Plus and minus zoom, arrows move, 0 shows all: as on a map.
+  key(event, plot) {
+    const { wave } = this.spectrum;
+    const whole = [wave[0], wave[wave.length - 1]];
+    const [low, high] = this.window || whole;
+    const [middle, half] = [(low + high) / 2, (high - low) / 2];
+    const turned = { "+": [0, 0.5], "=": [0, 0.5], "-": [0, 2], ArrowLeft: [-0.5, 1], ArrowRight: [0.5, 1], 0: [0, Infinity] }[event.key];
+    if (!turned) return;
+    event.preventDefault();
+    const wide = Math.max(half * turned[1], 10);
+    const from = Math.min(Math.max(middle + half * turned[0] - wide, whole[0]), whole[1] - 2 * wide);
+    this.window = wide * 2 < whole[1] - whole[0] ? [from, from + 2 * wide] : null;
+    const order = [...this.holder.children].indexOf(plot.canvas);
+    this.draw();
+    this.holder.children[order].focus({ preventScroll: true });
   }
 }
+
+// pPXF on the same bin, where the run has it and the fit did not fail.
+const comparedWith = (bin) => META.compared.length > 0 && Number.isFinite(bin.ppxf[0]);
 
 function drawHistory(parent, bin) {
   const n = META.age_edges_myr.length - 1;
@@ -92,6 +115,7 @@ function drawHistory(parent, bin) {
   const share = (values) => formed(summed(Array.from(values, (v) => v / 65535)));
   plot.line(AGES, share(bin.mass_fraction), ink("blue"), 2);
   if (bin.refined_mass_fraction) plot.line(AGES, share(bin.refined_mass_fraction), ink("mark"), 1.5);
+  if (comparedWith(bin)) plot.line(AGES, share(bin.ppxf_mass_fraction), ink("green"), 2, [2, 3]);
   if (bin.true_mass_fraction) plot.line(AGES, share(bin.true_mass_fraction), ink("ink"), 1.5, [5, 3]);
 }
 
@@ -103,12 +127,14 @@ function drawMetals(parent, bin) {
   const xs = [];
   for (let i = 0; i < n; i++) xs.push(AGES[i], AGES[i + 1]);
   const quantile = (level) => stairs(rowOf(bin.mh_q, META.levels.indexOf(level), n));
-  const all = [...quantile(0.025), ...quantile(0.975), ...(bin.true_mh ? dex(bin.true_mh) : [])];
+  const other = comparedWith(bin) ? bin.ppxf_mh : [];
+  const all = [...quantile(0.025), ...quantile(0.975), ...dex(other), ...(bin.true_mh ? dex(bin.true_mh) : [])];
   plot.axes({ ...AGE_AXIS, y: limits(all, 0, 0.08), yLabel: "[M/H] [dex]" });
   plot.band(xs, quantile(0.025), quantile(0.975), ink("blue"), 0.2);
   plot.band(xs, quantile(0.16), quantile(0.84), ink("blue"), 0.35);
   plot.line(xs, stairs(bin.mh), ink("blue"), 2);
   if (bin.refined_mh) plot.line(xs, stairs(bin.refined_mh), ink("mark"), 1.5);
+  if (other.length) plot.line(xs, stairs(other), ink("green"), 2, [2, 3]);
   if (bin.true_mh) plot.line(xs, stairs(bin.true_mh), ink("ink"), 1.5, [5, 3]);
 }
 
@@ -147,7 +173,7 @@ function drawCorner(parent, bin) {
   c.scale(ratio, ratio);
   const cell = [(width - 60) / m, (360 - 40) / m];
   const value = (k, i) => bin.draws[k * nDraw + i] / 255;
-  c.font = "10px sans-serif";
+  c.font = "9px sans-serif";
   for (let row = 0; row < m; row++) {
     for (let column = 0; column <= row; column++) {
       const [x0, y0] = [50 + column * cell[0], 4 + row * cell[1]];
@@ -168,29 +194,43 @@ function drawCorner(parent, bin) {
     c.fillStyle = ink("quiet");
     const [low, high] = [bin.draw_range[2 * row], bin.draw_range[2 * row + 1]];
     c.textAlign = "center";
-    c.fillText(META.corner[row].title, 50 + (row + 0.5) * cell[0], 352);
-    c.fillText(`${shown(low)} … ${shown(high)}`, 50 + (row + 0.5) * cell[0], 338);
+    c.fillText(META.corner[row].title, 50 + (row + 0.5) * cell[0], 352, cell[0] - 3);
+    c.fillText(`${low.toFixed(2)}…${high.toFixed(2)}`, 50 + (row + 0.5) * cell[0], 338, cell[0] - 3);
     c.textAlign = "right";
     c.save();
     c.translate(12, 4 + (row + 0.5) * cell[1]);
     c.rotate(-Math.PI / 2);
     c.textAlign = "center";
-    c.fillText(META.corner[row].title, 0, 0);
+    c.fillText(META.corner[row].title, 0, 0, cell[1] - 3);
     c.restore();
   }
 }
 
-function numbersTable(shared, bin) {
+// The answers, and folded away what was checked.
+function numbers(shared, bin, contents) {
+  const holder = made("div");
+  for (const group of new Set(META.quantities.map((quantity) => quantity.group))) {
+    const table = numbersTable(shared, bin, contents, group);
+    if (!holder.children.length) { holder.append(table); continue; }
+    const more = made("details");
+    more.append(made("summary", group), table);
+    holder.append(more);
+  }
+  return holder;
+}
+
+function numbersTable(shared, bin, contents, group) {
   const table = made("table");
   const head = table.createTHead().insertRow();
-  for (const word of ["quantity", "value", "68 %", "unit"]) head.append(made("th", word));
+  const beside = comparedWith(contents);
+  for (const word of ["quantity", "value", "68 %", ...(beside ? ["pPXF"] : []), "unit"]) head.append(made("th", word));
   const body = table.createTBody();
   const at = (name) => {
     const index = META.quantities.findIndex((quantity) => quantity.name === name);
     return index < 0 ? NaN : shared.columns[index * META.n + bin];
   };
   for (const quantity of META.quantities) {
-    if (quantity.end) continue;
+    if (quantity.end || quantity.group !== group) continue;
     const value = at(quantity.name);
     if (!Number.isFinite(value)) continue;
     const row = body.insertRow();
@@ -198,7 +238,10 @@ function numbersTable(shared, bin) {
     name.textContent = quantity.title;
     name.title = quantity.meaning;
     const [low, high] = [at(`${quantity.name}_p16`), at(`${quantity.name}_p84`)];
-    row.append(made("td", shown(value), "number"), made("td", Number.isFinite(low) ? `${shown(low)} … ${shown(high)}` : "", "number"), made("td", quantity.unit));
+    row.append(made("td", shown(value), "number"), made("td", Number.isFinite(low) ? `${shown(low)} … ${shown(high)}` : "", "number"));
+    const place = META.compared.indexOf(quantity.name);
+    if (beside) row.append(made("td", place < 0 ? "" : shown(contents.ppxf[place]), "number"));
+    row.append(made("td", quantity.unit));
   }
   const holder = made("div", undefined, "scroll");
   holder.append(table);
@@ -228,6 +271,7 @@ function python(bin) {
 async function showBin(shared, bin) {
   const contents = await binContents(bin);
   if (shared.state.bin !== bin || shared.state.region) return;
+  const stepped = document.activeElement?.dataset.step;
   panel.textContent = "";
   panel.append(made("h2", `Bin ${bin}`));
   const steps = made("div", undefined, "tools");
@@ -235,20 +279,24 @@ async function showBin(shared, bin) {
     const button = made("button", words);
     button.type = "button";
     button.disabled = bin + step < 0 || bin + step >= META.n;
-    button.addEventListener("click", () => shared.openBin(bin + step));
+    button.dataset.step = step;
+    button.addEventListener("click", (event) => shared.openBin(bin + step, event.timeStamp));
     steps.append(button);
   }
   panel.append(steps);
+  // The button that was pressed is a new one now: keys go on from it.
+  if (stepped) steps.querySelector(`[data-step="${stepped}"]`).focus({ preventScroll: true });
   const index = META.quantities.findIndex((quantity) => quantity.name === "quality");
   panel.append(flagsList(shared.flags[bin], index < 0 ? 0 : shared.columns[index * META.n + bin]));
   panel.append(made("h3", `Spectrum (flux in ${META.flux_unit_cgs} erg/s/cm²/Å${META.averaged > 1 ? `; ${META.averaged} pixels averaged` : ""})`));
   const entries = [[ink("ink"), "data"]];
   if (META.checked) entries.push([ink("mark"), "best model near the draws"], [ink("blue"), "68 % of the draws"]);
-  if (META.truth) entries.push([ink("ink"), "dashed in the histories: true"]);
+  if (comparedWith(contents)) entries.push([ink("green"), "in the histories: pPXF", 2]);
+  if (META.truth) entries.push([ink("ink"), "in the histories: true", 5]);
   key(panel, entries);
   if (META.unchecked) panel.append(made("p", `No model: ${META.unchecked}.`, "hint"));
   new SpectrumPlot(panel, spectrumOf(contents));
-  panel.append(made("p", "Drag over the spectrum to zoom, double-click to see all.", "hint"));
+  panel.append(made("p", "Drag over the spectrum to zoom, double-click to see all. Keys: + and − zoom, arrows move, 0 shows all.", "hint"));
   const plots = made("div", undefined, "plots");
   panel.append(plots);
   const cells = ["Mass formed", "Metallicity", "Bands", "Draws"].map((title) => {
@@ -261,6 +309,6 @@ async function showBin(shared, bin) {
   drawMetals(cells[1], contents);
   drawBands(cells[2], contents);
   drawCorner(cells[3], contents);
-  panel.append(made("h3", "Numbers"), numbersTable(shared, bin), made("h3", "The same in Python"), made("pre", python(bin)));
+  panel.append(made("h3", "Numbers"), numbers(shared, bin, contents), made("h3", "The same in Python"), made("pre", python(bin)));
   shared.say(`Bin ${bin}, verdict: ${META.quality[shared.columns[index * META.n + bin] || 0]}`);
 }

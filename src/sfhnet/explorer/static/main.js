@@ -12,11 +12,13 @@ const shared = {
     shared.drawMaps();
     shared.remember();
   },
-  openBin(bin) {
+  // `since` is when the reader asked, so that the page knows how long its answer took.
+  async openBin(bin, since = performance.now()) {
     Object.assign(state, { bin, region: null });
     shared.drawMaps();
     shared.remember();
-    return showBin(shared, bin);
+    await showBin(shared, bin);
+    painted(since);
   },
   openRegion(bins) {
     if (!bins.length) return null;
@@ -35,6 +37,15 @@ const shared = {
     history.replaceState(null, "", `#${words}`);
   },
 };
+
+// A task after the next frame: what was drawn is then on the screen.
+function painted(since) {
+  requestAnimationFrame(() => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => performance.measure("answer", { start: since, end: performance.now() });
+    channel.port2.postMessage(null);
+  });
+}
 
 function ranges(bins) {
   const parts = [];

@@ -13,7 +13,7 @@ class Plot {
     this.canvas.height = height * ratio;
     this.context = this.canvas.getContext("2d");
     this.context.scale(ratio, ratio);
-    this.box = { left: 54, right: width - 8, top: 8, bottom: height - 34 };
+    this.box = { left: 62, right: width - 8, top: 8, bottom: height - 34 };
   }
 
   axes({ x, y, xLabel = "", yLabel = "", logX = false, xTicks = null, yTicks = null, reverse = false }) {
@@ -40,7 +40,7 @@ class Plot {
       c.fillText(text, box.left - 6, place + 4);
     }
     c.save();
-    c.translate(11, (box.top + box.bottom) / 2);
+    c.translate(10, (box.top + box.bottom) / 2);
     c.rotate(-Math.PI / 2);
     c.textAlign = "center";
     c.fillText(yLabel, 0, 0);
@@ -54,7 +54,8 @@ class Plot {
     const step = size * [1, 2, 5, 10].find((digit) => digit * size >= raw);
     const found = [];
     for (let k = Math.ceil(low / step); k * step <= high * (1 + 1e-9) + 1e-12; k++) {
-      found.push([k * step, Number((k * step).toPrecision(6)).toString()]);
+      const value = Number((k * step).toPrecision(6));
+      found.push([k * step, Math.abs(value) >= 1e5 ? value.toExponential().replace("e+", "e") : value.toString()]);
     }
     return found;
   }

@@ -266,7 +266,7 @@ class SkyMap {
       const moved = Math.hypot(event.offsetX - drag.x, event.offsetY - drag.y) > 4;
       if (!moved) {
         const bin = this.binAt(this.under(event.offsetX, event.offsetY));
-        if (bin >= 0) shared.openBin(bin);
+        if (bin >= 0) shared.openBin(bin, event.timeStamp);
       } else if (drag.region) shared.openRegion(this.binsBetween(this.under(drag.x, drag.y), this.under(event.offsetX, event.offsetY)));
       shared.drawMaps();
       shared.remember();
@@ -300,9 +300,17 @@ class SkyMap {
       const bin = this.binAt(this.place);
       this.shared.say(bin < 0 ? "outside of the bins" : `bin ${bin}: ${shown(this.values[bin])} ${this.described.unit}`);
       this.draw();
+    } else if (event.key === "Enter" && this.place && this.shared.state.tool === "region") {
+      if (!this.corner) {
+        this.corner = this.place;
+        this.shared.say("first corner of the region; Enter at the other one");
+      } else {
+        this.shared.openRegion(this.binsBetween(this.corner, this.place));
+        this.corner = null;
+      }
     } else if (event.key === "Enter" && this.place) {
       const bin = this.binAt(this.place);
-      if (bin >= 0) this.shared.openBin(bin);
+      if (bin >= 0) this.shared.openBin(bin, event.timeStamp);
     } else if (event.key === "+" || event.key === "=") this.shared.zoom(1.25);
     else if (event.key === "-") this.shared.zoom(0.8);
     else if (event.key === "0") this.shared.zoom(0);
