@@ -34,6 +34,8 @@ if __name__ == "__main__":
         made.pop("interpreter", None)
         made["code"] = [Path(name).name for name in made.get("code", [])]
         write_json(args.out_dir / path.name, table)
+    # What is there already is of other weights.
+    (args.out_dir / SIMULATED_GALAXY).unlink(missing_ok=True)
     if args.galaxy:
         write_json(args.out_dir / SIMULATED_GALAXY, galaxy_results(read_json(args.galaxy)))
     write_checksums(args.out_dir, ["weights.safetensors", *(path.name for path in tables)])
