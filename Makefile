@@ -42,7 +42,7 @@ CODE = src scripts speed tests docs_site docs/notebooks
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-quick coverage test-wheels test-slurm slurm-packages test-conda lint format docs docs-site fetch verify \
+.PHONY: help env run test test-quick coverage test-wheels test-slurm slurm-packages test-conda lint format docs docs-site rule-graph fetch verify \
 	bench-synthesis bench-cube wheels constraints clean clean-cache clean-env gpu-inputs gpu-train gpu-train-home
 
 help: ## list these commands
@@ -148,6 +148,9 @@ $(DOCS_VENV)/.stamp: pyproject.toml | $(VENV)/bin/python
 docs-site: $(DOCS_VENV)/.stamp ## build the documentation as a site in site/; a warning or a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict --clean 2>$(DOCS_VENV)/log || { cat $(DOCS_VENV)/log; exit 1; }
 	@echo "site/index.html: open it in a browser"
+
+rule-graph: env ## draw the rules of the workflow into docs/images (needs Debian's graphviz)
+	@$(PY) -m snakemake --rulegraph --cores 1 2>/dev/null | $(PY) docs_site/rule_graph.py docs/images/rules.svg
 
 bench-synthesis: env ## measure the speed of synthesis
 	@$(PY) speed/bench_synthesis.py $(ARGS)

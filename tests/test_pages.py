@@ -69,6 +69,17 @@ def test_the_site_leads_to_every_page():
     assert there <= listed, f"put into the nav of mkdocs.yml: {sorted(there - listed)}"
 
 
+def test_the_picture_of_the_rules_shows_those_that_there_are():
+    picture = (ROOT / "docs/images/rules.svg").read_text()
+    drawn = set(re.findall(r"<title>(\w+)</title>", picture)) - {"rules"}
+    steps = {
+        path.stem: set(re.findall(r'step\(\s*"(\w+)"', path.read_text())) for path in ROOT.glob("rules/*.smk")
+    }
+    gone = sorted(drawn - set().union(*steps.values()))
+    assert not gone, f"docs/images/rules.svg shows {gone}; make rule-graph"
+    assert steps["galaxies"] <= drawn, f"make rule-graph: {sorted(steps['galaxies'] - drawn)} are not drawn"
+
+
 def test_the_recipes_name_files_that_are_there():
     named = set(re.findall(r"`((?:src|tests|scripts|rules|data|configs|\.github)/[\w./]+)`", PAGE))
     assert len(named) > 30
