@@ -32,12 +32,14 @@ from sfhnet.networks import Network, Spec, build
 from sfhnet.networks.storage import save_network
 from sfhnet.tools.folder_lock import alone_in
 from sfhnet.tools.progress import Progress
-from sfhnet.tools.random_streams import seed_torch, stream, torch_stream
+from sfhnet.tools.random_streams import seed_torch, torch_stream
 from sfhnet.training.checkpoint import CHECKPOINT, Progression, RunState, load_checkpoint, save_checkpoint
 from sfhnet.training.muon import optimizer_for
+from sfhnet.training.scales import set_scales
+from sfhnet.training.schedule import epochs_of, learning_rate
 from sfhnet.training.setup import device_of, distributed, make_spec, precision_of, training_config
 from sfhnet.training.source import FixedMocks, Source, StoredMocks
-from sfhnet.training.summaries import label_ranges, prior_summary, trained_on, write_history
+from sfhnet.training.summaries import trained_on, write_history
 
 # The settings can be imported from here too, as in version 0.1.
 __all__ = [
@@ -53,13 +55,6 @@ _log = logging.getLogger("sfhnet.training.trainer")
 
 # Held-out mocks in one pass.
 _HELD_OUT_CHUNK = 512
-
-# What the basis of a network need not describe: with these off, and practically without white noise, the rest is left.
-_NOT_IN_BASIS = (
-    *("band_dropout", "correlation", "edges", "error_scatter", "pixel_dropout", "sky_residuals"),
-    *("windows", "hidden_lines", "model_error", "telluric", "other_instruments", "poor_bands"),
-)
-_FIT_SNR = 1e5
 
 # Seconds between two looks at the loss within an epoch: the host waits for the device to see it.
 _LOOK_S = 5.0
@@ -144,7 +139,9 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.noise_model = NoiseModel(noise, mocks.wave_aa, mocks.band_names, device=self.device)
         self.network = build(spec, seed)
-        self._fit()
+        self.prior, self.label_ranges = set_scales(
+            self.network, spec, mocks, noise, n=training.fit_galaxies, seed=seed
+        )
         self.network.to(self.device)
         self.averaged = copy.deepcopy(self.network).eval()
         self.precision = precision_of(training, self.device) if self.network.mixed else torch.float32
@@ -162,7 +159,7 @@ class Trainer:
         self.source: Source = self._stored() if source is None else source(self)
         self.steps_per_epoch = self.source.steps_per_epoch
         self.total_steps = self.steps_per_epoch * training.epochs
-        self._epochs_of = _epochs_of(self.network.n_stage, training)
+        self._epochs_of = epochs_of(self.network.n_stage, training)
         self._on_epoch = on_epoch
         self._held_out_batches = self._draw_held_out()
         # Buffers are set once, by `fit`, but for those of batch norms.
@@ -190,20 +187,6 @@ class Trainer:
         """One row an epoch: losses, learning rate, seconds."""
         return self.run_state.history
 
-    def _fit(self) -> None:
-        """Set scales and components from mocks; the same on every rank, on the CPU."""
-        n = min(self.training.fit_galaxies, len(self.mocks))
-        rng = stream("train.fit_choice", self.seed)
-        picked = self.mocks.get(np.sort(rng.choice(len(self.mocks), n, replace=False)))
-        grids = self.mocks.wave_aa, self.mocks.band_names
-        clean_model = NoiseModel(self.noise, *grids, off=_NOT_IN_BASIS)
-        noisy = picked.noisy(NoiseModel(self.noise, *grids), torch_stream("train.fit_noisy", self.seed))
-        clean = picked.noisy(clean_model, torch_stream("train.fit_clean", self.seed), snr=_FIT_SNR)
-        with torch.no_grad():
-            self.network.fit(clean, noisy)
-        self.prior = prior_summary(self.spec, noisy)
-        self.label_ranges = label_ranges(picked.labels)
-
     def _draw_held_out(self) -> list[Any]:
         """Return held-out mocks as the network sees them: what no weight changes is computed once."""
         n = min(self.training.validation_galaxies, len(self.held_out))
@@ -215,21 +198,8 @@ class Trainer:
         return [self.network.prepared(batch) for batch in drawn]
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step: in each stage linear warm-up, then a cosine to a hundredth.
-
-        With ``training.seconds`` the time that has gone by counts instead of steps.
-        """
-        c, state = self.training, self.state
-        if c.seconds is None:
-            epoch, now, least = float(self.steps_per_epoch), float(step), 1.0
-        else:
-            epoch, now, least = c.seconds / c.epochs, state.seconds, 1e-9
-        done, total = now - state.stage_epoch * epoch, self._epochs_of[state.stage] * epoch
-        warm = max(least, round(c.warmup_share * total) if c.seconds is None else c.warmup_share * total)
-        if done < warm:
-            return c.learning_rate * min(1.0, (max(done, 0.0) + 1) / warm)
-        progress = min(1.0, (done - warm) / max(least, total - warm))
-        return c.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        """Return the learning rate of a step, see `sfhnet.training.schedule.learning_rate`."""
+        return learning_rate(step, self.state, self.training, self._epochs_of, steps=self.steps_per_epoch)
 
     def run(self, resume: bool = True, stop_after_steps: int | None = None) -> Network:
         """Train to the end, or until asked to stop; write the best averaged weights.
@@ -484,19 +454,6 @@ class Trainer:
             "training": {key: getattr(self.training, key) for key in _SAME_WHEN_RESUMED},
             "noise": self.noise.model_dump(mode="json"),
         }
-
-
-def _epochs_of(n_stage: int, training: TrainingConfig) -> list[int]:
-    """Return the epochs of each stage."""
-    if n_stage == 1:
-        return [training.epochs]
-    last = max(1, round(training.posterior_share * training.epochs))
-    if last >= training.epochs:
-        raise ValueError(
-            f"training.epochs is {training.epochs}; a network with a joint posterior of its own stage needs more than {last}, "
-            "or a smaller training.posterior_share"
-        )
-    return [training.epochs - last, last]
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:
