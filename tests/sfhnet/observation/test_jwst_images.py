@@ -1,7 +1,5 @@
 """Images of JWST in the layouts of its pipeline (made with the headers of i2d and cal), and images that cannot be meant."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -9,19 +7,13 @@ from astropy.io import fits
 import instrument_cubes as made
 from galaxy_files import map_header, write_image
 from sfhnet.commands.config import run
-from sfhnet.core import bands
+from sfhnet.core.bands import find_band
 from sfhnet.observation.hst_image import check_image, read_image
 
-PIVOT_AA, PIXEL, N = 19886.48, 0.031, 40
+PIVOT_AA, PIXEL, N = find_band("F200W").pivot_aa, 0.031, 40
 SR = PIXEL**2 / (180 / np.pi * 3600) ** 2
 # 1 MJy/sr in a pixel, as f_lambda.
 ONE_CGS = 1e6 * SR * 1e-23 * 2.99792458e18 / PIVOT_AA**2
-
-
-@pytest.fixture(autouse=True)
-def known_band(monkeypatch):
-    known = replace(bands.find_band("F814W"), name="F200W", pivot_aa=PIVOT_AA, detector="NIRCAM")
-    monkeypatch.setitem(bands.BANDS, "F200W", known)
 
 
 def write_jwst(path, values, *, kind="i2d", unit="MJy/sr", area=SR, **cards):
