@@ -139,7 +139,7 @@ def test_a_shift_of_one_fwhm_is_found_and_mended(tmp_path, target, toy_ssp):
         with fits.open(target.images[band]) as hdus:
             for hdu in hdus:
                 hdu.header["CRVAL1"] += east
-            hdus.writeto(tmp_path / f"{band}.fits")
+            hdus.writeto(tmp_path / f"{band}.fits", checksum=True)
         images[band] = tmp_path / f"{band}.fits"
     shifted = dataclasses.replace(target, images=images)
     left = prepared(shifted, toy_ssp, apply=[])
