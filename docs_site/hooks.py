@@ -93,7 +93,8 @@ def notebook(source: str) -> str:
         kept = [name for name in drawn if (ROOT / "docs" / "images" / f"{name}.png").is_file()]
         parts += [f"![What the cell draws](../images/{name}.png)" for name in kept]
     name = Path(source).name
-    parts.insert(1, f"As a script to run: [`{name}`]({name}).")
+    # The site has the script beside the page; as Markdown the link would lead to the page itself.
+    parts.insert(1, f'As a script to run: <a href="../{name}"><code>{name}</code></a>.')
     return "\n\n".join(parts) + "\n"
 
 
