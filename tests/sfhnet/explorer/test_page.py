@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from explored_galaxy import make_checked, make_page, make_ppxf
+from sfhnet.__main__ import main
 from sfhnet.core.flags import MEANING
 from sfhnet.explorer.advice import ADVICE
 from sfhnet.explorer.bins import BLOCK, BinBlocks
 from sfhnet.explorer.packing import KINDS
 from sfhnet.explorer.page import write_explorer
+from sfhnet.ppxf import galaxy_fits
+from sfhnet.products.maps import write_table
 
 
 def element(page, name):
@@ -123,6 +126,30 @@ def test_answers_of_ppxf_are_there_where_they_were_given(galaxy, page, meta, tmp
             predictive=predictive,
             ppxf=ppxf.take(np.arange(80)),
         )
+
+
+def test_the_file_of_ppxf_is_found_beside_the_others(galaxy, tmp_path, capsys):
+    spectra, answer, predictive, table = galaxy
+    spectra.write(tmp_path / "spectra.h5")
+    answer.write(tmp_path / "posterior.h5")
+    predictive.write(tmp_path / "predictive.h5")
+    write_table(tmp_path / "bins.ecsv", table, {})
+    n, ppxf = spectra.n, make_ppxf(answer)
+    of_fit = {"mass_fraction": ppxf.mass_fraction, "mh": ppxf.mh, **ppxf.scalars}
+    of_fit |= {name: np.ones(n) for name in ("regul", "chi2", "velocity_kms", "sigma_kms", "cpu_s")}
+    of_fit["bestfit"] = np.ones((n, 4), dtype=np.float32)
+    galaxy_fits._write(tmp_path / "ppxf.h5", {"fixed": of_fit}, answer.age_edges_myr, np.ones(n), {})
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    for name in ("spectra.h5", "posterior.h5", "predictive.h5", "bins.ecsv", "ppxf.h5"):
+        (tmp_path / name).rename(folder / name)
+    assert main(["explore", str(folder)]) == 0
+    meta = json.loads(element((folder / "explorer.html").read_text(), "meta"))
+    assert "mw_log_age" in meta["compared"]
+    (folder / "ppxf.h5").unlink()
+    assert main(["explore", str(folder)]) == 0
+    assert json.loads(element((folder / "explorer.html").read_text(), "meta"))["compared"] == []
+    assert "open it in a browser" in capsys.readouterr().out
 
 
 def test_masked_pixels_are_no_data(galaxy):
