@@ -90,7 +90,7 @@ def write_muse(path, library, rng, mode="WFM-NOAO-N", pixel_arcsec=0.2):
     return write(path, [*hdus, image(np.zeros(made.flux.shape), None, "DQ", np.uint8)])
 
 
-def write_manga(path, library, rng):
+def write_manga(path, library, rng, resolution="SPECRES"):
     """LOGCUBE: vacuum, even in log, R of 1,600 to 2,300, bits that spoil (1024) and bits that do not (256)."""
     vacuum = 10 ** (3.5589 + 1e-4 * np.arange(4563))
     power = np.interp(vacuum, [3600.0, 6000.0, 10300.0], [1600.0, 2000.0, 2300.0])
@@ -105,7 +105,13 @@ def write_manga(path, library, rng):
     primary.header["TELESCOP"], primary.header["INSTRUME"] = "SDSS 2.5-M", "MaNGA"
     hdus = [primary, image(made.flux, header, "FLUX"), image(1 / made.sigma**2, None, "IVAR")]
     hdus += [image(mask, None, "MASK", np.int32), image(vacuum, None, "WAVE", np.float64)]
-    hdus += [image(power, None, "SPECRES", np.float64), image(np.zeros((3, 3)), None, "RIMG")]
+    if resolution == "LSFPOST":
+        sigma = (vacuum / power / FWHM_PER_SIGMA)[:, None, None] * np.ones((1, N, N))
+        hdus.append(image(sigma, None, "LSFPOST"))
+        del hdus[4]
+    else:
+        hdus.append(image(power, None, "SPECRES", np.float64))
+    hdus.append(image(np.zeros((3, 3)), None, "RIMG"))
     hdus += [fits.BinTableHDU.from_columns([fits.Column("MJD", "J", array=[57000])], name="OBSINFO")]
     return write(path, hdus)
 

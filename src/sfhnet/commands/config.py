@@ -8,8 +8,6 @@ from pathlib import Path
 from sfhnet.commands.reference import commands_page
 from sfhnet.config.docs import config_page, json_schema, model_table
 from sfhnet.config.load import load_config
-from sfhnet.observation.galaxy_files import target_of
-from sfhnet.observation.header_check import header_faults
 from sfhnet.sources.sample_sheet import Galaxy, SheetError, load_sheet
 from sfhnet.tools.atomic_files import write_text
 from sfhnet.tools.checkout import find_checkout
@@ -67,6 +65,10 @@ def galaxies_table(page: str) -> str:
 
 
 def _check(args: argparse.Namespace) -> int:
+    # Slow to import, and of no use to who writes the pages.
+    from sfhnet.observation.galaxy_files import target_of
+    from sfhnet.observation.header_check import header_faults
+
     files = list(dict.fromkeys([args.base, *args.overlays]))
     config = load_config(files)
     galaxies = load_sheet(config.galaxies.sheet, config.bands, data_dir=config.galaxies.data_dir)
@@ -77,7 +79,7 @@ def _check(args: argparse.Namespace) -> int:
             target = target_of(
                 row, data, config.galaxies, simulated=config.simulated_galaxy, bands=config.bands
             )
-            faults += header_faults(target)
+            faults += header_faults(target, config.galaxies)
     if faults:
         raise SheetError("\n".join(faults))
     names = " + ".join(str(path) for path in files)

@@ -156,7 +156,13 @@ def _say(found: Registration, galaxy: str) -> None:
     if not found.applied and found.measured and not found.why:
         return
     if not found.measured:
-        _log.info("%s: %s: the cube was not registered on the image: %s", galaxy, found.band, found.why)
+        _log.warning(
+            "%s: %s: the cube was not registered on the image: %s; if the two disagree, check the WCS of both, or look further "
+            "with galaxies.registration.max_shift_fwhm",
+            galaxy,
+            found.band,
+            found.why,
+        )
         return
     _log.warning(
         "%s: %s: the cube lies %.2f, %.2f spaxels (errors %.2f, %.2f) beside the image, turned by %.3f degrees, its zero point is "

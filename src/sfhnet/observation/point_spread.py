@@ -10,13 +10,14 @@ import numpy as np
 from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
-from photutils.psf_matching import CosineBellWindow, make_kernel
 from scipy.ndimage import map_coordinates
 
 from pyprospect.constants import FWHM_PER_SIGMA
+from sfhnet.config import GalaxiesConfig
 from sfhnet.observation.fits_files import image_hdus, open_fits
+from sfhnet.observation.galaxy_files import Target
 
-__all__ = ["PointSpread", "matching_kernel", "read_psf"]
+__all__ = ["PointSpread", "matching_kernel", "psf_of", "read_psf"]
 
 # Kernels reach this many FWHM of the broader function on each side; images of one may have more to say.
 KERNEL_REACH, _IMAGE_REACH = 2.0, 3.0
@@ -138,6 +139,32 @@ def read_psf(path: str | os.PathLike, where: str) -> PointSpread:
     return PointSpread(fwhm_pixel * scale, image, scale, centre, path.name)
 
 
+def psf_of(band: str, target: Target, config: GalaxiesConfig) -> PointSpread:
+    """Return the point-spread function of an image: the one that the configuration gives, else a Gaussian.
+
+    Parameters
+    ----------
+    band : str
+    target : Target
+        Galaxy, for its FWHM of images and for messages.
+    config : GalaxiesConfig
+
+    Returns
+    -------
+    PointSpread
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_psf`; or if nothing tells the FWHM.
+    """
+    if band in config.psf_images:
+        return read_psf(
+            config.data_dir / config.psf_images[band], f"{target.galaxy}: point-spread function of {band}"
+        )
+    return PointSpread.gaussian(target.hst_fwhm_arcsec or config.band_fwhm_arcsec(band))
+
+
 def matching_kernel(
     source: PointSpread, target: PointSpread, pixel_arcsec: float, turn: np.ndarray | None = None
 ) -> np.ndarray:
@@ -157,6 +184,9 @@ def matching_kernel(
     ndarray, shape (n, n), n odd
         Sums to 1.
     """
+    # Of the extra `galaxies`, which checking a configuration does not need.
+    from photutils.psf_matching import CosineBellWindow, make_kernel
+
     reach = KERNEL_REACH if source.image is None and target.image is None else _IMAGE_REACH
     half = max(int(np.ceil(reach * target.fwhm_arcsec / pixel_arcsec)), 2)
     # ASSUME: pixels average the image over themselves on both sides, so the kernel matches the profiles alone; a

@@ -32,7 +32,7 @@ from sfhnet.observation.line_spread import line_spread_fwhm_aa
 from sfhnet.observation.milky_way_extinction import correction, ebv_sf11
 from sfhnet.observation.muse_against_hst import disagree, synthetic_bands
 from sfhnet.observation.observed import Observed
-from sfhnet.observation.point_spread import PointSpread, read_psf
+from sfhnet.observation.point_spread import PointSpread, psf_of, read_psf
 from sfhnet.observation.rest_frame import RestFrame, to_rest_frame
 from sfhnet.observation.sky_channels import sky_mask
 from sfhnet.observation.spectrum_files import read_spectra
@@ -233,19 +233,11 @@ def _read_beside(target: Target, cube: Cube, run: _Run, max_shift_fwhm: float) -
     return _FilesBeside(
         images=images,
         cube_psf=cube_psf,
-        image_psf={band: _psf_of(band, target, run.config) for band in images},
+        image_psf={band: psf_of(band, target, run.config) for band in images},
         maps=maps,
         labels=given_labels(target, cube, maps),
         excluded=read_mask(target, cube),
     )
-
-
-def _psf_of(band: str, target: Target, config: GalaxiesConfig) -> PointSpread:
-    """Return the point-spread function of an image: the one that is given, else a Gaussian."""
-    if band in config.psf_images:
-        path = config.data_dir / config.psf_images[band]
-        return read_psf(path, f"{target.galaxy}: point-spread function of {band}")
-    return PointSpread.gaussian(target.hst_fwhm_arcsec or config.band_fwhm_arcsec(band))
 
 
 def _sum_cube(cube: Cube, bins: CubeBins, config: GalaxiesConfig, ebv: float) -> tuple[Observed, int]:

@@ -124,7 +124,7 @@ def summarise(
     Returns
     -------
     dict
-        Plain data: ``verdict`` (sentences), ``flags`` (counts), ``integrated``, ``summed``, ``gradients``, ``profiles``,
+        Plain data: ``verdict`` (sentences), ``flags`` (counts), ``registration`` (band -> how the cube lies on its image), ``integrated``, ``summed``, ``gradients``, ``profiles``,
         ``planes``, ``check`` (medians of the posterior-predictive check and of the information gain), and ``truth`` for a
         simulated galaxy.
     """
@@ -142,6 +142,8 @@ def summarise(
         "flags": count(flags),
         "redshift": spectra.meta.get("redshift_systemic"),
         "distance_mpc": spectra.distance_mpc,
+        "instrument": spectra.meta.get("instrument"),
+        "registration": spectra.meta.get("registration"),
         "model": posterior.meta.get("model"),
         "median_snr": finite_or_none(np.median(spectra.snr)),
         "integrated": {

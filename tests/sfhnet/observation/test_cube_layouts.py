@@ -23,6 +23,7 @@ LAYOUTS = {
     "MUSE WFM-AO-N": (partial(made.write_muse, mode="WFM-AO-N"), {}),
     "MUSE NFM-AO-N": (partial(made.write_muse, mode="NFM-AO-N", pixel_arcsec=0.025), {}),
     "MaNGA LOGCUBE": (made.write_manga, {}),
+    "MaNGA LOGCUBE, by LSFPOST and header": (partial(made.write_manga, resolution="LSFPOST"), {}),
     "CALIFA V500": (made.write_califa, {}),
     "CALIFA COMB": (partial(made.write_califa, setup="COMB"), {}),
     "KCWI BL MEDIUM": (made.write_kcwi, {}),
