@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from sfhnet.core.training_grid import INSTRUMENTS
+from sfhnet.config.inputs import GridConfig
 
 __all__ = ["CubeDescription", "LsfCell", "is_description"]
 
@@ -15,6 +15,8 @@ _LSF_FORMS = (
     "2.6 (FWHM in Angstrom), R=1800, sigma=1.1, muse_udf10, poly 6.04 -9.187e-4 5.866e-8 (rising powers of the wavelength), "
     "header KEYWORD, extension NAME, or the path of a table of wavelength and FWHM in Angstrom"
 )
+# Instruments whose line-spread function has a name; the functions are in sfhnet.core.training_grid.
+_NAMES = get_args(GridConfig.model_fields["lsf"].annotation)
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 # What the words of a description may be; `flux` to `bad` are extensions.
 _EXTENSIONS = ("flux", "sigma", "variance", "ivar", "good", "bad", "wave")
@@ -69,7 +71,7 @@ class LsfCell:
             if not float(text) > 0:
                 raise ValueError(f"the line-spread function {cell!r} is not positive; write {_LSF_FORMS}")
             return cls(quantity, "number", text)
-        if text in INSTRUMENTS:
+        if text in _NAMES:
             return cls("fwhm", "name", text)
         word, _, rest = text.partition(" ")
         rest = rest.strip()
