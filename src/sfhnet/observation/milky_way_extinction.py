@@ -15,6 +15,11 @@ LAWS: dict[str, Callable] = {"O94": O94, "CCM89": CCM89, "F99": F99, "G23": G23}
 SF11_PER_SFD98 = 0.86
 
 
+# Redward of where a law ends (3.3 um), it goes on as it does from 1 um on (Cardelli et al. 1989): silicates at 10 um, some
+# 0.005 mag at the reddening of PHANGS, are left out.
+_INFRARED_POWER = 1.61
+
+
 def ebv_sf11(ebv: float, scale: str) -> float:
     """Convert a catalogue E(B-V) to the scale of Schlafly & Finkbeiner (2011).
 
@@ -66,19 +71,20 @@ def attenuation_mag(wave_aa: np.ndarray, ebv: float, law: str = "O94", *, r_v: f
     Raises
     ------
     ValueError
-        If the law is unknown or a wavelength lies outside it.
+        If the law is unknown or begins redward of a wavelength.
     """
     if law not in LAWS:
         raise ValueError(f"extinction law {law!r} is unknown; choose one of {sorted(LAWS)}")
     model = LAWS[law](Rv=r_v)
     inverse_um = 1e4 / np.asarray(wave_aa, dtype=float)
     low, high = model.x_range
-    if np.any((inverse_um < low) | (inverse_um > high)):
+    if np.any(~(inverse_um > 0) | (inverse_um > high)):
         raise ValueError(
-            f"extinction law {law} covers {1e4 / high:.0f} .. {1e4 / low:.0f} Angstrom, asked for "
-            f"{np.min(wave_aa):.0f} .. {np.max(wave_aa):.0f}; choose another law"
+            f"extinction law {law} begins at {1e4 / high:.0f} Angstrom, asked for {np.min(wave_aa):.0f} .. "
+            f"{np.max(wave_aa):.0f}; choose another law"
         )
-    return np.asarray(model(inverse_um / u.um)) * r_v * ebv
+    inside = np.maximum(inverse_um, low)
+    return np.asarray(model(inside / u.um)) * (inverse_um / inside) ** _INFRARED_POWER * r_v * ebv
 
 
 def correction(wave_aa: np.ndarray, ebv: float, law: str = "O94", *, r_v: float = 3.1) -> np.ndarray:

@@ -42,6 +42,13 @@ def test_scales():
     assert pytest.approx(0.86) == SF11_PER_SFD98
 
 
+def test_the_infrared_goes_on_where_the_law_ends():
+    wave = np.array([10_000.0, 33_000.0, 33_622.0, 76_393.0, 207_950.0])
+    found = attenuation_mag(wave, 1.0)
+    assert found == pytest.approx(found[0] * (wave / wave[0]) ** -1.61, rel=1e-3)
+    assert 0.02 < found[3] / attenuation_mag(np.array([21_900.0]), 1.0)[0] < 0.2
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="scale 'sfd'"):
         ebv_sf11(0.1, "sfd")
@@ -49,5 +56,5 @@ def test_bad_input():
         ebv_sf11(-0.1, "sf11")
     with pytest.raises(ValueError, match="law 'calzetti' is unknown"):
         attenuation_mag(np.array([5000.0]), 0.1, "calzetti")
-    with pytest.raises(ValueError, match=r"covers 1000 \.\. "):
+    with pytest.raises(ValueError, match=r"begins at 1000 Angstrom"):
         attenuation_mag(np.array([500.0]), 0.1)
