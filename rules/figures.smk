@@ -91,6 +91,22 @@ step(
     mem_mb=2000,
     minutes=10,
 )
+step(
+    "plot_bands",
+    "Draw what each band brings to {wildcards.model}",
+    input="results/band_value/{model}.json",
+    output={
+        "png": reported(
+            "results/figures/band_value_{model}.png", "Validation", "band_value", figure="{model}"
+        ),
+        "pdf": "results/figures/band_value_{model}.pdf",
+    },
+    reads=section("figures"),
+    options="--value {input} --out {output.png}",
+    env="figures",
+    mem_mb=2000,
+    minutes=10,
+)
 # Every number and picture of the run on one page.
 step(
     "report",

@@ -66,6 +66,28 @@ step(
     mem_mb=2000,
     minutes=10,
 )
+
+
+# Not part of the default run: each network with bands given and taken away.
+rule band_value:
+    input:
+        expand("results/figures/band_value_{model}.png", model=LEARNERS),
+    localrule: True
+
+
+step(
+    "measure_bands",
+    "Measure what each band brings to {wildcards.model}",
+    input={**trained("calibration"), "shards": shard_files(TEST_SHARDS)},
+    output={"numbers": "results/band_value/{model}.json", "table": "results/band_value/{model}.tsv"},
+    reads=section("seed", "band_value"),
+    params=MODEL_FOLDER,
+    options="--model-dir {params.folder} --shards {input.shards} --out {output.numbers} --out-table {output.table}",
+    env="validation",
+    threads=2,
+    mem_mb=MOCKS_MB,
+    minutes=60,
+)
 # For other programs: snakemake results/benchmark_sets/real_snr050.h5, then sfhnet score.
 step(
     "export_benchmark",

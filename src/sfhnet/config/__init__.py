@@ -14,9 +14,15 @@ from sfhnet.config.ppxf import PpxfConfig
 from sfhnet.config.root import Config
 from sfhnet.config.synthesis import PriorConfig, SynthesisConfig
 from sfhnet.config.training import TrainingConfig
-from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
+from sfhnet.config.validation import (
+    BandValueConfig,
+    CalibrationConfig,
+    LearningCurveConfig,
+    ValidationConfig,
+)
 
 __all__ = [
+    "BandValueConfig",
     "CalibrationConfig",
     "Config",
     "ConfigError",

@@ -16,7 +16,7 @@ from sfhnet.config.noise import NoiseConfig
 from sfhnet.config.ppxf import PpxfConfig
 from sfhnet.config.synthesis import PriorConfig, SynthesisConfig
 from sfhnet.config.training import TrainingConfig
-from sfhnet.config.validation import CalibrationConfig, LearningCurveConfig, ValidationConfig
+from sfhnet.config.validation import BandValueConfig, CalibrationConfig, LearningCurveConfig, ValidationConfig
 from sfhnet.core.bands import PHANGS_HST, declare_file, find_band
 
 __all__ = ["AGE_BINS_MYR", "Config"]
@@ -60,6 +60,7 @@ class Config(Section):
     calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()
     learning_curve: LearningCurveConfig = LearningCurveConfig()
+    band_value: BandValueConfig = BandValueConfig()
     foreign: ForeignConfig = ForeignConfig()
     galaxies: GalaxiesConfig = GalaxiesConfig()
     simulated_galaxy: SimulatedGalaxyConfig = SimulatedGalaxyConfig()

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from sfhnet.config.base import LogAgeYr, LogWidth, NotNegative, Section, Snr, SomeCount
 
-__all__ = ["CalibrationConfig", "LearningCurveConfig", "ValidationConfig"]
+__all__ = ["BandValueConfig", "CalibrationConfig", "LearningCurveConfig", "ValidationConfig"]
 
 
 class CalibrationConfig(Section):
@@ -56,6 +56,15 @@ class ValidationConfig(Section):
     """Sums of each kind in the test of apertures."""
     n_examples: int = Field(3, ge=1, le=12)
     """Held-out galaxies drawn in the figure of examples."""
+
+
+class BandValueConfig(Section):
+    """What each band brings (target `band_value`): errors and intervals with bands given and taken away."""
+
+    snr: tuple[Snr, ...] = Field((20.0, 50.0), min_length=1)
+    """Median S/N per pixel."""
+    galaxies: int = Field(2000, ge=10, le=10000000)
+    """Test mocks used at most."""
 
 
 class LearningCurveConfig(Section):

@@ -87,12 +87,25 @@ class Batch:
 
     def without_bands(self) -> Batch:
         """Return the same spectra with every band absent."""
+        return self.only_bands(torch.zeros(self.band_mask.shape[1], dtype=torch.bool))
+
+    def only_bands(self, keep: Tensor) -> Batch:
+        """Return the same spectra with some bands absent in all of them.
+
+        Parameters
+        ----------
+        keep : Tensor (n_band,) bool
+            True = stays where it is there.
+        """
+        there = self.band_mask & keep.to(self.band_mask.device)
+        missing = torch.where(there.all(1), 0, int(Flag.MISSING_BANDS))
+        none = torch.where(there.any(1), 0, int(Flag.NO_BANDS))
         return replace(
             self,
-            band_flux=torch.zeros_like(self.band_flux),
-            band_sigma=torch.ones_like(self.band_sigma),
-            band_mask=torch.zeros_like(self.band_mask),
-            flags=self.flags | int(Flag.MISSING_BANDS | Flag.NO_BANDS),
+            band_flux=self.band_flux.masked_fill(~there, 0.0),
+            band_sigma=self.band_sigma.masked_fill(~there, 1.0),
+            band_mask=there,
+            flags=self.flags | missing | none,
         )
 
     def hiding(self, pixels: Tensor) -> Batch:
