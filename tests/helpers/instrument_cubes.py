@@ -155,6 +155,8 @@ def write_other(
     factor = np.ones(wave.size)
     if "pix" in unit:
         factor *= 1.5
+    if unit.startswith("erg"):
+        factor *= 1e-17
     if "Jy" in unit:
         factor = wave**2 / 2.99792458e18 * 1e-17 / 1e-29  # uJy
     header = axes(wave[0], 1.5, ctype, BUNIT=unit)

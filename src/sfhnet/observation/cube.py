@@ -33,6 +33,8 @@ __all__ = ["LAYOUTS", "Block", "Cube", "open_cube", "wavelength_axis"]
 # Modules of loaders: each registers its own.
 LAYOUTS = (cube_muse, cube_manga, cube_califa, cube_kcwi)
 _BYTES_PER_VALUE = 16  # DATA, STAT as float32, DQ, and the working copies made of them
+# Fluxes in larger units are brought to that of MUSE.
+_LARGEST_UNIT_CGS, _UNIT_CGS = 1e-13, 1e-20
 # What makes one kind of error another: (wanted, found) by the power of a standard deviation.
 _REMEDY = {
     (2, 1): "square",
@@ -166,20 +168,20 @@ class Cube:
             del values
         for low, high in layout.blind_aa:
             good[(self.wave_aa >= low) & (self.wave_aa <= high)] = False
+        scale = None if self.scale is None else self.scale.astype(np.float32)[:, None, None]
+        if scale is not None:
+            # Before anything is squared: in erg/s/cm2/Angstrom squares vanish in single precision.
+            flux *= scale
         if layout.errors is None:
             # A flux of exactly zero is how cubes fill what was not exposed.
             good &= flux != 0
             variance = scatter_variance(np.where(good, flux, 0.0), good)
             good &= variance > 0
         else:
-            variance = _to_variance(_read_rows(hdus[layout.errors.extension], rows), layout.errors)
+            variance = _to_variance(_read_rows(hdus[layout.errors.extension], rows), layout.errors, scale)
             _mend(flux, variance, good, repair=layout.errors.role == "variance")
         flux[~good] = 0.0
         variance[~good] = 0.0
-        if self.scale is not None:
-            scale = self.scale.astype(np.float32)[:, None, None]
-            flux *= scale
-            variance *= scale**2
         return Block(rows, flux, variance, good)
 
 
@@ -210,9 +212,12 @@ def _read_rows(hdu: fits.hdu.image.ImageHDU, rows: slice) -> np.ndarray:
     return values if kind == "u1" else values.byteswap(inplace=True).view(kind.newbyteorder())
 
 
-def _to_variance(values: np.ndarray, errors: Errors) -> np.ndarray:
-    """Return variances; 0 where the file says that it knows nothing."""
-    values = np.asarray(values, dtype=np.float32)
+def _to_variance(values: np.ndarray, errors: Errors, scale: np.ndarray | None) -> np.ndarray:
+    """Return variances in the unit of the fluxes; 0 where the file says that it knows nothing."""
+    values = values if values.dtype == np.float64 else np.asarray(values, dtype=np.float32)
+    # One factor after the other: the square of a large one is beyond single precision.
+    for _ in range(0 if scale is None else abs(errors.power)):
+        values = values * scale if errors.power > 0 else values / scale
     if errors.role == "variance":
         return values
     known = np.isfinite(values) & (values > 0)
@@ -306,6 +311,8 @@ def open_cube(
         if errors is not None and (unit := hdus[errors.extension].header.get("BUNIT")):
             error_name = name_of(hdus, errors.extension)
             _check_error_unit(str(unit), said or str(found.unit), errors, f"{where} [{error_name}]")
+        if cgs > _LARGEST_UNIT_CGS:
+            factor, cgs = factor * (cgs / _UNIT_CGS) * np.ones(n_wave), _UNIT_CGS
         fwhm_aa, lsf_from = _resolution(hdus, found, lsf, wave_aa=wave_aa, where=at)
         notes = [*found.notes]
         if converted:
