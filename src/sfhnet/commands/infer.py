@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sfhnet.core.bands import BANDS
 from sfhnet.core.flags import QUALITY
 from sfhnet.tools.script_options import Parser, add_config, add_options
 from sfhnet.tools.shipped_files import shipped_file
@@ -140,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     if _schema(args.spectra).startswith(f"{SCHEMA}/"):
         answers = model.infer_spectra(Spectra.read(args.spectra), n_samples=n_samples, keep_spectra=keep)
     else:
-        found = read_spectra(args.spectra, args.kind)
+        found = read_spectra(args.spectra, args.kind, stored=True)
         for note in (*found.notes, *_assumed(args.medium, found.medium)):
             sys.stderr.write(f"{args.spectra}: {note}\n")
         if args.bands and found.converted_from:
@@ -229,16 +230,32 @@ def _schema(path: Path) -> str:
 
 
 def _read_bands(path: Path, n: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    from sfhnet.observation.text_tables import decode
+
+    rows = list(csv.DictReader(decode(path, str(path)).splitlines()))
     if len(rows) != n:
         raise ValueError(f"{path} has {len(rows)} rows for {n} spectra; give one a spectrum")
     bands = {}
     for name in rows[0]:
         if name.endswith("_err"):
             continue
+        if name not in BANDS and f"{name}_err" not in rows[0]:
+            sys.stderr.write(f"{path}: not used: {name}, which is no band\n")
+            continue
         if f"{name}_err" not in rows[0]:
             raise ValueError(f"{path} has {name} without {name}_err; every band needs its error")
-        flux, error = (np.array([float(row[key] or "nan") for row in rows]) for key in (name, f"{name}_err"))
+        flux, error = (
+            np.array([_number(path, line, key, row[key]) for line, row in enumerate(rows, 2)])
+            for key in (name, f"{name}_err")
+        )
         bands[name] = flux, error
     return bands
+
+
+def _number(path: Path, line: int, name: str, cell: str | None) -> float:
+    try:
+        return float((cell or "").strip() or "nan")
+    except ValueError as error:
+        raise ValueError(
+            f"{path}, line {line}: {name} is {cell!r}, no number; leave the cell empty where there is none"
+        ) from error

@@ -11,6 +11,23 @@ from sfhnet.config.base import NotNegative, Section
 __all__ = ["PpxfConfig"]
 
 
+BENCHMARKS = (
+    *("ideal", "real", "ripple", "spiky", "held_out", "bagpipes", "bagpipes_blue", "bagpipes_no_lines"),
+    *(
+        "bagpipes_short",
+        "bagpipes_tilted",
+        "bagpipes_real",
+        "own",
+        "mastar",
+        "m11_stelib",
+        "bc03_old",
+        "peaked",
+    ),
+    "diffstar",
+)
+"""Benchmarks that mocks are made for: the keys of `sfhnet.validation.benchmark_sets.BENCHMARK_KINDS`, a test says."""
+
+
 class PpxfConfig(Section):
     """The optional comparison with pPXF (`snakemake ppxf`); nothing else needs pPXF."""
 
@@ -38,9 +55,14 @@ class PpxfConfig(Section):
     @classmethod
     def _known(cls, cases: tuple[str, ...]) -> tuple[str, ...]:
         for case in cases:
-            if not re.fullmatch(r"[a-z_]+_snr\d{3,}(_nobands)?", case):
+            name = re.fullmatch(r"(\w+?)_snr\d{3,}(_nobands)?", case)
+            if name is None:
                 raise ValueError(
                     f"{case!r} is no name of a case; they read ideal_snr050, real_snr050_nobands ..."
+                )
+            if name[1] not in BENCHMARKS:
+                raise ValueError(
+                    f"{case!r}: there is no benchmark {name[1]!r}; choose from {', '.join(BENCHMARKS)}"
                 )
         return cases
 

@@ -15,7 +15,12 @@ __all__ = ["Given", "number_of", "read_bands", "read_given", "some_rows"]
 # Standard deviation of a redshift that is believed.
 _REDSHIFT_ERR = 0.002
 
-_WRONG_REDSHIFT = "redshift must be finite and above -0.1 for every spectrum"
+# Beyond, the Universe was too young for the ages of the training: 8.6 Gyr at 0.5.
+_PHYSICAL_Z = (-0.02, 0.5)
+_WRONG_REDSHIFT = (
+    f"redshift must be from {_PHYSICAL_Z[0]:g} to {_PHYSICAL_Z[1]:g} for every spectrum: the networks know nearby galaxies, "
+    "with stars older than the Universe was beyond; a velocity in km/s is divided by 299792.458"
+)
 _WRONG_FWHM = "fwhm_aa must be finite and above zero at every wavelength"
 _WRONG_DISPERSION = "dispersion_kms must be finite and not below zero for every spectrum"
 
@@ -78,7 +83,9 @@ def read_given(
     ValueError
         If a redshift, width, dispersion or resolution is impossible.
     """
-    z = None if redshift is None else _each(redshift, n, _WRONG_REDSHIFT, above=-0.1)
+    z = None
+    if redshift is not None:
+        z = _each(redshift, n, _WRONG_REDSHIFT, least=_PHYSICAL_Z[0], most=_PHYSICAL_Z[1])
     as_trained = isinstance(dispersion_kms, str)
     if as_trained and dispersion_kms != "training":
         raise ValueError(f'dispersion_kms is {dispersion_kms!r}; give km/s, or "training"')
@@ -151,10 +158,16 @@ def some_rows(values: Any, rows: slice, n: int) -> Any:
 
 
 def _each(
-    value: float | np.ndarray, n: int, what: str, *, above: float = -np.inf, least: float = -np.inf
+    value: float | np.ndarray,
+    n: int,
+    what: str,
+    *,
+    above: float = -np.inf,
+    least: float = -np.inf,
+    most: float = np.inf,
 ) -> np.ndarray:
-    """Return a number for each of n; `what` says what is wrong where one is not finite or too low."""
+    """Return a number for each of n; `what` says what is wrong where one is not finite or out of range."""
     values = np.broadcast_to(np.asarray(value, dtype=float), (n,))
-    if not np.all(np.isfinite(values) & (values > above) & (values >= least)):
+    if not np.all(np.isfinite(values) & (values > above) & (values >= least) & (values <= most)):
         raise ValueError(what)
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sfhnet.inference.understand import Understood
     from sfhnet.inference.widths import WidthFitter
 
-__all__ = ["Believed", "Kinematics", "measure_kinematics"]
+__all__ = ["Believed", "Kinematics", "measure_kinematics", "other_medium"]
 
 # A redshift within this of what was believed is that one: the networks were trained with such errors.
 _SAME_KMS = 10.0
@@ -27,6 +28,8 @@ _TYPICAL_KMS = 80.0
 # The width of a spectrum is that of the training within this share of it, or this many errors.
 _SAME_WIDTH, _SAME_ERRORS = 0.12, 2.0
 _UNKNOWN_INSTRUMENT_AA = 1e-3
+# Air for vacuum moves all optical lines by 82 to 85 km/s; redshifts that are this sure tell that from rotation.
+_AIR_KMS, _AIR_WITHIN_KMS, _SURE = 83.0, 15.0, 0.9
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,38 @@ def measure_kinematics(
     width, width_err = fit.sigma_kms(trained)
     as_is = np.abs(width - trained) < np.maximum(_SAME_WIDTH * trained, _SAME_ERRORS * width_err)
     return Kinematics(redshift, error, probability, found, width, width_err, flags, as_is)
+
+
+def other_medium(redshift: np.ndarray, kinematics: Sequence[Kinematics], medium: str) -> tuple[str, ...]:
+    """Return a note if all lines lie where wavelengths of the other medium would put them at redshifts that are known.
+
+    Parameters
+    ----------
+    redshift : ndarray (n,)
+        That are known.
+    kinematics : sequence of Kinematics
+        Of the same spectra, in parts.
+    medium : {"air", "vacuum"}
+        That the wavelengths are said to be in.
+
+    Returns
+    -------
+    tuple of str
+        Empty if not.
+    """
+    found = np.concatenate([part.found for part in kinematics])
+    sure = np.concatenate([part.probability for part in kinematics]) > _SURE
+    if not sure.any():
+        return ()
+    off_kms = float(np.median(((found - redshift) / (1 + redshift))[sure])) * C_KMS
+    expected, other = (_AIR_KMS, "vacuum") if medium == "air" else (-_AIR_KMS, "air")
+    if abs(off_kms - expected) > _AIR_WITHIN_KMS:
+        return ()
+    note = (
+        f"all lines lie {off_kms:+.0f} km/s from where the redshift puts them, as if the wavelengths were in {other}, not in "
+        f"{medium}: check --medium and the redshift"
+    )
+    return (note,)
 
 
 def _redshifts(

@@ -26,7 +26,7 @@ from sfhnet.inference.conformal import Conformal
 from sfhnet.inference.familiarity import Familiarity
 from sfhnet.inference.given import number_of, read_bands, read_given, some_rows
 from sfhnet.inference.judge import Judged, judge
-from sfhnet.inference.line_of_sight import Kinematics, measure_kinematics
+from sfhnet.inference.line_of_sight import Kinematics, measure_kinematics, other_medium
 from sfhnet.inference.masses import log_mass_formed
 from sfhnet.inference.network_answers import answer
 from sfhnet.inference.screens import Screens
@@ -447,6 +447,8 @@ class Model:
             kinematics.append(lines)
             scales.append(spectra.noise_scale)
             notes |= dict.fromkeys(spectra.notes)
+        if told.redshift is not None and told.redshift_err == 0:
+            notes |= dict.fromkeys(other_medium(told.redshift, kinematics, medium))
         for note in notes:
             _log.warning("%s", note)
         posterior, measured = _joined(parts)

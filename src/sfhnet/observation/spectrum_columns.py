@@ -96,9 +96,9 @@ class SpectrumFile:
     ----------
     wave_aa : ndarray, shape (n_wave,)
         Observed wavelengths in Angstrom, in air or vacuum.
-    flux, sigma : ndarray, shape (n, n_wave)
+    flux, sigma : ndarray or StoredRows, shape (n, n_wave)
         f_lambda and its error.
-    good : ndarray of bool, shape (n, n_wave)
+    good : ndarray of bool or StoredRows, shape (n, n_wave)
         Good pixels.
     medium : str, optional
         "air" or "vacuum", if the file tells.
@@ -179,6 +179,7 @@ def spectrum_of(
     medium: str | None = None,
     default_unit: str | None = None,
     notes: tuple[str, ...] = (),
+    checked: bool = True,
 ) -> SpectrumFile:
     """Build spectra from named columns.
 
@@ -194,6 +195,8 @@ def spectrum_of(
         Of the flux where no unit is declared.
     notes : tuple of str
         What is already to be said.
+    checked : bool
+        Refuse masks and errors that contradict themselves; not for a part of spectra that were looked at before.
 
     Returns
     -------
@@ -230,8 +233,8 @@ def spectrum_of(
         raise ValueError(f"{where}: {name} has shape {flux.shape}, the wavelengths {wave_aa.shape}{hint}")
     unit_text = column.unit or default_unit
     flux_unit = _unit(unit_text, f"{where} [{name}]")
-    sigma = _errors(by_role, flux.shape, flux_unit, where=where, there=there)
-    good = _good(by_role, flux.shape, where, told)
+    sigma = _errors(by_role, flux.shape, flux_unit, where=where, there=there, checked=checked)
+    good = _good(by_role, flux.shape, where=where, told=told, checked=checked)
     # An infinite error is the file's way of saying that the pixel holds nothing.
     good &= ~np.isinf(sigma)
     cgs, converted = None, None
@@ -331,6 +334,7 @@ def _errors(
     *,
     where: str,
     there: str,
+    checked: bool,
 ) -> np.ndarray:
     made: dict[str, np.ndarray] = {}
     for role, power in (("sigma", 1), ("variance", 2), ("ivar", -2)):
@@ -353,7 +357,7 @@ def _errors(
     (first, sigma), *others = made.items()
     for name, other in others:
         both = np.isfinite(sigma) & np.isfinite(other) & (sigma > 0) & (other > 0)
-        if both.any() and not np.median(np.abs(other[both] / sigma[both] - 1)) < 0.05:
+        if checked and both.any() and not np.median(np.abs(other[both] / sigma[both] - 1)) < 0.05:
             raise ValueError(
                 f"{where}: {first} and {name} tell different errors (by a factor {np.median(other[both] / sigma[both]):.3g}); "
                 "remove the wrong one"
@@ -377,7 +381,12 @@ def _scale_of_errors(text: str | None, flux_unit: UnitBase | None, power: int, *
 
 
 def _good(
-    by_role: Mapping[str, Mapping[str, Column]], shape: tuple[int, int], where: str, told: list[str]
+    by_role: Mapping[str, Mapping[str, Column]],
+    shape: tuple[int, int],
+    *,
+    where: str,
+    told: list[str],
+    checked: bool,
 ) -> np.ndarray:
     good = np.ones(shape, dtype=bool)
     for role in ("good", "bad"):
@@ -390,7 +399,7 @@ def _good(
                 good &= values > 0
                 continue
             bad = _pixels_marked(values, told, name) if name == "and_mask" else values != 0
-            if bad.mean() > 0.5 and set(np.unique(values)) <= {0.0, 1.0}:
+            if checked and bad.mean() > 0.5 and set(np.unique(values)) <= {0.0, 1.0}:
                 raise ValueError(
                     f"{where}: {name} is not zero in {bad.mean():.0%} of the pixels, and not zero means bad; if 1 is good "
                     "call it good"

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -21,6 +22,7 @@ from sfhnet.observation.fits_files import open_fits
 from sfhnet.observation.readers import Readers
 from sfhnet.observation.spectral_axis import spectral_axis
 from sfhnet.observation.spectrum_columns import Column, SpectrumFile, role_of, spectrum_of
+from sfhnet.observation.stored_spectra import MANY, StoredRows, spectra_of, whole
 from sfhnet.observation.text_tables import decode, names_in, read_text_table
 from sfhnet.tools.hdf5 import open_whole
 from sfhnet.tools.reading import reading
@@ -48,7 +50,9 @@ def _is_sdss(path: Path) -> bool:
         return "COADD" in hdus
 
 
-def read_spectra(path: str | os.PathLike, kind: str | None = None, galaxy: str | None = None) -> SpectrumFile:
+def read_spectra(
+    path: str | os.PathLike, kind: str | None = None, galaxy: str | None = None, *, stored: bool = False
+) -> SpectrumFile:
     """Read a file of one or more spectra on one wavelength axis.
 
     ``sdss``: see `read_sdss`; ``table``: see `read_table`. Of the others, FITS tables (``fits``) and ``csv`` need columns
@@ -66,6 +70,9 @@ def read_spectra(path: str | os.PathLike, kind: str | None = None, galaxy: str |
         Key of `READERS`; by default that of `kind_of`.
     galaxy : str, optional
         Name for messages; by default that of the file.
+    stored : bool
+        Leave flux, sigma and good of many spectra in the file (`sfhnet.observation.stored_spectra.StoredRows`): a slice of
+        them is read when it is asked for.
 
     Returns
     -------
@@ -86,7 +93,8 @@ def read_spectra(path: str | os.PathLike, kind: str | None = None, galaxy: str |
         raise FileNotFoundError(f"{galaxy}: {path} does not exist; correct the path or fetch the file")
     with reading(path, galaxy):
         kind = kind_of(path) if kind is None else kind
-        return READERS.named(kind, f"{galaxy}: {path}")(path, galaxy)
+        found = READERS.named(kind, f"{galaxy}: {path}")(path, galaxy)
+        return found if stored else whole(found)
 
 
 def kind_of(path: Path) -> str:
@@ -262,13 +270,34 @@ def _read_hdf5(path: Path, galaxy: str) -> SpectrumFile:
                 groups.append(key)
             else:
                 unit = value.attrs.get("unit", value.attrs.get("units", ""))
-                columns[key] = Column(value[()], _text(unit))
+                values = _in_hdf5(path, key, value.shape) if _are_many(value.shape) else value[()]
+                columns[key] = Column(values, _text(unit))
         medium = file.attrs.get("medium")
     notes = (f"not used: {', '.join(groups)}",) if groups else ()
     medium = None if medium is None else _text(medium).lower()
     if medium not in (None, "air", "vacuum"):
         raise ValueError(f"{galaxy}: {path} has medium {medium!r}; expected air or vacuum")
-    return spectrum_of(columns, f"{galaxy}: {path}", medium=medium, notes=notes)
+    return spectra_of(columns, f"{galaxy}: {path}", medium=medium, notes=notes)
+
+
+def _are_many(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and shape[0] > MANY
+
+
+def _in_hdf5(path: Path, name: str, shape: tuple[int, ...]) -> Any:
+    def read(rows: slice) -> np.ndarray:
+        with open_whole(path) as file:
+            return file[name][rows]
+
+    return StoredRows(shape, read)
+
+
+def _in_fits(path: Path, galaxy: str, number: int, shape: tuple[int, ...]) -> Any:
+    def read(rows: slice) -> np.ndarray:
+        with open_fits(path, galaxy) as hdus:
+            return np.array(hdus[number].section[rows, :])
+
+    return StoredRows(shape, read)
 
 
 def _text(value: object) -> str:
@@ -295,11 +324,12 @@ def _read_fits(path: Path, galaxy: str) -> SpectrumFile:
                 if "flux" in roles and roles & {"wave", "log wave", "ln wave"}:
                     # SDSS tables are the ones with loglam; theirs are vacuum wavelengths.
                     medium = "vacuum" if "log wave" in roles and "wave" not in roles else None
-                    return spectrum_of(columns, f"{galaxy}: {path} [{hdu.name or 'table'}]", medium=medium)
-        return _read_image(hdus, f"{galaxy}: {path}")
+                    return spectra_of(columns, f"{galaxy}: {path} [{hdu.name or 'table'}]", medium=medium)
+        return _read_image(hdus, path, galaxy)
 
 
-def _read_image(hdus: fits.HDUList, where: str) -> SpectrumFile:
+def _read_image(hdus: fits.HDUList, path: Path, galaxy: str) -> SpectrumFile:
+    where = f"{galaxy}: {path}"
     images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") in (1, 2)]
     image = next((hdu for hdu in images if role_of(hdu.name) == "flux"), images[0] if images else None)
     if image is None:
@@ -311,15 +341,19 @@ def _read_image(hdus: fits.HDUList, where: str) -> SpectrumFile:
         axis_header, 1, image.shape[-1], where=f"{where} [{image.name or 'PRIMARY'}]"
     )
     unit = header.get("BUNIT") or hdus[0].header.get("BUNIT")
-    columns = {"wave": Column(wave_aa), "flux": Column(image.data, unit)}
+
+    def values(number: int, hdu: fits.hdu.image.ImageHDU) -> Any:
+        return _in_fits(path, galaxy, number, hdu.shape) if _are_many(hdu.shape) else hdu.data
+
+    columns = {"wave": Column(wave_aa), "flux": Column(values(hdus.index(image), image), unit)}
     unused = []
-    for hdu in hdus:
+    for number, hdu in enumerate(hdus):
         if hdu is image or hdu.header.get("NAXIS", 0) == 0:
             continue
         key = hdu.name.lower()
         if role_of(key) in ("sigma", "variance", "ivar", "good", "bad") and hdu in images:
-            columns[key] = Column(hdu.data, hdu.header.get("BUNIT"))
+            columns[key] = Column(values(number, hdu), hdu.header.get("BUNIT"))
         else:
             unused.append(hdu.name or "an extension without name")
     notes = (f"not used: {', '.join(unused)}",) if unused else ()
-    return spectrum_of(columns, where, medium=medium, notes=notes)
+    return spectra_of(columns, where, medium=medium, notes=notes)

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sfhnet.__main__ import main
@@ -160,3 +161,18 @@ def test_an_old_page_is_seen(root, tmp_path, capsys):
     assert main(typed) == 0
     assert "1 of 4 pages written" in capsys.readouterr().out
     assert main([*typed, "--check"]) == 0
+
+
+def test_bands_of_a_spreadsheet_are_read_and_a_word_in_them_is_named(tmp_path, capsys):
+    from sfhnet.commands.infer import _read_bands
+
+    path = tmp_path / "b.csv"
+    path.write_bytes("\ufeffid,F275W,F275W_err,F814W,F814W_err\n1,0.1,0.01,,\n".encode())
+    found = _read_bands(path, 1)
+    assert list(found) == ["F275W", "F814W"]
+    assert found["F275W"] == (0.1, 0.01)
+    assert np.isnan(found["F814W"][0])
+    assert "not used: id, which is no band" in capsys.readouterr().err
+    path.write_text("F275W,F275W_err\nn/a,0.01\n")
+    with pytest.raises(ValueError, match=r"b\.csv, line 2: F275W is 'n/a', no number"):
+        _read_bands(path, 1)

@@ -150,3 +150,13 @@ def test_damaged_configurations_are_refused_or_read(tmp_path, root):
             assert isinstance(load_config([tmp_path / "c.yaml"]), Config)
         except ConfigError:
             continue
+
+
+def test_cases_of_ppxf_are_those_that_there_are():
+    from sfhnet.config.ppxf import BENCHMARKS
+    from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
+
+    assert tuple(BENCHMARK_KINDS) == BENCHMARKS
+    with pytest.raises(ValueError, match="there is no benchmark 'perfect'; choose from ideal, real"):
+        Config(ppxf={"cases": ["perfect_snr050"]})
+    assert Config(ppxf={"cases": ["bagpipes_no_lines_snr100_nobands"]}).ppxf.cases

@@ -64,6 +64,27 @@ def test_a_redshift_that_is_believed_is_mended_and_a_known_one_flagged(model, ga
     assert not (right.flags & int(Flag.REDSHIFT)).any()
 
 
+@pytest.mark.parametrize("medium", ["air", "vacuum"])
+def test_wavelengths_of_the_other_medium_are_told_where_the_redshift_is_known(model, galaxies, medium):
+    flux, sigma = seen(model, galaxies, 0.01)
+    known = {"redshift": 0.01, "redshift_err": 0.0}
+    other = model.infer(
+        MUSE_AA if medium == "vacuum" else MUSE_AA * 1.000277, flux, sigma, medium=medium, **known
+    )
+    assert any(f"not in {medium}: check --medium" in note for note in other.notes)
+    right = model.infer(
+        MUSE_AA if medium == "air" else MUSE_AA * 1.000277, flux, sigma, medium=medium, **known
+    )
+    assert not any("check --medium" in note for note in right.notes)
+
+
+@pytest.mark.parametrize("redshift", [900.0, 1.0, 0.6, -0.05, np.nan])
+def test_redshifts_that_no_nearby_galaxy_has_are_refused(model, galaxies, redshift):
+    flux, sigma = seen(model, galaxies, 0.0)
+    with pytest.raises(ValueError, match=r"redshift must be from -0\.02 to 0\.5"):
+        model.infer(MUSE_AA, flux, sigma, redshift=redshift)
+
+
 @pytest.mark.parametrize("kind", ["noise", "flat", "slope"])
 def test_what_is_no_galaxy_has_no_answer(model, kind, rng):
     shape = {"noise": np.zeros(MUSE_AA.size), "flat": np.ones(MUSE_AA.size), "slope": MUSE_AA / 5000}[kind]
