@@ -293,7 +293,10 @@ def open_cube(
                     f"{where} [{name_of(hdus, number)}] has shape {hdus[number].shape}, {flux_name} has {shape}"
                 )
         wave_aa = _wavelengths(hdus, found, where)
-        wcs = WCS(header).celestial
+        sky = header.copy()
+        # Read above, in more spellings than astropy takes.
+        sky.remove("CUNIT3", ignore_missing=True)
+        wcs = WCS(sky).celestial
         if wcs.naxis != 2 or not wcs.has_celestial:
             raise ValueError(
                 f"{at} has no celestial WCS (CTYPE1 = {header.get('CTYPE1')!r}); put one into its header"

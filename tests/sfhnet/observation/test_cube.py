@@ -264,3 +264,11 @@ def test_variances_in_cgs_do_not_vanish(tmp_path):
     (block,) = open_cube(tmp_path / "c.fits", "a").blocks(1e6)
     assert block.good.all()
     assert block.variance[0, 0, 0] == pytest.approx(6e-47)
+
+
+@pytest.mark.parametrize("unit", ["ANGSTROM", "ANGSTROMS", "Angstroms", "A"])
+def test_spellings_of_the_wavelength_unit_do_not_spoil_the_sky(tmp_path, unit):
+    header = cube_header(2, MUSE_WAVE_AA[:40], CUNIT3=unit)
+    cube = open_cube(write_cube(tmp_path / "c.fits", np.ones((40, 2, 2)), header=header), "a")
+    np.testing.assert_allclose(cube.wave_aa, MUSE_WAVE_AA[:40])
+    assert cube.wcs.has_celestial
