@@ -43,6 +43,7 @@ step(
     params={
         "row": lambda wildcards: GALAXIES[wildcards.galaxy].model_dump_json(),
         "simulated": lambda wildcards: section("simulated_galaxy") if wildcards.galaxy in SIMULATED else None,
+        "brought": brought,
         **FILTER_FOLDER,
     },
     options=f"--galaxy {{wildcards.galaxy}} --data {{input.data}} {WITH_FILTERS} --out {{output}}",

@@ -2,6 +2,7 @@
 import json
 
 from sfhnet.core.training_grid import check_same_grid
+from sfhnet.sources.checksums import sampled_sha256
 from sfhnet.sources.wanted_files import wanted_files
 from sfhnet.sources.hst_file_names import weights_of
 from sfhnet.sources.sample_sheet import load_sheet
@@ -56,6 +57,17 @@ def galaxy_images(wildcards):
     beside = [str(path) for column, path in row.local_files().items() if column != "path"]
     weights = [weights_of(image) for image in row.images.values()]
     return beside + [str(path) for path in weights if path and (path.is_file() or str(path) in TO_FETCH)]
+
+
+def brought(wildcards):
+    """Return, as a parameter, what the files of a galaxy hold that someone brought: an older file is seen too if it is another.
+
+    Archived ones have their checksums.
+    """
+    row = GALAXIES[wildcards.galaxy]
+    archived = {file.path for file in wanted_files(row)}
+    own = {column: path for column, path in row.local_files().items() if path not in archived}
+    return [f"{column}={sampled_sha256(path)[:16]}" for column, path in sorted(own.items()) if path.is_file()]
 
 
 def of_galaxy(*names):

@@ -14,6 +14,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sfhnet.__main__ import main
@@ -522,3 +523,21 @@ def test_command(tmp_path, monkeypatch, capsys):
     (mirror / "NGC3073_SDSS_DR18.fits").write_bytes(b"SIMPLE")
     status, wrong = run("fetch", "ngc3073", "--data-dir", str(tmp_path), "--mirror", str(mirror.parent))
     assert status == 1 and "truncated" in wrong.err
+
+
+def test_another_file_of_the_same_size_has_another_sampled_checksum(tmp_path, rng):
+    from sfhnet.sources.checksums import sampled_sha256
+
+    small, large = tmp_path / "a", tmp_path / "b"
+    small.write_bytes(b"wave flux var")
+    first = sampled_sha256(small)
+    small.write_bytes(b"wave flux vaR")
+    assert sampled_sha256(small) != first
+    data = rng.integers(0, 256, 9_000_000, dtype=np.uint8)
+    large.write_bytes(data.tobytes())
+    first = sampled_sha256(large)
+    os.utime(large, (1, 1))
+    assert sampled_sha256(large) == first
+    for change in (data[::-1], np.append(data, data[:1]), data + 1):
+        large.write_bytes(change.tobytes())
+        assert sampled_sha256(large) != first
