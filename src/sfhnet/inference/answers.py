@@ -69,8 +69,8 @@ class Seen:
     model: np.ndarray
 
     def take(self, index: np.ndarray | slice) -> Seen:
-        """Return some of the spectra."""
-        return Seen(self.wave_aa, *(getattr(self, name)[index] for name in _OF_SPECTRA))
+        """Return some of the spectra, in arrays of their own: a view would keep all of them in memory."""
+        return Seen(self.wave_aa, *(np.array(getattr(self, name)[index]) for name in _OF_SPECTRA))
 
     @classmethod
     def cat(cls, parts: Sequence[Seen]) -> Seen:
