@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sfhnet.core.bands import BANDS
+from sfhnet.core.bands import all_bands
 from sfhnet.core.flags import QUALITY
 from sfhnet.tools.script_options import Parser, add_config, add_options
 from sfhnet.tools.shipped_files import shipped_file
@@ -239,7 +239,7 @@ def _read_bands(path: Path, n: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     for name in rows[0]:
         if name.endswith("_err"):
             continue
-        if name not in BANDS and f"{name}_err" not in rows[0]:
+        if name not in all_bands() and f"{name}_err" not in rows[0]:
             sys.stderr.write(f"{path}: not used: {name}, which is no band\n")
             continue
         if f"{name}_err" not in rows[0]:

@@ -214,7 +214,7 @@ def _read_rows(hdu: fits.hdu.image.ImageHDU, rows: slice) -> np.ndarray:
 
 def _to_variance(values: np.ndarray, errors: Errors, scale: np.ndarray | None) -> np.ndarray:
     """Return variances in the unit of the fluxes; 0 where the file says that it knows nothing."""
-    values = values if values.dtype == np.float64 else np.asarray(values, dtype=np.float32)
+    values = np.asarray(values, dtype=np.float64 if values.dtype == np.float64 else np.float32)
     # One factor after the other: the square of a large one is beyond single precision.
     for _ in range(0 if scale is None else abs(errors.power)):
         values = values * scale if errors.power > 0 else values / scale

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,10 @@ from sfhnet.tools.reading import reading
 from sfhnet.tools.verification import verifying
 
 __all__ = ["atomic_write", "plain", "read_json", "write_bytes", "write_json", "write_text"]
+
+
+# Disk full, quota used up, larger than a file may be.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -45,8 +51,26 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
         partial.replace(path)
+    except Exception as error:
+        if (number := _no_room(error)) is None:
+            raise
+        raise OSError(
+            number,
+            f"{os.strerror(number)}: free space (or raise the quota) and run again, what is finished is kept",
+            str(path),
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _no_room(error: Exception) -> int | None:
+    """Return the number of the system's error if it says that a file cannot grow; HDF5 and astropy hide it in their words."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return error.errno
+    if re.search(r"requested and \d+ written|Not enough space on disk", str(error)):
+        return errno.ENOSPC
+    hidden = re.search(r"errno(?: =)? (\d+)", str(error), re.IGNORECASE)
+    return int(hidden[1]) if hidden and int(hidden[1]) in _NO_ROOM else None
 
 
 def write_text(path: str | os.PathLike, text: str) -> Path:
