@@ -20,6 +20,7 @@ from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.inference.conformal import Conformal, Strata
 from sfhnet.inference.familiarity import Familiarity
 from sfhnet.mocks.draw import draw
+from sfhnet.tools.hdf5 import read_json, write_json
 from sfhnet.validation.benchmark_sets import make_benchmark
 from sfhnet.validation.metrics import coverage
 
@@ -301,17 +302,17 @@ def test_bands_by_name(model, spectra):
 
 def test_another_schema_version_is_refused(model_dir, tmp_path):
     shutil.copytree(model_dir, tmp_path / "old")
-    info = json.loads((tmp_path / "old" / "model.json").read_text())
+    info = read_json(tmp_path / "old" / "model.json")
     info["schema_version"] = "sfhnet.model/1"
-    (tmp_path / "old" / "model.json").write_text(json.dumps(info))
+    write_json(tmp_path / "old" / "model.json", info)
     with pytest.raises(
         ValueError, match=r"schema 'sfhnet\.model/1', .*'sfhnet\.model/2' .*train the model again"
     ):
         sfhnet.load(tmp_path / "old")
     shutil.copytree(model_dir, tmp_path / "calibrated")
-    calibration = json.loads((tmp_path / "calibrated" / "calibration.json").read_text())
+    calibration = read_json(tmp_path / "calibrated" / "calibration.json")
     calibration["schema_version"] = "sfhnet.calibration/0"
-    (tmp_path / "calibrated" / "calibration.json").write_text(json.dumps(calibration))
+    write_json(tmp_path / "calibrated" / "calibration.json", calibration)
     with pytest.raises(ValueError, match=r"schema 'sfhnet\.calibration/0'.*calibrate again"):
         sfhnet.load(tmp_path / "calibrated")
     with pytest.raises(FileNotFoundError, match="no model"):

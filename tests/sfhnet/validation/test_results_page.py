@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from sfhnet.tools.hdf5 import read_json, write_json
 from sfhnet.tools.shipped_files import model_names, shipped_model
 from sfhnet.validation.results_page import SIMULATED_GALAXY, galaxy_results, results_page
 
@@ -20,9 +21,9 @@ def folder(tmp_path):
 
 
 def changed(folder, change):
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics = read_json(folder / "metrics.json")
     change(metrics)
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    write_json(folder / "metrics.json", metrics)
     return results_page([folder])
 
 
