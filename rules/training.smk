@@ -10,7 +10,7 @@ rule train:
 step(
     "train_model",
     "Train the network {wildcards.model}",
-    input={**DRAWN_FROM, "validation": shard_files(VALIDATION_SHARDS)},
+    input={**DRAWN_FROM, "validation": shard_files(VALIDATION_SHARDS), "start": started_from},
     output={**trained(), "history": "results/model/{model}/history.csv"},
     reads=section("seed", "grid", "noise", "training", without=WHERE_TRAINED),
     params={"model": lambda wildcards: section(f"models.{wildcards.model}"), **MODEL_FOLDER},

@@ -39,6 +39,7 @@ if __name__ == "__main__":
     from sfhnet.training.setup import distributed, make_spec, training_config
     from sfhnet.training.stream_run import train_on_stream
     from sfhnet.training.trainer import Preempted, Trainer
+    from sfhnet.training.transfer import start_of
 
     config = load_config(args.config)
     training = training_config(config, args.model)
@@ -78,7 +79,12 @@ if __name__ == "__main__":
                     mocks.band_names,
                     age_edges_myr=mocks.age_edges_myr,
                 )
-                trainer = Trainer(spec, training, config.noise, mocks=mocks, seed=config.seed, **options)
+                start = start_of(config.models[args.model])
+                if start is not None:
+                    spec = start.spec(spec, mocks.grid)
+                trainer = Trainer(
+                    spec, training, config.noise, mocks=mocks, seed=config.seed, start=start, **options
+                )
                 trainer.run(resume=not args.fresh)
         except Preempted as stop:
             sys.exit(f"{stop}")

@@ -50,3 +50,13 @@ MEASURED = {
 def is_streamed(model):
     """Return whether a network learns from galaxies that are drawn while it trains."""
     return CONFIG.models[model].training.get("source", CONFIG.training.source) == "stream"
+
+
+def started_from(wildcards):
+    """Return the files of the trained network that a network goes on from, if it does; it may be one of this run."""
+    folder = getattr(CONFIG.models[wildcards.model], "start_from", None)
+    return (
+        []
+        if folder is None
+        else [plain(Path(folder, name)) for name in ("weights.safetensors", "model.json")]
+    )

@@ -6,6 +6,7 @@ The options of a kind are those that its module in `sfhnet.networks` reads; a te
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -108,6 +109,14 @@ class LinearConfig(PcaMlpConfig):
     """Pixels of the running mean that is the continuum, in steps of 32."""
     pairs: bool = False
     """Average pixels in pairs first: half the cost, for dispersions above 100 km/s."""
+    band_tokens: bool = False
+    """Let each band enter with its pivot wavelength, width and instrument, by the same function as all others, instead of by
+    weights of its own."""
+    start_from: Path | None = None
+    """Folder of a trained network of this kind, grid and size, which learns the bands that it does not know; null: a new one."""
+    trunk_rate: float = Field(0.0, ge=0, le=1)
+    """With start_from: learning rate of what that network knows over that of what is new; 0: answers without the new bands
+    stay what they are."""
 
 
 class _JointPosterior(Section):

@@ -111,6 +111,8 @@ def _linear(network: LinearMlp) -> list[Part]:
     estimate = f"best linear estimate of\n{o['n_component']} components, and how well\neach is known"
     lines = f"the same of spectrum / continuum;\nlog continuum at {o['n_node']} wavelengths"
     mlp = f"MLP, {o['depth']} residual blocks\nwidth {o['width']}"
+    # Bands by tokens, and those that came later, stand with the MLP that they feed.
+    of_bands = [network.added, *([] if network.tokens is None else [network.tokens])]
     parts = [
         Part("estimate", estimate, "linear", 1, 2, ("spectrum",)),
         Part("lines", lines, "linear", 1, 1.2, ("spectrum",)),
@@ -121,7 +123,7 @@ def _linear(network: LinearMlp) -> list[Part]:
             2,
             1,
             ("estimate", "lines", "bands", "context"),
-            (network.mlp, network.head),
+            (network.mlp, *of_bands, network.head),
         ),
         *_outputs(network.head, 3, "mlp"),
     ]

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sfhnet.core.bands import declare_facts
 from sfhnet.core.batch import Batch
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
@@ -75,8 +74,6 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
     folder = shipped_model(name) if Path(name).name == name and not Path(name).is_dir() else Path(name)
     verify(folder)
     network, info = load_network(folder)
-    for facts in info.get("own_bands", []):
-        declare_facts(facts)
     conformal = familiarity = None
     screens = Screens()
     path = folder / CALIBRATION

@@ -21,7 +21,8 @@ __all__ = ["Inferred", "Network", "Spec", "StandardNetwork"]
 class Spec:
     """Everything that rebuilds an empty network.
 
-    kind: registry name; options: the model's own settings; n_wave, band_names, age_edges_myr: its interface.
+    kind: registry name; options: the model's own settings; n_wave, band_names, age_edges_myr: its interface; learnt: of a
+    network that went on from another one, the bands that the first knew, then those that were added each time.
     """
 
     kind: str
@@ -29,14 +30,19 @@ class Spec:
     band_names: tuple[str, ...]
     age_edges_myr: tuple[float, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    learnt: tuple[tuple[str, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types for JSON."""
-        return {
+        data = {
             **asdict(self),
             "band_names": list(self.band_names),
             "age_edges_myr": list(self.age_edges_myr),
+            "learnt": [list(names) for names in self.learnt],
         }
+        if not self.learnt:
+            del data["learnt"]
+        return data
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Spec:
@@ -47,6 +53,7 @@ class Spec:
             band_names=tuple(value["band_names"]),
             age_edges_myr=tuple(float(edge) for edge in value["age_edges_myr"]),
             options=dict(value["options"]),
+            learnt=tuple(tuple(names) for names in value.get("learnt", ())),
         )
 
 
@@ -77,6 +84,9 @@ class Network(nn.Module, ABC):
         super().__init__()
         self.spec = spec
         self.stage = 0
+        #: Names of parameters that a trained network gave, and their learning rate over that of the others.
+        self.inherited: frozenset[str] = frozenset()
+        self.trunk_rate = 1.0
         #: Where joint samples come from, given latent vectors; None = the network has no joint posterior.
         self.posterior: JointPosterior | None = None
 
@@ -109,6 +119,8 @@ class Network(nn.Module, ABC):
             From 0; below `n_stage`.
         """
         self.stage = stage
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(self.trunk_rate > 0 or name not in self.inherited)
 
     def prepared(self, batch: Batch) -> Any:
         """Return what `loss` makes of a batch first, before any weight comes in: it can be banked and used again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sfhnet.core.batch import Batch
+from sfhnet.networks.added_bands import feature_columns
 from sfhnet.networks.best_linear import BestLinear, Estimate
 from sfhnet.networks.projection import BandsAndContext
 
@@ -169,6 +171,18 @@ class LinearFeatures(BandsAndContext):
         self.continuum.fit(values, weight)
         continuum, _ = self.continuum(values, weight)
         self.lines.fit(values / continuum - 1, _noise_shape(weight * continuum**2, snr))
+
+    def of_bands(self, names: Sequence[str], known: Sequence[str]) -> tuple[int, Tensor, Tensor]:
+        """Return how many features a layer has that knows some bands, and where it finds them; see `feature_columns`.
+
+        Parameters
+        ----------
+        names, known : sequence of str
+            Bands of these features, and of the layer.
+        """
+        first = self.width - 3 * self.n_band - self.n_context
+        columns, present = feature_columns(names, known, first=first, n_context=self.n_context)
+        return len(columns), columns, present
 
     def forward(self, batch: Batch) -> tuple[Tensor, Estimate]:
         """Return features (n, width) and the estimate from the spectrum itself, for `familiarity`."""

@@ -31,7 +31,14 @@ class LinearFlow(LinearMlp):
     def fit(self, clean: Batch, noisy: Batch) -> None:
         """Set scales and components; see `Network.fit`."""
         super().fit(clean, noisy)
+        if self.inherited:
+            return
         self.posterior.code.fit(noisy.labels)
+
+    def go_on_from(self, base: LinearMlp, trunk_rate: float) -> None:
+        """Take over all that a trained network knows; what is new is learnt in one stage."""
+        super().go_on_from(base, trunk_rate)
+        self.n_stage = 1
 
     def loss(self, batch: Batch | FeatureBatch) -> dict[str, Tensor]:
         """Return the loss terms of the stage; see `Network.loss`.
@@ -39,6 +46,12 @@ class LinearFlow(LinearMlp):
         ``total`` is that of the heads in the first stage, and ``nll`` per dimension in the second. What a stage does not
         train is computed in evaluation mode only.
         """
+        if self.inherited:
+            # Heads and posterior know what latents mean: what is new has to please both.
+            latent = self.encode(batch)
+            terms = self._head_loss(latent, batch.labels)
+            terms["nll"] = self.posterior.nll(latent, batch.labels, noisy=self.training)
+            return {**terms, "total": terms["total"] + terms["nll"]}
         first, both = self.stage == 0, not self.training
         with torch.set_grad_enabled(first and torch.is_grad_enabled()):
             latent = self.encode(batch)
@@ -50,5 +63,7 @@ class LinearFlow(LinearMlp):
     def begin_stage(self, stage: int) -> None:
         """Train the trunk and heads (0) or the posterior (1) from now on; see `Network.begin_stage`."""
         super().begin_stage(stage)
+        if self.inherited:
+            return
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(name.startswith("posterior.") is (stage == 1))

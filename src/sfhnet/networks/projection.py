@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -161,9 +163,15 @@ class BandsAndContext(nn.Module):
     @torch.no_grad()
     def fit(self, batch: Batch) -> None:
         """Set the zero points and scales of the band fluxes from mocks with every band."""
+        self.fit_bands(batch, range(self.n_band))
+
+    @torch.no_grad()
+    def fit_bands(self, batch: Batch, columns: Iterable[int]) -> None:
+        """Set the zero points and scales of some bands."""
         value = torch.asinh(batch.band_flux / _BAND_SOFTENING)
-        self.band_mean.copy_(value.mean(0))
-        self.band_std.copy_(value.std(0).clamp_min(1e-3))
+        mean, spread = value.mean(0), value.std(0).clamp_min(1e-3)
+        for column in columns:
+            self.band_mean[column], self.band_std[column] = mean[column], spread[column]
 
     def bands(self, batch: Batch) -> Tensor:
         """Return value, log error and presence of each band, (n, n_band, 3); zeros where absent.

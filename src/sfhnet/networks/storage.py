@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sfhnet.core.bands import declare_facts
 from sfhnet.core.quantities import SCALARS
 from sfhnet.networks import Network, Spec, build
 from sfhnet.tools.hdf5 import read_json, write_json
@@ -79,6 +80,8 @@ def load_network(folder: Path) -> tuple[Network, dict[str, Any]]:
         raise ValueError(
             f"{folder}: the network answers {', '.join(answers)}, this code asks for {', '.join(SCALARS)}; train it again"
         )
+    for facts in data.get("own_bands", []):
+        declare_facts(facts)
     network = build(Spec.from_json(data["spec"]))
     tensors, _ = load_tensors(Path(folder) / "weights.safetensors")
     if _WEIGHTS in data and verifying() and tensors_sha256(tensors) != data[_WEIGHTS]:

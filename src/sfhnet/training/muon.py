@@ -84,6 +84,8 @@ class Muon(torch.optim.Optimizer):
             "momentum": momentum,
             "weight_decay": weight_decay,
         }
+        # Of the learning rate that a schedule sets; see `optimizer_for`.
+        defaults["share"] = 1.0
         # ``fused`` also tells torch to keep the step counters on the device when it loads a state.
         defaults |= {"betas": betas, "fused": True}
         super().__init__([group for group in groups if group["params"]], defaults)
@@ -188,7 +190,8 @@ def hidden_matrices(network: nn.Module) -> list[Tensor]:
 def optimizer_for(network: nn.Module, lr: float, weight_decay: float, **options: Any) -> Muon:
     """Return the optimiser of a network: Muon on its `hidden_matrices`, AdamW on the rest.
 
-    A network whose modules name no hidden matrix is trained by AdamW alone.
+    A network whose modules name no hidden matrix is trained by AdamW alone. What it has inherited (`Network.inherited`) learns
+    at `Network.trunk_rate` times the rate, or not at all.
 
     Parameters
     ----------
@@ -201,7 +204,18 @@ def optimizer_for(network: nn.Module, lr: float, weight_decay: float, **options:
     -------
     Muon
     """
+    inherited: frozenset[str] = getattr(network, "inherited", frozenset())
+    share = float(getattr(network, "trunk_rate", 1.0))
+    slow = {id(p) for name, p in network.named_parameters() if name in inherited}
     hidden = [p for p in hidden_matrices(network) if p.requires_grad]
     known = {id(p) for p in hidden}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
-    return Muon(hidden, rest, lr=lr, weight_decay=weight_decay, **options)
+    parts = [
+        [[p for p in part if (id(p) in slow) is old] for part in (hidden, rest)] for old in (False, True)
+    ]
+    optimizer = Muon(*parts[0], lr=lr, weight_decay=weight_decay, **options)
+    if share > 0 and slow:
+        others = Muon(*parts[1], lr=lr, weight_decay=weight_decay, **options)
+        for group in others.param_groups:
+            optimizer.add_param_group({**group, "share": share})
+    return optimizer

@@ -63,7 +63,10 @@ def make_spec(
     -------
     Spec
     """
-    options = model.model_dump(mode="json", exclude={"kind", "training"})
+    options = model.model_dump(mode="json", exclude={"kind", "training", "start_from", "trunk_rate"})
+    # As in models of before there were tokens, whose checkpoints and specs stay what they are.
+    if not options.get("band_tokens"):
+        options.pop("band_tokens", None)
     return Spec(model.kind, n_wave, tuple(band_names), tuple(float(edge) for edge in age_edges_myr), options)
 
 

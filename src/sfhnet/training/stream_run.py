@@ -27,6 +27,7 @@ from sfhnet.training.setup import device_of, make_spec, training_config
 from sfhnet.training.source import Source
 from sfhnet.training.streamed import DrawnMocks, Makers, StreamedFeatures, StreamedGalaxies, block_of
 from sfhnet.training.trainer import Trainer
+from sfhnet.training.transfer import start_of
 
 __all__ = ["train_on_stream"]
 
@@ -116,9 +117,10 @@ class _Run:
     def trainer(self, folder: Path, held_out: Mocks | None, **options: Any) -> Trainer:
         """Return the trainer; see `train_on_stream`."""
         c, config, galaxies = self.training, self.model.config, _stream(self.model, self.training)
-        grids = len(galaxies.wave_aa), galaxies.band_names
+        grids, section = (len(galaxies.wave_aa), galaxies.band_names), config.models[self.name]
+        spec, start = make_spec(section, *grids, age_edges_myr=galaxies.age_edges_myr), start_of(section)
         return Trainer(
-            make_spec(config.models[self.name], *grids, age_edges_myr=galaxies.age_edges_myr),
+            spec if start is None else start.spec(spec, galaxies.grid),
             c,
             config.noise,
             mocks=DrawnMocks(galaxies, FIT_BLOCK, c.fit_galaxies),
@@ -126,6 +128,7 @@ class _Run:
             folder=folder,
             seed=config.seed,
             source=lambda trainer: self._source(trainer, galaxies),
+            start=start,
             **options,
         )
 

@@ -40,6 +40,7 @@ from sfhnet.training.schedule import epochs_of, learning_rate
 from sfhnet.training.setup import device_of, distributed, make_spec, precision_of, training_config
 from sfhnet.training.source import FixedMocks, Source, StoredMocks
 from sfhnet.training.summaries import trained_on, write_history
+from sfhnet.training.transfer import Start
 
 # The settings can be imported from here too, as in version 0.1.
 __all__ = [
@@ -108,6 +109,8 @@ class Trainer:
     source : callable, optional
         Makes what the batches come from for this trainer, whose network has its scales by then; `mocks`, with noise drawn
         on the fly, if not given. Scales and components are set from `mocks` in any case.
+    start : Start, optional
+        Trained network that `spec` goes on from.
     on_epoch : callable, optional
         Called on the first rank with the history after each epoch, e.g. to draw the loss curve.
     """
@@ -124,6 +127,7 @@ class Trainer:
         seed: int,
         provenance: Mapping[str, Any] | None = None,
         source: Callable[[Trainer], Source] | None = None,
+        start: Start | None = None,
         on_epoch: Callable[[list[dict[str, float]]], object] | None = None,
     ) -> None:
         self.spec, self.training, self.noise = spec, training, noise
@@ -139,6 +143,8 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.noise_model = NoiseModel(noise, mocks.wave_aa, mocks.band_names, device=self.device)
         self.network = build(spec, seed)
+        if start is not None:
+            start.begin(self.network)
         self.prior, self.label_ranges = set_scales(
             self.network, spec, mocks, noise, n=training.fit_galaxies, seed=seed
         )
@@ -350,7 +356,7 @@ class Trainer:
         self.optimizer.found_inf = wrong.float()
         rate = self.learning_rate(self.state.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)
         self.optimizer.step()
         self._average()
         return loss.detach()
