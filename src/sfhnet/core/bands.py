@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import csv
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pyprospect.bands.curve import Filter, moment, read_curve
 from pyprospect.constants import C_KMS, LYMAN_LIMIT_AA
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pyprospect.bands.curve import Filter
 
 __all__ = [
     "PHANGS_HST",
@@ -113,6 +116,9 @@ class Band:
         FileNotFoundError
             If it is not there; names the source to fetch.
         """
+        # Here and below: what checks a configuration or fetches files has no numpy.
+        from pyprospect.bands.curve import read_curve
+
         path = Path(folder).parent / self.source / self.curve_file
         if not self.source:
             path = Path(self.curve_file)
@@ -295,6 +301,10 @@ def measure(wave_aa: np.ndarray, response: np.ndarray) -> tuple[float, float, fl
     pivot_aa, width_aa, low_aa, high_aa : float
         As of `Band`.
     """
+    import numpy as np
+
+    from pyprospect.bands.curve import moment
+
     response = np.abs(response)
     pivot_aa = float(np.sqrt(moment(wave_aa, response, 1) / moment(wave_aa, response, -1)))
     width_aa = moment(wave_aa, response, 0) / float(response.max())
@@ -329,6 +339,13 @@ def declare_file(name: str, path: str | Path) -> Band:
         raise ValueError(f"{name!r} cannot name a band; use letters, digits and _, a letter first")
     if not Path(path).is_file():
         raise ValueError(f"{path} does not exist; give the file of the curve of {name}")
+    try:
+        import numpy as np
+    except ModuleNotFoundError:
+        # Steps that only fetch files ask for no number of a band.
+        return _OWN.setdefault(name, Band(name, "", str(path), None, *[math.nan] * 4))
+    from pyprospect.bands.curve import read_curve
+
     curve = read_curve(path, name=name)
     lowest = float(curve.response.min() / np.abs(curve.response).max())
     if lowest < -_MOST_NEGATIVE:
