@@ -78,9 +78,7 @@ def learn_limits(
             },
             "chi2_over_noise": {
                 kind: {
-                    f"{quantile:g}": [
-                        float(value) for value in np.nanquantile(found.relative(kind), quantile, axis=0)
-                    ]
+                    f"{quantile:g}": _quantiles(found.relative(kind), quantile)
                     for quantile in (0.16, 0.5, 0.84)
                 }
                 for kind in found.chi2
@@ -96,6 +94,12 @@ def learn_limits(
         },
     )
     return limits
+
+
+def _quantiles(values: np.ndarray, quantile: float) -> list[float | None]:
+    """Return a quantile of each column; None where no row has a value (a block beyond the grid)."""
+    known = [column[np.isfinite(column)] for column in values.T]
+    return [float(np.quantile(column, quantile)) if column.size else None for column in known]
 
 
 def _smoothing(n: int, noise: NoiseConfig) -> np.ndarray:

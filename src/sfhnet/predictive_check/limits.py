@@ -95,10 +95,11 @@ class Limits:
         return flags.astype(np.uint32)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain lists."""
-        return {name: getattr(self, name).tolist() for name in self.__dataclass_fields__} | {
-            "blocks": list(BLOCK_NAMES)
-        }
+        """Return plain lists; None where there is no limit: no mock has that block."""
+        values = {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
+        return {
+            name: np.where(np.isfinite(value), value, None).tolist() for name, value in values.items()
+        } | {"blocks": list(BLOCK_NAMES)}
 
     @classmethod
     def read(cls, path: Path) -> Limits | None:
@@ -122,4 +123,5 @@ class Limits:
             raise ValueError(
                 f"{path} has limits of the blocks {limits['blocks']}, not {list(BLOCK_NAMES)}; learn them again"
             )
-        return cls(**{name: np.asarray(limits[name], dtype=float) for name in cls.__dataclass_fields__})
+        values = {name: np.asarray(limits[name], dtype=float) for name in cls.__dataclass_fields__}
+        return cls(**{name: np.where(np.isnan(value), np.inf, value) for name, value in values.items()})

@@ -283,3 +283,13 @@ def test_limits_by_signal_to_noise(tmp_path, rng):
     path.write_text(json.dumps({"schema_version": "other/1", "limits": None}))
     with pytest.raises(ValueError, match="learn the limits again"):
         Limits.read(path)
+
+
+def test_limits_of_blocks_that_no_mock_has_are_read_again(tmp_path):
+    one = Limits(np.array([30.0]), np.array([[2.0, np.inf], [3.0, 4.0]]), np.array([5.0, np.inf]))
+    kept = one.to_json()
+    path = tmp_path / "predictive.json"
+    path.write_text(json.dumps({"schema_version": PREDICTIVE_SCHEMA, "limits": kept}, allow_nan=False))
+    again = Limits.read(path)
+    for name in ("snr_edges", "chi2", "shift"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(one, name))
