@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from sfhnet.commands.reference import commands_page
@@ -97,13 +98,14 @@ def _docs(args: argparse.Namespace) -> int:
             f"{galaxies} does not exist; go to a checkout of the project, or give its docs as --docs-dir"
         )
     # Needs torch, which `check` does not.
+    from sfhnet.foreign.measure import markdown
     from sfhnet.validation.results_page import results_page
 
     checkout = find_checkout(args.docs_dir)
     models = sorted(path.parent for path in (checkout / "data" / "models").glob("*/metrics.json"))
     pages = {
         args.docs_dir / "commands.md": commands_page(checkout),
-        args.docs_dir / "results.md": results_page(models),
+        args.docs_dir / "results.md": results_page(models, foreign=partial(markdown, heading="###")),
         args.docs_dir / "config.md": config_page(),
         args.docs_dir / "config.schema.json": json_schema(),
         galaxies: galaxies_table(galaxies.read_text(encoding="utf-8")),

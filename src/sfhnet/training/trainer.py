@@ -436,6 +436,8 @@ class Trainer:
                     **asdict(self.state),
                     "best": self.state.best if math.isfinite(self.state.best) else None,
                     "n_mocks": len(self.mocks),
+                    "n_spectra": self.state.step * self.training.batch * self.n_rank,
+                    "source": self.training.source,
                     "n_parameters": n_parameter,
                     "device": str(self.device),
                     "seed": self.seed,

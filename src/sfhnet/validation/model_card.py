@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from sfhnet.validation.metrics import AGE_RANGES_MYR
 if TYPE_CHECKING:
     from sfhnet.config import PriorConfig
 
-__all__ = ["model_card"]
+__all__ = ["learnt_from", "model_card"]
 
 
 _COLUMNS: tuple[Callable[[dict[str, Any]], float], ...] = (
@@ -25,6 +25,16 @@ _COLUMNS: tuple[Callable[[dict[str, Any]], float], ...] = (
     lambda m: m["scalars"]["mw_mh"]["scatter"],
     lambda m: m["scalars"]["t50"]["r2"],
 )
+
+
+def learnt_from(training: Mapping[str, Any]) -> str:
+    """Say what a network was trained on and for how long, from the section ``training`` of its ``model.json``."""
+    time = f"{training['seconds'] / 60:.0f} minutes on {training['device']}"
+    if training.get("source") == "stream":
+        return f"{training['n_spectra']:,} noisy spectra of galaxies drawn meanwhile, {time}"
+    return (
+        f"{training['n_mocks']:,} simulated galaxies, new noise in each of {training['epoch']} passes, {time}"
+    )
 
 
 def model_card(
@@ -69,10 +79,7 @@ def model_card(
         "",
         "## What it learnt from",
         "",
-        (
-            f"- {training['n_mocks']:,} simulated galaxies, new noise in each of {training['epoch']} passes "
-            f"({training['seconds']:.0f} s on {training['device']}, seed {training['seed']})."
-        ),
+        f"- {learnt_from(training)}, seed {training['seed']}.",
         (
             f"- Median S/N per pixel between {info['snr_range'][0]:g} and {info['snr_range'][1]:g}; effects switched off: "
             f"{', '.join(noise.get('off', [])) or 'none'}."

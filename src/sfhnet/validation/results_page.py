@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,15 @@ from sfhnet.core.quantities import OF_BINS, QUANTITIES
 from sfhnet.tools.hdf5 import read_json
 from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 from sfhnet.validation.metrics import AGE_RANGES_MYR
+from sfhnet.validation.model_card import learnt_from
 
-__all__ = ["SIMULATED_GALAXY", "galaxy_results", "results_page"]
+__all__ = ["FOREIGN", "SIMULATED_GALAXY", "galaxy_results", "results_page"]
 
 SIMULATED_GALAXY = "simulated_galaxy.json"
 """What `galaxy_results` keeps of the simulated galaxy, in the folder of a shipped model."""
+
+FOREIGN = "foreign.json"
+"""What `sfhnet.foreign.measure.measure_foreign` found, in the folder of a shipped model."""
 
 _SNR = 50.0
 _UNIVERSE_MYR = 14000.0
@@ -31,13 +35,17 @@ What the networks that come with the program reach. No number here was typed: al
 """
 
 
-def results_page(folders: Sequence[Path]) -> str:
+def results_page(
+    folders: Sequence[Path], *, foreign: Callable[[Mapping[str, Any]], Sequence[str]] | None = None
+) -> str:
     """Write the page.
 
     Parameters
     ----------
     folders : sequence of Path
-        Of shipped models: ``metrics.json``, ``model.json``, and `SIMULATED_GALAXY` if it was kept.
+        Of shipped models: ``metrics.json``, ``model.json``, and `SIMULATED_GALAXY` and `FOREIGN` if they were kept.
+    foreign : callable, optional
+        Turns what `FOREIGN` holds into lines of Markdown.
 
     Returns
     -------
@@ -48,6 +56,8 @@ def results_page(folders: Sequence[Path]) -> str:
     for folder in folders:
         metrics, info = (read_json(folder / f"{name}.json") for name in ("metrics", "model"))
         parts += [f"## The network {folder.name}\n", *_of_model(metrics, info)]
+        if foreign and (folder / FOREIGN).is_file():
+            parts += foreign(read_json(folder / FOREIGN))
         galaxy = folder / SIMULATED_GALAXY
         if galaxy.is_file():
             parts += _of_galaxy(read_json(galaxy))
@@ -82,13 +92,7 @@ def _of_model(metrics: Mapping[str, Any], info: Mapping[str, Any]) -> Iterator[s
             ["kind", f"`{metrics['kind']}`, {training['n_parameters'] / 1e6:.1f} million weights"],
             ["rest-frame range", f"{wave['start']:.0f} to {end:.0f} Angstrom"],
             ["bands", ", ".join(info["spec"]["band_names"]) or "none"],
-            [
-                "training",
-                (
-                    f"{training['n_mocks']:,} mocks, {training['epoch']} passes, "
-                    f"{training['seconds'] / 60:.0f} minutes on {training['device']}"
-                ),
-            ],
+            ["training", learnt_from(training)],
             [
                 "time a spectrum, one core",
                 f"{speed['one_core']:.2g} ms"

@@ -7,7 +7,7 @@ import pytest
 
 from sfhnet.tools.hdf5 import read_json, write_json
 from sfhnet.tools.shipped_files import model_names, shipped_model
-from sfhnet.validation.results_page import SIMULATED_GALAXY, galaxy_results, results_page
+from sfhnet.validation.results_page import FOREIGN, SIMULATED_GALAXY, galaxy_results, results_page
 
 
 @pytest.fixture
@@ -32,17 +32,28 @@ def test_it_follows_the_metrics(folder):
     assert "## The network mine" in before
 
     def other(metrics):
-        metrics["training"]["n_mocks"] = 1_234_567
+        metrics["training"] |= {"source": "shards", "n_mocks": 1_234_567}
         for case in metrics["cases"].values():
             case["model"]["scalars"]["mw_log_age"] |= {"scatter": 0.876, "robust_scatter": 0.543}
             case["model"]["coverage"]["cum_mass"]["68"] = 0.123
 
     after = changed(folder, other)
-    assert "1,234,567 mocks" in after
+    assert "1,234,567 simulated galaxies" in after
     assert "0.88 (0.54)" in after
     assert "| cumulative mass | " in after
     row = next(line for line in after.splitlines() if line.startswith("| cumulative mass |"))
     assert "| 12 |" in row
+
+
+def test_a_network_of_a_stream_and_what_it_did_with_foreign_galaxies(folder):
+    (folder / FOREIGN).write_text(json.dumps({"found": "this"}))
+
+    def streamed(metrics):
+        metrics["training"] |= {"source": "stream", "n_spectra": 7_654_321}
+
+    assert "7,654,321 noisy spectra of galaxies drawn meanwhile" in changed(folder, streamed)
+    page = results_page([folder], foreign=lambda result: [f"foreign: {result['found']}"])
+    assert "foreign: this" in page.splitlines()
 
 
 def test_a_network_without_bands_is_shown_as_well(folder):
