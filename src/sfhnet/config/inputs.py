@@ -54,7 +54,7 @@ class GridConfig(Section):
 
     wave_min_aa: float = Field(4750.0, ge=912, le=25000)
     """First wavelength [Angstrom]."""
-    wave_max_aa: float = Field(9350.0, ge=912, le=25000)
+    wave_max_aa: float = Field(7350.0, ge=912, le=25000)
     """Last wavelength [Angstrom]."""
     wave_step_aa: float = Field(1.25, ge=0.05, le=50)
     """Step [Angstrom]."""

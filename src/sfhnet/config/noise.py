@@ -124,7 +124,7 @@ class NoiseConfig(Section):
     """Probability of the AO notch, 5800-5970 AA."""
     edge_probability: float = Field(0.25, ge=0, le=1)
     """Probability that an end of the range is cut."""
-    red_edge_aa: float = Field(8500.0, gt=0, le=20000)
+    red_edge_aa: float = Field(7000.0, gt=0, le=20000)
     """Deepest cut at the red end, AA rest frame."""
     blue_edge_aa: float = Field(4900.0, gt=0, le=20000)
     """Deepest cut at the blue end, AA rest frame."""

@@ -24,11 +24,11 @@ class TrainingConfig(Section):
     """Of a stream: draws to train on in all, unless `seconds` are given."""
     seconds: float | None = Field(None, gt=0, le=100000000.0)
     """Train for this long, with a learning rate that follows the clock; then two runs are never the same bit for bit."""
-    reuse: float = Field(4.0, gt=0, le=1000000.0)
+    reuse: float = Field(3.0, gt=0, le=1000000.0)
     """Of a stream: how often a draw is used, on average."""
-    pool: int = Field(131_072, ge=16, le=1000000000)
+    pool: int = Field(524_288, ge=16, le=1000000000)
     """Of a stream: draws (on a GPU: galaxies) that a batch is mixed from; 1.5 kB each in memory."""
-    realisations: int = Field(2, ge=1, le=1000)
+    realisations: int = Field(1, ge=1, le=1000)
     """Of a stream: how often a galaxy is made noisy; on a GPU each use has its own noise."""
     bank_gb: float = Field(0.0, ge=0, le=100000)
     """Of a stream: disk for draws as features, which a run that goes on and other networks take instead of drawing again."""

@@ -141,7 +141,7 @@ def test_merge_leaves_its_arguments_alone():
         ),
         ("grid: {wave_step_aa: .nan}", ["grid.wave_step_aa = nan", "finite"]),
         ("grid: {wave_min_aa: 9350}", ["fewer than 10 pixels"]),
-        ("grid: {wave_step_aa: 1.3}", ["no whole number of steps of 1.3"]),
+        ("grid: {wave_step_aa: 1.7}", ["no whole number of steps of 1.7"]),
         ("age_bins_myr: [0, 100, 50]", ["age_bins_myr must ascend, but 100 is followed by 50"]),
         ("age_bins_myr: [10, 100, 500]", ["age_bins_myr must start at 0"]),
         ("synthesis: {n_shards: 4, n_test_shards: 3}", ["shards are held out", "n_shards = 4"]),

@@ -83,7 +83,7 @@ def test_out_of_distribution_is_shouted():
 
 
 def test_page_of_a_single_spectrum():
-    mask = np.ones((1, 3681), dtype=bool)
+    mask = np.ones((1, 2081), dtype=bool)
     mask[0, 800:900] = False
     spectra = make_spectra(
         1, simulated=False, mask=mask, flags=int(Flag.NO_BANDS), band_mask=np.zeros((1, 5), dtype=bool)

@@ -119,7 +119,8 @@ def test_a_width_beyond_the_training_is_undone(model, galaxies):
     left = model.infer(MUSE_AA, flux, sigma, dispersion_kms="training", **known)
     for name in ("mw_mh", "lw_log_age"):
         off = np.abs(undone.scalars[name] - wanted.scalars[name])
-        assert (off < 0.1).all()
+        low, high = wanted.interval(name, 0.68)
+        assert (off < 0.5 * (high - low)).all()
         assert off.mean() < np.abs(left.scalars[name] - wanted.scalars[name]).mean()
 
 
@@ -214,7 +215,7 @@ def test_answers_below_the_training_are_as_uncertain_as_their_noise(model, galax
     rng = np.random.default_rng(7)
     noise = np.median(flux, axis=1, keepdims=True) * np.ones_like(flux)
     halves = []
-    for snr in (10.0, 2.5):
+    for snr in (3.0, 0.75):
         sigma = noise / snr
         answers = model.infer(MUSE_AA, flux + sigma * rng.standard_normal(flux.shape), sigma, **known)
         low, high = answers.interval("mw_mh", 0.68)

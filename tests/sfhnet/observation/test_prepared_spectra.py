@@ -18,11 +18,11 @@ from sfhnet.sources.sample_sheet import Galaxy, SheetError, row_of
 
 
 def test_shapes_are_checked():
-    with pytest.raises(ValueError, match=r"toy: sigma has shape \(3, 3681\), expected \(4, 3681\)"):
-        make_spectra(2, sigma=np.ones((3, 3681)))
+    with pytest.raises(ValueError, match=r"toy: sigma has shape \(3, 2081\), expected \(4, 2081\)"):
+        make_spectra(2, sigma=np.ones((3, 2081)))
     with pytest.raises(ValueError, match="points to bin 9, there are 4 bins"):
         make_spectra(2, bin_map=np.full((2, 2), 9))
-    sigma = np.ones((4, 3681))
+    sigma = np.ones((4, 2081))
     sigma[0, :5] = 0
     with pytest.raises(
         ValueError, match="5 good points of flux have no finite value with an error above zero; mask them"

@@ -54,7 +54,7 @@ def test_checksums_are_those_of_sha256sum(flow):
 
 def test_models_are_listed(capsys, monkeypatch, tmp_path, flow):
     assert main(["models", "list"]) == 0
-    assert "flow  [kind flow, sfhnet.model/" in capsys.readouterr().out
+    assert "flow  [kind linear_flow, sfhnet.model/" in capsys.readouterr().out
     assert main(["models", "list", "nothing"]) == 1
     assert "no model 'nothing'" in capsys.readouterr().err
     # a model that was put there without its checksums is no shipped model
