@@ -343,7 +343,7 @@ def declare_file(name: str, path: str | Path) -> Band:
         import numpy as np
     except ModuleNotFoundError:
         # Steps that only fetch files ask for no number of a band.
-        return _OWN.setdefault(name, Band(name, "", str(path), None, *[math.nan] * 4))
+        return _OWN.setdefault(name, Band(name, "", str(path), None, math.nan, math.nan, math.nan, math.nan))
     from pyprospect.bands.curve import read_curve
 
     curve = read_curve(path, name=name)

@@ -96,10 +96,12 @@ class Limits:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists; None where there is no limit: no mock has that block."""
-        values = {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
-        return {
-            name: np.where(np.isfinite(value), value, None).tolist() for name, value in values.items()
-        } | {"blocks": list(BLOCK_NAMES)}
+        kept: dict[str, Any] = {"blocks": list(BLOCK_NAMES)}
+        for name in self.__dataclass_fields__:
+            values = np.asarray(getattr(self, name)).astype(object)
+            values[np.isinf(values.astype(float))] = None
+            kept[name] = values.tolist()
+        return kept
 
     @classmethod
     def read(cls, path: Path) -> Limits | None:
