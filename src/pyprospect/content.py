@@ -11,10 +11,10 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
-import numpy as np
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = ["CHECKSUM", "check_content", "check_end", "content_sha256", "seal", "seal_end"]
 
@@ -29,6 +29,8 @@ _END_LENGTH = len("\nsha256  of  bytes\n") + 64 + 15
 
 def content_sha256(file: h5py.File) -> str:
     """Return the SHA-256 of all datasets and attributes of an open file, but for its provenance, in hexadecimal."""
+    import h5py  # steps that write no HDF5 have none
+
     digest = hashlib.sha256()
     nodes: dict[str, h5py.Group | h5py.Dataset] = {"": file}
     file.visititems(nodes.__setitem__)
@@ -43,6 +45,9 @@ def content_sha256(file: h5py.File) -> str:
 
 def _add(digest: Any, name: str, dataset: h5py.Dataset) -> None:
     """Add a dataset to a checksum, a stretch of rows at a time: it may be larger than the memory."""
+    import h5py
+    import numpy as np
+
     text = h5py.check_string_dtype(dataset.dtype) is not None
     digest.update(f"{name} {dataset.dtype.str} {dataset.shape}\n".encode())
     rows = dataset.shape[0] if dataset.ndim else 1

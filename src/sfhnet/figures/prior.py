@@ -149,7 +149,12 @@ def draw_labels(
     stem : Path
     """
     labels, halpha = batch["labels"], "H$\\alpha$"
-    width = {name: equivalent_width_aa(wave_aa, batch["flux"], name) for name in _INDICES}
+    # Those that the grid holds: it may end before the calcium triplet.
+    width = {
+        name: equivalent_width_aa(wave_aa, batch["flux"], name)
+        for name, windows in _INDICES.items()
+        if np.min(windows) >= wave_aa[0] and np.max(windows) <= wave_aa[-1]
+    }
     panels = [
         *(
             (drawn(LABELS[name].heading), labels[name], span)
@@ -166,11 +171,13 @@ def draw_labels(
         *([] if break_mag is None else [(*break_mag, (-0.8, 3))]),
         *(
             (f"{n} ($\\rm\\AA$)", width[n], (-30, 10) if n == "H$\\beta$" else None)
-            for n in _INDICES
+            for n in width
             if n != halpha
         ),
-        (f"log {halpha} emission ($\\rm\\AA$)", np.log10(np.maximum(-width[halpha], 0.1)), (-1.05, 3.7)),
     ]
+    if halpha in width:
+        emission = np.log10(np.maximum(-width[halpha], 0.1))
+        panels.append((f"log {halpha} emission ($\\rm\\AA$)", emission, (-1.05, 3.7)))
     with style(config):
         rows = -(-len(panels) // 4)
         figure, axes = plt.subplots(rows, 4, figsize=(config.width_inch, 1.55 * rows + 0.4))

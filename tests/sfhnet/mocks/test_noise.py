@@ -5,18 +5,22 @@ import pytest
 import torch
 
 from host_sync import NoHostSync
-from ingredients import BANDS, WAVE_AA
+from ingredients import BANDS
 from pyprospect.constants import C_KMS
-from sfhnet.config import NoiseConfig
+from sfhnet.config import GridConfig, NoiseConfig
 from sfhnet.core.emission_lines import line_pixels
+from sfhnet.core.training_grid import grid_wave_aa
 from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
 from sfhnet.mocks.instrument_noise import error_shapes
 from sfhnet.mocks.noise import EFFECTS, Lines, NoiseModel
 
+# All that MUSE sees, with its telluric bands and the calcium triplet.
+WAVE_AA = grid_wave_aa(GridConfig(wave_max_aa=9350.0))
+
 
 def draw(n=64, off=(), snr=None, seed=1, config=None, flux=None, **rest):
     flux = torch.ones(n, len(WAVE_AA)) if flux is None else flux
-    noise_model = NoiseModel(config or NoiseConfig(), WAVE_AA, BANDS, off=off)
+    noise_model = NoiseModel(config or NoiseConfig(red_edge_aa=8500.0), WAVE_AA, BANDS, off=off)
     return noise_model(flux, torch.ones(len(flux), 5), torch.Generator().manual_seed(seed), snr=snr, **rest)
 
 

@@ -8,7 +8,6 @@ from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 from host_sync import NoHostSync
 from sfhnet.networks.lean_flow import LeanFlow, lean_tensors
-from sfhnet.networks.storage import load_network, load_tensors
 
 
 def flow_of(n, bins=4, n_hidden=2, seed=0):
@@ -85,37 +84,6 @@ def test_it_is_zukos_flow():
 def test_another_flow_is_refused():
     with pytest.raises(ValueError, match="spline"):
         lean_tensors(nice(MonotonicAffineTransform, [(), ()]).state_dict())
-
-
-def test_the_shipped_posterior_is_the_one_that_was_trained(root):
-    """Its file holds the weights of zuko's flow; what is drawn with them today is what zuko draws."""
-    folder = root / "data" / "models" / "flow"
-    stored, _ = load_tensors(folder / "weights.safetensors")
-    posterior = load_network(folder)[0].posterior
-    o, n = load_network(folder)[0].spec.options, posterior.code.width
-    theirs = NICE(
-        n,
-        o["context_width"],
-        transforms=o["n_transform"],
-        randmask=True,
-        univariate=MonotonicRQSTransform,
-        shapes=[(o["flow_bins"],), (o["flow_bins"],), (o["flow_bins"] - 1,)],
-        hidden_features=(o["flow_width"],) * 2,
-    )
-    theirs.load_state_dict(
-        {name.removeprefix("flow."): value for name, value in stored.items() if name.startswith("flow.")}
-    )
-    torch.manual_seed(2)
-    latent, normal = 0.5 * torch.randn(4, o["width"]), torch.randn(4, 50, n)
-    with torch.no_grad():
-        context = posterior.context(latent)
-        drawn = posterior.draw(latent, normal)
-        spread = context[:, None].expand(-1, 50, -1).reshape(200, -1)
-        residual = theirs(spread).transform.inv(normal.reshape(200, n)).view(4, 50, n)
-        centre, log_width = posterior.location(latent)[:, None].chunk(2, dim=2)
-        assert torch.allclose(drawn, centre + log_width.exp() * residual, atol=2e-4)
-        density = theirs(context).log_prob(residual[:, 0]) - log_width[:, 0].sum(1)
-        assert torch.allclose(posterior.log_prob(latent, drawn[:, 0]), density, atol=2e-3)
 
 
 def test_training_starts_at_the_identity_and_learns():

@@ -182,7 +182,7 @@ def test_refined_model_reaches_the_noise(forward, truth):
 
 def test_a_foreign_feature_shows_in_its_block(forward, truth):
     vectors, samples = truth
-    absorbed = 1 - 0.2 * np.exp(-0.5 * ((WAVE_AA - 7400) / 8.0) ** 2)
+    absorbed = 1 - 0.2 * np.exp(-0.5 * ((WAVE_AA - 7060) / 8.0) ** 2)
     foreign = check(
         forward,
         NOISE,
