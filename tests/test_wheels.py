@@ -114,7 +114,7 @@ def test_networks_know_sources_and_models(networks, root):
     assert "\nprospect_tables  [0/" in registered
     shown = networks.run("sfhnet", "models", "list")
     weights = (root / "data" / "models" / "flow" / "SHA256SUMS").read_text().split()[0]
-    assert shown.startswith("flow  [kind flow, ") and weights in shown and "site-packages" in shown
+    assert shown.startswith("flow  [kind linear_flow, ") and weights in shown and "site-packages" in shown
 
 
 def test_infer_answers_as_in_the_checkout(networks, rng):
