@@ -97,7 +97,6 @@ def judge(
     """
     wave = model.wave_aa
     basis = model.basis
-    batch = model.blinded(batch)
     rows = batch.usable.nonzero()[:, 0].numpy()
     lines = lines_of(batch, wave)
     model_flux = np.full(batch.flux.shape, np.nan, dtype=np.float32)

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from sfhnet.core.batch import Batch
 from sfhnet.core.posterior import Posterior
@@ -124,8 +122,7 @@ class Model:
     @cached_property
     def widths(self) -> WidthFitter | None:
         """Return the fitter of velocities and widths; None for a network without a basis."""
-        hidden = None if self.hidden_pixels is None else self.hidden_pixels.numpy()
-        return None if self.basis is None else WidthFitter(self.basis, hidden)
+        return None if self.basis is None else WidthFitter(self.basis)
 
     @property
     def trained_on_windows(self) -> bool:
@@ -156,23 +153,6 @@ class Model:
     def age_edges_myr(self) -> np.ndarray:
         """Edges of the age bins in Myr, (n_age+1,)."""
         return np.asarray(self.network.spec.age_edges_myr)
-
-    @cached_property
-    def hidden_pixels(self) -> Tensor | None:
-        """True where the network must not look, (n_wave,) bool; None if it may look everywhere.
-
-        ``hidden_aa`` of ``model.json``: stretches with lines that real gas has and the training had not. The network
-        would take them for something that it knows.
-        """
-        stretches = self.info.get("hidden_aa")
-        if not stretches:
-            return None
-        wave = self.wave_aa
-        return torch.from_numpy(np.any([(wave >= low) & (wave <= high) for low, high in stretches], axis=0))
-
-    def blinded(self, batch: Batch) -> Batch:
-        """Return the batch without the pixels that the network must not look at."""
-        return batch if self.hidden_pixels is None else batch.hiding(self.hidden_pixels)
 
     def infer_batch(
         self, batch: Batch, *, calibrated: bool = True, n_samples: int = 0, seed: int = 0, first: int = 0
@@ -216,7 +196,6 @@ class Model:
                 f"the model {self.name} ({self.network.spec.kind}) has no joint posterior; use one of kind linear_flow "
                 "or flow, or n_samples=0"
             )
-        batch = self.blinded(batch)
         parts = [
             answer(self, batch[start : start + _CHUNK], n_samples, seed=seed, first=first + start)
             for start in range(0, len(batch), _CHUNK)

@@ -69,13 +69,11 @@ class WidthFitter:
     ----------
     basis : Basis
         Of the network.
-    hidden : ndarray of bool (n_wave,), optional
-        Where the network must not look.
     """
 
-    def __init__(self, basis: Basis, hidden: np.ndarray | None = None) -> None:
+    def __init__(self, basis: Basis) -> None:
         wave = basis.grid.wave_aa
-        self._stars = ~line_pixels(wave) if hidden is None else ~(line_pixels(wave) | hidden)
+        self._stars = ~line_pixels(wave)
         self._step = slice(None, None, 2)
         rows = np.array([basis.broadened(sigma) for sigma in _GRID_KMS])  # (n_grid, 1 + n_component, n_wave)
         flat = np.array([self._filtered(row, self._stars) for row in rows[0]])

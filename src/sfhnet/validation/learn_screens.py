@@ -44,7 +44,6 @@ def learn_screens(
     """
     n = min(len(mocks), config.screen_mocks)
     batch, _ = draw(mocks, np.arange(n), noise, key=("screens.noise", seed))
-    batch = model.blinded(batch)
     batch = batch[batch.usable]
     edges = np.asarray(config.snr_edges, dtype=float)
     posterior = model.infer_batch(batch)
