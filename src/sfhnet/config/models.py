@@ -113,7 +113,8 @@ class LinearConfig(PcaMlpConfig):
     """Let each band enter with its pivot wavelength, width and instrument, by the same function as all others, instead of by
     weights of its own."""
     start_from: Path | None = None
-    """Folder of a trained network of this kind, grid and size, which learns the bands that it does not know; null: a new one."""
+    """Folder of a trained network of this kind, grid and size, which learns the bands that it does not know, or with
+    trunk_rate 1 learns on from more galaxies; null: a new one."""
     trunk_rate: float = Field(0.0, ge=0, le=1)
     """With start_from: learning rate of what that network knows over that of what is new; 0: answers without the new bands
     stay what they are."""

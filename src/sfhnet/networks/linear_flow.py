@@ -31,14 +31,15 @@ class LinearFlow(LinearMlp):
     def fit(self, clean: Batch, noisy: Batch) -> None:
         """Set scales and components; see `Network.fit`."""
         super().fit(clean, noisy)
-        if self.inherited:
+        if self._scaled:
             return
         self.posterior.code.fit(noisy.labels)
 
     def go_on_from(self, base: LinearMlp, trunk_rate: float) -> None:
-        """Take over all that a trained network knows; what is new is learnt in one stage."""
+        """Take over all that a trained network knows; new bands are learnt in one stage."""
         super().go_on_from(base, trunk_rate)
-        self.n_stage = 1
+        if self.inherited:
+            self.n_stage = 1
 
     def loss(self, batch: Batch | FeatureBatch) -> dict[str, Tensor]:
         """Return the loss terms of the stage; see `Network.loss`.

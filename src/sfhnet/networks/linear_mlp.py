@@ -47,17 +47,18 @@ class LinearMlp(StandardNetwork):
                 layers.append(AddedBands(width, o["width"], o["width"], present[-len(names) :]))
         self.added = nn.ModuleList(layers)
         self.head = Head(o["width"], list(spec.age_edges_myr), o["loss_weights"])
+        self._scaled: frozenset[str] = frozenset()
 
     def fit(self, clean: Batch, noisy: Batch) -> None:
         """Set scales and components; see `Network.fit`."""
-        if self.inherited:
+        if self._scaled:
             self.features.fit_bands(clean, self._new_bands())
             return
         self.features.fit(clean)
         self.head.fit(noisy.labels)
 
     def go_on_from(self, base: LinearMlp, trunk_rate: float) -> None:
-        """Take over all that a trained network knows.
+        """Take over all that a trained network knows; where no band is new, all of it goes on learning.
 
         Parameters
         ----------
@@ -76,9 +77,10 @@ class LinearMlp(StandardNetwork):
                 own[name] = value
         # What is derived from weights is made anew by loading.
         self.load_state_dict(own)
-        self.inherited = frozenset(name for name, _ in base.named_parameters())
         self._scaled = frozenset(base.spec.band_names)
-        self.trunk_rate = trunk_rate
+        if self._new_bands():
+            self.inherited = frozenset(name for name, _ in base.named_parameters())
+            self.trunk_rate = trunk_rate
 
     def _new_bands(self) -> list[int]:
         return [k for k, name in enumerate(self.spec.band_names) if name not in self._scaled]

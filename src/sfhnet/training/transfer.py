@@ -81,11 +81,13 @@ class Start:
         known = base.learnt or (base.band_names,)
         heard = {name for names in known for name in names}
         new = tuple(name for name in spec.band_names if name not in heard)
-        if not new and self.trunk_rate == 0:
+        if not new and self.trunk_rate != 1:
             raise ValueError(
-                f"{where} knows all of {', '.join(spec.band_names)}: with trunk_rate 0 nothing is left to learn; give it another "
-                "band in bands, or a trunk_rate above 0"
+                f"{where} knows all of {', '.join(spec.band_names)}, so nothing is new to learn: give it another band in "
+                "bands, or trunk_rate: 1 to train all of it on, at training.learning_rate"
             )
+        if spec.band_names == base.band_names:
+            return replace(spec, learnt=base.learnt)
         return replace(spec, learnt=(*known, new) if new else known)
 
     def begin(self, network: Network) -> None:

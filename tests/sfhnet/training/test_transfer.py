@@ -223,9 +223,23 @@ def test_nothing_to_learn_is_said(base, shard_paths):
     spec = make_spec(
         small_model(kind), len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr
     )
-    with pytest.raises(ValueError, match="trunk_rate 0 nothing is left to learn"):
-        Start(base, 0.0).spec(spec, mocks.grid)
-    assert Start(base, 0.1).spec(spec, mocks.grid).learnt == (BANDS,)
+    for rate in (0.0, 0.1):
+        with pytest.raises(ValueError, match=r"nothing is new to learn.*trunk_rate: 1"):
+            Start(base, rate).spec(spec, mocks.grid)
+
+
+def test_a_network_goes_on_learning(base, shard_paths, tmp_path):
+    trainer = trainer_from(base, shard_paths, tmp_path, trunk_rate=1.0, epochs=4, learning_rate=1e-3)
+    before = load(base).network
+    assert trainer.network.spec == before.spec and trainer.network.n_stage == before.n_stage
+    known = before.state_dict()
+    assert all(torch.equal(value, known[name]) for name, value in trainer.network.state_dict().items())
+    network = trainer.run()
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, known[name])}
+    trained = {name for name, _ in network.named_parameters()}
+    assert {name.split(".")[0] for name in moved & trained} == {name.split(".")[0] for name in trained}
+    # Scales and components are those that its weights have learnt.
+    assert not moved - trained
 
 
 def test_the_configuration_says_where_to_start():
