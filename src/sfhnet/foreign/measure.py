@@ -113,6 +113,10 @@ def measure_foreign(
     n_case = sum(kind.mocks in mocks for kind in BENCHMARK_KINDS.values())
     with Progress(n_case, f"foreign benchmarks of {model.name}", "cases") as progress:
         for case in benchmark_cases(mocks, config, noise, seed=seed):
+            hidden = case.benchmark.hidden
+            if BENCHMARK_KINDS[case.kind].hidden_aa and (hidden is None or not hidden.any()):
+                progress.update(1, f"{case.kind}: this grid has nothing to hide")
+                continue
             answers = model.infer_batch(case.batch)
             usable = answers.usable
             answers = answers.take(usable)

@@ -111,7 +111,7 @@ BENCHMARK_KINDS: dict[str, Kind] = {
         "Gaussian noise and a ripple in the flux calibration", _IDEAL, stress=True, ripple=True, stream=0
     ),
     "spiky": Kind(
-        "spiky histories, unlike any of the training; every nuisance",
+        "spiky histories, which no family of the prior draws; every nuisance",
         ("band_dropout",),
         "spiky",
         True,
