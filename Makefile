@@ -42,7 +42,7 @@ CODE = src scripts speed tests docs_site docs/notebooks
 SMK = Snakefile rules
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-quick coverage test-wheels test-slurm slurm-packages test-conda lint format docs docs-site rule-graph fetch verify \
+.PHONY: help env run test test-quick coverage test-wheels test-slurm slurm-packages test-conda lint format docs docs-site pictures rule-graph fetch verify \
 	bench-synthesis bench-cube wheels constraints clean clean-cache clean-env gpu-inputs gpu-train gpu-train-home
 
 help: ## list these commands
@@ -151,6 +151,10 @@ docs-site: $(DOCS_VENV)/.stamp ## build the documentation as a site in site/; a 
 
 rule-graph: env ## draw the rules of the workflow into docs/images (needs Debian's graphviz)
 	@$(PY) -m snakemake --rulegraph --cores 1 2>/dev/null | $(PY) docs_site/rule_graph.py docs/images/rules.svg
+
+RESULTS ?= results
+pictures: $(VENV)/.test.stamp fetch browser-packages rule-graph ## draw all pictures of docs/ anew, from a finished run in RESULTS
+	@OMP_NUM_THREADS=1 $(PY) docs_site/pictures.py --results $(RESULTS)
 
 bench-synthesis: env ## measure the speed of synthesis
 	@$(PY) speed/bench_synthesis.py $(ARGS)

@@ -108,19 +108,10 @@ step(
 step(
     "explore_galaxy",
     "Write the page of {wildcards.galaxy} to click on",
-    input=of_galaxy("spectra", "posterior", "predictive", "bins"),
+    input=of_galaxy("spectra", "posterior", "predictive", "bins", *COMPARED_WITH),
     output={"page": "results/galaxies/{galaxy}/explorer.html"},
-    # no input, or `all` would make what is optional
-    params={
-        "ppxf": lambda wildcards: [
-            word
-            for file in [Path(f"results/galaxies/{wildcards.galaxy}/ppxf.h5")]
-            if file.is_file()
-            for word in ("--ppxf", str(file))
-        ]
-    },
     options="--galaxy {wildcards.galaxy} --spectra {input.spectra} --posterior {input.posterior} "
-    "--predictive {input.predictive} --bins {input.bins} {params.ppxf} --out {output.page}",
+    f"--predictive {{input.predictive}} --bins {{input.bins}} {WITH_COMPARED} --out {{output.page}}",
     env="figures",
     mem_mb=3000,
     minutes=20,

@@ -14,7 +14,7 @@ step(
     "Find the best regularisation of pPXF on {wildcards.case}",
     input=PPXF_MOCKS,
     output="results/ppxf/{case}/regularisation.json",
-    reads=section("seed", "validation", "ppxf", "grid", without=["ppxf.cases", "ppxf.chunk"]),
+    reads=section("seed", "validation", "ppxf", "grid", without=["ppxf.cases", "ppxf.chunk", "ppxf.in_explorer"]),
     params=FILTER_FOLDER,
     options="--case {wildcards.case} --shards {input.shards} --stress {input.stress} "
     f"{WITH_FORWARD} --out {{output}}",
@@ -27,7 +27,7 @@ step(
     "Fit {wildcards.case}, chunk {wildcards.chunk}, with pPXF",
     input={"tuning": "results/ppxf/{case}/regularisation.json", **PPXF_MOCKS},
     output="results/ppxf/{case}/{chunk}.h5",
-    reads=section("seed", "validation", "ppxf", "grid", without=["ppxf.cases"]),
+    reads=section("seed", "validation", "ppxf", "grid", without=["ppxf.cases", "ppxf.in_explorer"]),
     params=FILTER_FOLDER,
     options="--case {wildcards.case} --chunk {wildcards.chunk} --tuning {input.tuning} --shards {input.shards} "
     f"--stress {{input.stress}} {WITH_FORWARD} --out {{output}}",

@@ -11,11 +11,11 @@ rule validate:
 step(
     "calibrate_model",
     "Calibrate the posteriors of {wildcards.model}",
-    input={**trained(), "shards": shard_files(CALIBRATION_SHARDS)},
+    input={**trained(), "shards": shard_files(CALIBRATION_SHARDS), **SSP},
     output="results/model/{model}/calibration.json",
     reads=section("seed", "noise", "calibration"),
     params=MODEL_FOLDER,
-    options="--model-dir {params.folder} --shards {input.shards} --out {output}",
+    options="--model-dir {params.folder} --shards {input.shards} --ssp {input.ssp} --out {output}",
     env="validation",
     threads=2,
     mem_mb=MOCKS_MB,

@@ -70,6 +70,11 @@ def brought(wildcards):
     return [f"{column}={sampled_sha256(path)[:16]}" for column, path in sorted(own.items()) if path.is_file()]
 
 
+# What the explorers show beside the network's answers.
+COMPARED_WITH = ["ppxf"] if CONFIG.ppxf.in_explorer else []
+WITH_COMPARED = " ".join(f"--{name} {{input.{name}}}" for name in COMPARED_WITH)
+
+
 def of_galaxy(*names):
     """Return what steps find out of a galaxy, by name."""
     files = {

@@ -29,7 +29,7 @@ BENCHMARKS = (
 
 
 class PpxfConfig(Section):
-    """The optional comparison with pPXF (`snakemake ppxf`); nothing else needs pPXF."""
+    """The optional comparison with pPXF (`snakemake ppxf`); nothing else needs pPXF, but explorers that show it."""
 
     cases: tuple[str, ...] = ("ideal_snr050", "real_snr050", "ideal_snr050_nobands", "real_snr050_nobands")
     """Benchmark sets, by the names they have in `metrics.json`; their S/N must be among those of `validation`."""
@@ -45,6 +45,8 @@ class PpxfConfig(Section):
     """Fixed value of `regul` for the spectra of galaxies, beside the recommended one."""
     multiplicative_degree: int = Field(0, ge=0, le=20)
     """Degree of the multiplicative polynomial where the calibration is not exact, beside the attenuation; 0 = none."""
+    in_explorer: bool = False
+    """Show pPXF's answers in the explorers of galaxies: these then need pPXF, and so does `all`."""
 
     def shares(self, available: int) -> tuple[int, int]:
         """Return how many of the mocks that there are are measured, and how many are for tuning."""

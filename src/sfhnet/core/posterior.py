@@ -12,7 +12,7 @@ import numpy as np
 
 from pyprospect.constants import Z_SUN
 from sfhnet.core.flags import UNUSABLE
-from sfhnet.core.quantities import INTERVALS, LEVELS, QUANTITIES, SCALARS
+from sfhnet.core.quantities import FROM_DRAWS, INTERVALS, LEVELS, QUANTITIES, SCALARS
 from sfhnet.tools.hdf5 import create_h5, open_h5, put
 
 __all__ = ["Posterior", "point_posterior"]
@@ -67,8 +67,10 @@ class Posterior:
     samples : dict of ndarray, optional
         Joint samples: ``mass_fraction`` and ``mh`` (n, n_sample, n_age), scalars and the parameters
         `sfhnet.core.quantities.DUST_AND_LINES` (n, n_sample).
+    from_draws : dict of ndarray, optional
+        Quantiles (n, n_quant) of `sfhnet.core.quantities.FROM_DRAWS`, read off the joint samples; ``p_burst`` is (n,).
     meta : dict
-        Model name, units, version.
+        Model name, units, version; ``calibrated_draws`` names those of `from_draws` whose intervals are calibrated.
     """
 
     age_edges_myr: np.ndarray
@@ -86,6 +88,7 @@ class Posterior:
     ood_score: np.ndarray
     levels: np.ndarray = field(default_factory=lambda: np.array(LEVELS))
     samples: dict[str, np.ndarray] = field(default_factory=dict)
+    from_draws: dict[str, np.ndarray] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -212,6 +215,15 @@ class Posterior:
                 axes = "spectrum, sample, age" if value.ndim == 3 else "spectrum, sample"
                 # Half precision holds a sample to a thousandth, far below its scatter.
                 put(file, f"samples/{name}", value.astype(np.float16), unit=QUANTITIES[name].unit, axes=axes)
+            for name, value in self.from_draws.items():
+                axes = "spectrum, quantile" if value.ndim == 2 else "spectrum"
+                put(
+                    file,
+                    f"from_draws/{name}",
+                    value.astype(np.float32),
+                    unit=FROM_DRAWS[name].unit,
+                    axes=axes,
+                )
             self._write_more(file)
 
     def _write_more(self, file: Any) -> None:
@@ -225,9 +237,10 @@ class Posterior:
                 **{name: file[name][()] for name in ("age_edges_myr", "levels", *_PLAIN)},
                 scalars={name: value[()] for name, value in file["scalars"].items()},
                 scalars_q={name: value[()] for name, value in file["scalars_q"].items()},
-                samples={name: value[()] for name, value in file["samples"].items()}
-                if "samples" in file
-                else {},
+                **{
+                    part: {name: value[()] for name, value in file[part].items()} if part in file else {}
+                    for part in ("samples", "from_draws")
+                },
                 meta=json.loads(file.attrs["meta"]),
             )
 

@@ -24,10 +24,12 @@ __all__ = [
     "LINES",
     "MAPPED",
     "OF_BINS",
+    "OLD_YR",
     "QUANTITIES",
     "SCALARS",
     "SFR_FLOOR_PER_YR",
     "SNR_WINDOW_AA",
+    "YOUNG_YR",
     "ForwardParameter",
     "Quantity",
 ]
@@ -44,6 +46,9 @@ SFR_FLOOR_PER_YR = 1e-13
 # A burst: stars formed this many times faster than on average before, at most so long ago.
 BURST_FACTOR = 3.0
 BURST_WITHIN_YR = 1e9
+
+# Stars whose metallicity is told apart: those younger than the first, and those older than the second.
+YOUNG_YR, OLD_YR = 1e9, 5e9
 
 # Rest-frame window (air) in which spectra are normalised and PHANGS quotes S/N.
 SNR_WINDOW_AA: tuple[float, float] = (5300.0, 5500.0)
@@ -374,6 +379,24 @@ FROM_DRAWS: dict[str, Quantity] = {
             f"look-back time of the last burst, where one is likelier than not: {_BURST}",
             "log age of the last burst",
         ),
+        Quantity(
+            "surviving_fraction",
+            "",
+            "mass of living stars and remnants over the mass formed",
+            "surviving fraction",
+        ),
+        Quantity(
+            "mh_young",
+            "dex",
+            f"[M/H] of the stars younger than {YOUNG_YR / 1e9:g} Gyr, mass weighted",
+            f"[M/H], younger than {YOUNG_YR / 1e9:g} Gyr",
+        ),
+        Quantity(
+            "mh_old",
+            "dex",
+            f"[M/H] of the stars older than {OLD_YR / 1e9:g} Gyr, mass weighted",
+            f"[M/H], older than {OLD_YR / 1e9:g} Gyr",
+        ),
     )
 }
 
@@ -412,12 +435,7 @@ def _of_bins() -> Iterator[Quantity]:
         "mass of living stars and remnants today",
         "log surviving mass",
     )
-    yield Quantity(
-        "surviving_fraction",
-        "",
-        "mass of living stars and remnants over the mass formed",
-        "surviving fraction",
-    )
+    yield FROM_DRAWS["surviving_fraction"]
     yield from MAPPED.values()
     known = (*SCALARS.values(), *FROM_DRAWS.values())
     windows = {rate.name: rate.window_yr for rate in known if rate.window_yr is not None}
@@ -431,12 +449,10 @@ def _of_bins() -> Iterator[Quantity]:
             f"{meaning} per area of the disc (deprojected)",
             f"log SFR density, {myr}",
         )
-    yield from (quantity for quantity in FROM_DRAWS.values() if quantity.window_yr is None)
-    yield Quantity(
-        "mh_young", "dex", "[M/H] of the stars younger than 1 Gyr, mass weighted", "[M/H], younger than 1 Gyr"
-    )
-    yield Quantity(
-        "mh_old", "dex", "[M/H] of the stars older than 5 Gyr, mass weighted", "[M/H], older than 5 Gyr"
+    yield from (
+        quantity
+        for name, quantity in FROM_DRAWS.items()
+        if quantity.window_yr is None and name != "surviving_fraction"
     )
 
 

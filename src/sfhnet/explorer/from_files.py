@@ -12,10 +12,11 @@ from astropy.table import QTable
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
 from sfhnet.explorer.page import write_explorer
-from sfhnet.ppxf.galaxy_fits import read_galaxy
+from sfhnet.ppxf.galaxy_fits import fitted_spectra, read_galaxy
 from sfhnet.predictive_check.result import Predictive
+from sfhnet.tools.provenance import sha256_file
 
-__all__ = ["OPTIONAL", "PRODUCTS", "explore"]
+__all__ = ["PPXF", "PRODUCTS", "explore", "is_of"]
 
 # What a page is made of -> file in the folder of a galaxy.
 PRODUCTS = {
@@ -24,8 +25,13 @@ PRODUCTS = {
     "predictive": "predictive.h5",
     "bins": "bins.ecsv",
 }
-# Made by `snakemake ppxf` alone, and shown where it is there.
-OPTIONAL = {"ppxf": "ppxf.h5"}
+PPXF = "ppxf.h5"
+"""What `snakemake ppxf` leaves in the folder of a galaxy."""
+
+
+def is_of(ppxf: Path, spectra: Path) -> bool:
+    """Whether fits of pPXF are of this very file of spectra: not of an older one, nor of another galaxy."""
+    return fitted_spectra(ppxf) == sha256_file(spectra)
 
 
 def explore(
@@ -61,11 +67,13 @@ def explore(
     Raises
     ------
     ValueError
-        If the spectra are of another galaxy, or the files do not belong together.
+        If the spectra are of another galaxy, or the files do not belong together: fits of pPXF to other spectra too.
     """
     found = Spectra.read(spectra)
     if found.galaxy != galaxy:
         raise ValueError(f"{spectra} holds {found.galaxy}, not {galaxy}; give the file of that galaxy")
+    if ppxf is not None and not is_of(ppxf, spectra):
+        raise ValueError(f"{ppxf} holds fits to other spectra than {spectra}; run fit_ppxf_galaxy again")
     return write_explorer(
         out,
         found,

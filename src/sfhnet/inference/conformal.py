@@ -147,7 +147,7 @@ class Conformal:
     strata : Strata
         What they depend on.
     scalars : dict of ndarray (n_cell, n_interval)
-        Factors of each scalar.
+        Factors of each scalar, and of what is read off joint samples (`with_draws`).
     histories : dict of ndarray (n_cell, n_interval, n_age)
         Factors of mass fraction, cumulative mass and [M/H] per age bin.
     """
@@ -180,7 +180,6 @@ class Conformal:
         axes = strata.axes(posterior)
         shape = tuple(axis.shape[1] for axis in axes)
         n_age = posterior.mass_fraction.shape[1]
-        scalars = {name: np.ones((*shape, len(INTERVALS))) for name in posterior.scalars_q}
         histories = {name: np.ones((*shape, len(INTERVALS), n_age)) for name in _LIMITS}
         has_mh = np.isfinite(truth["mh"])
         true_history = {
@@ -192,9 +191,6 @@ class Conformal:
         mass = {"mh_q": np.where(has_mh, truth["mass_fraction"], 0.0) + 1e-9}
         plain = np.ones_like(truth["mass_fraction"])
         score = {
-            name: [scores(quantiles, truth[name], coverage) for coverage in INTERVALS]
-            for name, quantiles in posterior.scalars_q.items()
-        } | {
             name: [scores(getattr(posterior, name), true, coverage) for coverage in INTERVALS]
             for name, true in true_history.items()
         }
@@ -202,8 +198,6 @@ class Conformal:
             weight = _cell_weight(axes, cell, min_stratum)
             rows = weight > 0
             for k, coverage in enumerate(INTERVALS):
-                for name, factors in scalars.items():
-                    factors[(*cell, k)] = conformal_factor(score[name][k][rows], coverage, weight[rows])
                 for name, factors in histories.items():
                     by_age = weight[rows, None] * mass.get(name, plain)[rows]
                     factors[(*cell, k)] = conformal_factor(score[name][k][rows], coverage, by_age)
@@ -212,9 +206,41 @@ class Conformal:
         n_cell = int(np.prod(shape))
         return cls(
             strata,
-            {name: value.reshape(n_cell, -1) for name, value in scalars.items()},
+            {
+                name: _scalar_factors(quantiles, truth[name], axes, least=min_stratum)
+                for name, quantiles in posterior.scalars_q.items()
+            },
             {name: value.reshape(n_cell, len(INTERVALS), n_age) for name, value in histories.items()},
         )
+
+    def with_draws(
+        self, posterior: Posterior, truth: dict[str, np.ndarray], *, min_stratum: int
+    ) -> Conformal:
+        """Return the factors with those of what is read off joint samples beside them.
+
+        Parameters
+        ----------
+        posterior : Posterior
+            Uncalibrated answers with `Posterior.from_draws`, to mocks used for nothing else.
+        truth : dict of ndarray (n,)
+            True values by name, NaN where there is none: no burst, no young star.
+        min_stratum : int
+            As in `fit`; a quantity that fewer mocks have in answer and truth gets no factor, and stays as it was drawn.
+
+        Returns
+        -------
+        Conformal
+        """
+        axes = self.strata.axes(posterior)
+        found = {}
+        for name, quantiles in posterior.from_draws.items():
+            if name not in truth or quantiles.ndim != 2:
+                continue
+            known = np.isfinite(truth[name]) & np.isfinite(quantiles).all(axis=1)
+            if known.sum() >= min_stratum:
+                some = [axis[known] for axis in axes]
+                found[name] = _scalar_factors(quantiles[known], truth[name][known], some, least=min_stratum)
+        return replace(self, scalars=self.scalars | found)
 
     def apply(self, posterior: Posterior, carry_samples: bool = False) -> Posterior:
         """Return the answers with their intervals rescaled about the median; point estimates stay.
@@ -246,7 +272,11 @@ class Conformal:
             name: _with_marginals(value, scalars_q[name]) if carry_samples and name in scalars_q else value
             for name, value in posterior.samples.items()
         }
-        return replace(posterior, scalars_q=scalars_q, samples=samples, **histories)
+        from_draws = {
+            name: rescaled(value, self.scalars[name]) if name in self.scalars else value
+            for name, value in posterior.from_draws.items()
+        }
+        return replace(posterior, scalars_q=scalars_q, samples=samples, from_draws=from_draws, **histories)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists."""
@@ -264,6 +294,24 @@ class Conformal:
             {name: np.asarray(factors, float) for name, factors in value["scalars"].items()},
             {name: np.asarray(factors, float) for name, factors in value["histories"].items()},
         )
+
+
+def _scalar_factors(
+    quantiles: np.ndarray, truth: np.ndarray, axes: list[np.ndarray], *, least: int
+) -> np.ndarray:
+    """Factors of one number a spectrum, (n_cell, n_interval)."""
+    score = [scores(quantiles, truth, coverage) for coverage in INTERVALS]
+    factors = []
+    for cell in np.ndindex(*(axis.shape[1] for axis in axes)):
+        weight = _cell_weight(axes, cell, least)
+        rows = weight > 0
+        factors.append(
+            [
+                conformal_factor(one[rows], coverage, weight[rows])
+                for one, coverage in zip(score, INTERVALS, strict=True)
+            ]
+        )
+    return np.array(factors)
 
 
 def _cell_weight(axes: list[np.ndarray], cell: tuple[int, ...], least: int) -> np.ndarray:

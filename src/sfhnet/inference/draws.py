@@ -1,8 +1,8 @@
-"""What joint samples of histories say beyond the scalars: more rates, burstiness, the last burst."""
+"""What joint samples of histories say beyond the scalars: more rates, bursts, metallicities of ages, what survives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -12,17 +12,33 @@ from sfhnet.core.quantities import (
     BURST_FACTOR,
     BURST_WITHIN_YR,
     FROM_DRAWS,
+    LEVELS,
+    OLD_YR,
     SFR_FLOOR_PER_YR,
+    YOUNG_YR,
 )
+from sfhnet.inference.surviving_mass import SurvivingMass
 
-__all__ = ["last_burst_yr", "quantiles_of_draws", "quantities_from_draws"]
+__all__ = [
+    "AS_DRAWN",
+    "as_drawn",
+    "last_burst_yr",
+    "of_histories",
+    "quantiles_of_samples",
+    "quantities_from_draws",
+]
 
-_LEVELS = (0.5, 0.16, 0.84)
+AS_DRAWN = "; interval as drawn, not calibrated"
+"""What the description of a quantity says whose interval no calibration has seen."""
+
+_SHOWN = tuple(LEVELS.index(level) for level in (0.5, 0.16, 0.84))
 # Spectra whose samples are looked at together: bounds the memory.
 _ROWS = 512
+# Its multiples modulo one fill the unit interval evenly.
+_GOLDEN = 0.5 * (5**0.5 - 1)
 
 
-def last_burst_yr(mass: np.ndarray, edges_yr: np.ndarray) -> np.ndarray:
+def last_burst_yr(mass: np.ndarray, edges_yr: np.ndarray, within: np.ndarray | float = 0.5) -> np.ndarray:
     """Return the look-back time of the last burst: the youngest age bin that formed stars faster than what was before.
 
     Parameters
@@ -31,11 +47,13 @@ def last_burst_yr(mass: np.ndarray, edges_yr: np.ndarray) -> np.ndarray:
         Mass formed in each age bin, the youngest first; any unit.
     edges_yr : ndarray (n_bin + 1,)
         Edges of the bins of look-back age.
+    within : ndarray (...) or float
+        Where in its bin a burst is taken to be, from 0 (young end) to 1: the history does not tell. Default: the middle.
 
     Returns
     -------
     ndarray (...)
-        Middle of the youngest bin that ends by `BURST_WITHIN_YR` and in which the rate was over `BURST_FACTOR` times the
+        Time in the youngest bin that ends by `BURST_WITHIN_YR` and in which the rate was over `BURST_FACTOR` times the
         mean of all the time before, in yr; NaN where there is none.
     """
     edges = np.asarray(edges_yr, dtype=float)
@@ -43,87 +61,131 @@ def last_burst_yr(mass: np.ndarray, edges_yr: np.ndarray) -> np.ndarray:
     rate = mass[..., :-1] / np.diff(edges)[:-1]
     recent = edges[1:-1] <= BURST_WITHIN_YR * (1 + 1e-9)
     burst = recent & (rate > BURST_FACTOR * before)
-    middle = 0.5 * (edges[:-2] + edges[1:-1])
-    return np.where(burst.any(axis=-1), middle[burst.argmax(axis=-1)], np.nan)
+    which = burst.argmax(axis=-1)
+    return np.where(burst.any(axis=-1), edges[which] + within * (edges[which + 1] - edges[which]), np.nan)
 
 
-def quantities_from_draws(posterior: Posterior) -> dict[str, np.ndarray]:
-    """Return the quantities `sfhnet.core.quantities.FROM_DRAWS` of each spectrum.
+def of_histories(
+    mass: np.ndarray, mh: np.ndarray, edges_yr: np.ndarray, *, surviving: SurvivingMass | None = None
+) -> dict[str, np.ndarray]:
+    """Return the quantities `sfhnet.core.quantities.FROM_DRAWS` of histories, but the probability of a burst.
 
     Parameters
     ----------
-    posterior : Posterior
-        With joint samples; as they come from the network, without the calibration of the intervals.
+    mass, mh : ndarray (..., n_bin)
+        Shares of the mass formed in each age bin, the youngest first, and [M/H] in dex.
+    edges_yr : ndarray (n_bin + 1,)
+        Edges of the bins of look-back age.
+    surviving : SurvivingMass, optional
+        Without it there is no ``surviving_fraction``.
 
     Returns
     -------
-    dict of ndarray (n, 3)
-        Median and both ends of the 68 % interval. ``p_burst`` has one column; ``log_t_burst`` is over the samples that have a
-        burst, NaN where most have none. Empty without samples.
+    dict of ndarray (...)
+        NaN where there was no burst, or no star of that age. Times of bursts fill their bins evenly along the last axis.
     """
-    if "mass_fraction" not in posterior.samples:
-        return {}
-    edges_yr = 1e6 * np.asarray(posterior.age_edges_myr, dtype=float)
-    width = {name: 1 if name == "p_burst" else len(_LEVELS) for name in FROM_DRAWS}
-    result = {name: np.full((len(posterior), columns), np.nan) for name, columns in width.items()}
-    for rows, mass in _histories(posterior):
-        for name, values in _of_histories(mass, edges_yr).items():
-            result[name][rows] = values
-    return result
+    edges = np.asarray(edges_yr, dtype=float)
+    values = history_scalars(mass, edges, FROM_DRAWS.values())
+    rate10, rate100 = (mean_rate_per_yr(mass, edges, window).clip(SFR_FLOOR_PER_YR) for window in (1e7, 1e8))
+    values["log_sfr10_over_sfr100"] = log10_of(rate10 / rate100)
+    within = (_GOLDEN * (1 + np.arange(mass.shape[-2]))) % 1.0
+    values["log_t_burst"] = log10_of(last_burst_yr(mass, edges, within))
+    for name, chosen in (("mh_young", edges[1:] <= YOUNG_YR), ("mh_old", edges[:-1] >= OLD_YR)):
+        share = mass[..., chosen]
+        total = share.sum(axis=-1)
+        weighted = np.where(share > 0, share * mh[..., chosen], 0.0).sum(axis=-1)
+        values[name] = np.divide(weighted, total, out=np.full_like(total, np.nan), where=total > 0)
+    if surviving is not None:
+        values["surviving_fraction"] = np.where(mass > 0, mass * surviving(mh), 0.0).sum(axis=-1)
+    return values
 
 
-def quantiles_of_draws(
-    posterior: Posterior, value_of: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Return median and both ends of the 68 % interval of what follows from a history and its metallicities.
+def quantiles_of_samples(
+    posterior: Posterior, surviving: SurvivingMass | None = None
+) -> dict[str, np.ndarray]:
+    """Return what joint samples say of the quantities `FROM_DRAWS`, as the network draws them.
 
     Parameters
     ----------
     posterior : Posterior
         With joint samples.
-    value_of : callable
-        (shares of the mass, [M/H] in dex), both (n, n_draw, n_bin), to values (n, n_draw).
+    surviving : SurvivingMass, optional
+        Without it there is no ``surviving_fraction``.
 
     Returns
     -------
-    ndarray (n, 3)
-        NaN where there is no answer.
+    dict of ndarray (n, n_quant)
+        Quantiles at `LEVELS`; ``p_burst`` is (n,). ``log_t_burst`` is over the samples that have a burst, NaN where most have
+        none. Empty without samples.
     """
-    result = np.full((len(posterior), len(_LEVELS)), np.nan)
-    for rows, mass in _histories(posterior):
-        mh = np.asarray(posterior.samples["mh"][rows], dtype=float)
-        result[rows] = _quantiles(value_of(mass, mh))
+    if "mass_fraction" not in posterior.samples:
+        return {}
+    edges_yr = 1e6 * np.asarray(posterior.age_edges_myr, dtype=float)
+    n = len(posterior)
+    names = [name for name in FROM_DRAWS if surviving is not None or name != "surviving_fraction"]
+    result = {name: np.full(n if name == "p_burst" else (n, len(LEVELS)), np.nan) for name in names}
+    for rows, mass, mh in _histories(posterior):
+        values = of_histories(mass, mh, edges_yr, surviving=surviving)
+        probability = np.isfinite(values["log_t_burst"]).mean(axis=1)
+        result["p_burst"][rows] = probability
+        values["log_t_burst"][probability <= 0.5] = np.nan
+        for name, value in values.items():
+            result[name][rows] = _quantiles(value)
     return result
 
 
-def _histories(posterior: Posterior) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows that have an answer, and their samples (n, n_draw, n_bin), some at a time."""
-    samples = posterior.samples["mass_fraction"]
-    for start in range(0, len(samples), _ROWS):
-        mass = np.asarray(samples[start : start + _ROWS], dtype=float)
+def quantities_from_draws(
+    posterior: Posterior, surviving: SurvivingMass | None = None
+) -> dict[str, np.ndarray]:
+    """Return median and 68 % interval of the quantities `sfhnet.core.quantities.FROM_DRAWS` of each spectrum.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Answers of a network with joint samples.
+    surviving : SurvivingMass, optional
+        For answers that do not tell what survives: the calibration of their network did not know it.
+
+    Returns
+    -------
+    dict of ndarray (n, 3)
+        Median and both ends. ``p_burst`` has one column. Empty without samples. What the answers do not hold, those of an older
+        version nothing of all this, is read off their samples.
+    """
+    found = posterior.from_draws
+    if not found or (surviving is not None and "surviving_fraction" not in found):
+        found = quantiles_of_samples(posterior, surviving) | found
+    return {
+        name: values[:, None] if values.ndim == 1 else np.asarray(values, dtype=float)[:, _SHOWN]
+        for name, values in found.items()
+    }
+
+
+def as_drawn(posterior: Posterior) -> set[str]:
+    """Return which of the quantities of `quantities_from_draws` have intervals that are not calibrated."""
+    if "mass_fraction" not in posterior.samples:
+        return set()
+    return set(FROM_DRAWS) - {"p_burst"} - set(posterior.meta.get("calibrated_draws", ()))
+
+
+def _histories(posterior: Posterior) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows that have an answer, their masses and [M/H], both (n, n_draw, n_bin), some at a time."""
+    samples = posterior.samples
+    for start in range(0, len(posterior), _ROWS):
+        mass, mh = (
+            np.asarray(samples[name][start : start + _ROWS], dtype=float) for name in ("mass_fraction", "mh")
+        )
         known = np.isfinite(mass).all(axis=(1, 2))
         if known.any():
-            yield start + np.flatnonzero(known), mass[known]
-
-
-def _of_histories(mass: np.ndarray, edges_yr: np.ndarray) -> dict[str, np.ndarray]:
-    """Quantities from histories (n, n_draw, n_bin), each (n, 3) or (n, 1)."""
-    values = history_scalars(mass, edges_yr, FROM_DRAWS.values())
-    rate10, rate100 = (
-        mean_rate_per_yr(mass, edges_yr, window).clip(SFR_FLOOR_PER_YR) for window in (1e7, 1e8)
-    )
-    values["log_sfr10_over_sfr100"] = log10_of(rate10 / rate100)
-    result = {name: _quantiles(value) for name, value in values.items()}
-    burst = log10_of(last_burst_yr(mass, edges_yr))
-    probability = np.isfinite(burst).mean(axis=1)
-    likely = probability > 0.5
-    result["p_burst"] = probability[:, None]
-    result["log_t_burst"] = np.full((len(mass), len(_LEVELS)), np.nan)
-    if likely.any():
-        result["log_t_burst"][likely] = _quantiles(burst[likely])
-    return result
+            yield start + np.flatnonzero(known), mass[known], mh[known]
 
 
 def _quantiles(values: np.ndarray) -> np.ndarray:
-    """Quantiles along the samples, (n, n_draw) to (n, 3), over what is finite."""
-    return np.nanquantile(values, _LEVELS, axis=1).T
+    """Quantiles along the samples, (n, n_sample) to (n, n_quant), over what is finite; NaN where nothing is."""
+    result = np.full((len(values), len(LEVELS)), np.nan)
+    finite = np.isfinite(values)
+    whole, some = finite.all(axis=1), finite.any(axis=1)
+    result[whole] = np.quantile(values[whole], LEVELS, axis=1).T
+    if (some & ~whole).any():
+        result[some & ~whole] = np.nanquantile(values[some & ~whole], LEVELS, axis=1).T
+    return result

@@ -20,6 +20,7 @@ from sfhnet.inference.answers import Answers, Seen
 from sfhnet.inference.arrays import read_arrays
 from sfhnet.inference.basis import Basis
 from sfhnet.inference.conformal import Conformal
+from sfhnet.inference.draws import quantiles_of_samples
 from sfhnet.inference.familiarity import Familiarity
 from sfhnet.inference.given import number_of, read_bands, read_given, some_rows
 from sfhnet.inference.judge import Judged, judge
@@ -27,6 +28,7 @@ from sfhnet.inference.line_of_sight import Kinematics, measure_kinematics, other
 from sfhnet.inference.masses import log_mass_formed
 from sfhnet.inference.network_answers import answer
 from sfhnet.inference.screens import Screens
+from sfhnet.inference.surviving_mass import SurvivingMass
 from sfhnet.inference.training_frame import TrainingFrame
 from sfhnet.inference.understand import understand
 from sfhnet.inference.widths import WidthFitter
@@ -72,7 +74,7 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
     folder = shipped_model(name) if Path(name).name == name and not Path(name).is_dir() else Path(name)
     verify(folder)
     network, info = load_network(folder)
-    conformal = familiarity = None
+    conformal = familiarity = surviving = None
     screens = Screens()
     path = folder / CALIBRATION
     if path.is_file():
@@ -83,7 +85,8 @@ def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
         conformal = Conformal.from_json(data["conformal"])
         familiarity = Familiarity.from_json(data["familiarity"]) if data.get("familiarity") else None
         screens = Screens.from_json(data["screens"]) if data.get("screens") else screens
-    return Model(network.to(device), info, conformal, familiarity, folder.name, device, screens)
+        surviving = SurvivingMass.from_json(data["surviving"]) if data.get("surviving") else None
+    return Model(network.to(device), info, conformal, familiarity, folder.name, device, screens, surviving)
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ class Model:
         Name of the folder; where to compute.
     screens : Screens
         Limits of what is checked beside the answer.
+    surviving : SurvivingMass or None
+        How much of the stars of the mocks is there today; None if the calibration does not tell.
     """
 
     network: Network
@@ -113,6 +118,7 @@ class Model:
     name: str = ""
     device: str = "cpu"
     screens: Screens = field(default_factory=Screens)
+    surviving: SurvivingMass | None = None
 
     @cached_property
     def basis(self) -> Basis | None:
@@ -201,10 +207,15 @@ class Model:
             for start in range(0, len(batch), _CHUNK)
         ]
         posterior = Posterior.cat(parts)
+        posterior = replace(posterior, from_draws=quantiles_of_samples(posterior, self.surviving))
+        calibrated = calibrated and self.conformal is not None
+        meta = {"model": self.name, "kind": self.network.spec.kind, "calibrated": calibrated}
         if calibrated and self.conformal is not None:
             posterior = self.conformal.apply(posterior)
-        calibrated = calibrated and self.conformal is not None
-        return posterior.with_meta(model=self.name, kind=self.network.spec.kind, calibrated=calibrated)
+            meta["calibrated_draws"] = [
+                name for name in posterior.from_draws if name in self.conformal.scalars
+            ]
+        return posterior.with_meta(**meta)
 
     @property
     def draws_samples(self) -> bool:

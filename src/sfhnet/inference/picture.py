@@ -19,6 +19,8 @@ __all__ = ["draw_answer", "draw_pages"]
 
 _DATA, _MODEL, _BAND = "0.35", "#c0392b", "#2c6fbb"
 _LOW_HIGH = INTERVALS[0.68]
+# Residuals are drawn to so many errors, at least and at most.
+_LEAST_RESIDUAL, _MOST_RESIDUAL = 3.0, 6.0
 
 
 def draw_answer(answers: Answers, row: int) -> Figure:
@@ -47,7 +49,7 @@ def draw_answer(answers: Answers, row: int) -> Figure:
     if answers.seen is None:
         raise ValueError("the spectra were not kept; infer with keep_spectra=True")
     figure = Figure(figsize=(11, 8), layout="constrained")
-    grid = figure.add_gridspec(3, 3, height_ratios=(2.2, 0.9, 2.2))
+    grid = figure.add_gridspec(3, 3, height_ratios=(2.2, 0.9, 2.2), width_ratios=(1, 1, 1.35))
     spectrum = figure.add_subplot(grid[0, :])
     residual = figure.add_subplot(grid[1, :], sharex=spectrum)
     _draw_spectrum(answers, row, spectrum, residual)
@@ -60,7 +62,7 @@ def draw_answer(answers: Answers, row: int) -> Figure:
         _wrapped(answers.summary(row)),
         va="top",
         family="monospace",
-        fontsize=6.5,
+        fontsize=8,
         transform=words.transAxes,
     )
     return figure
@@ -109,14 +111,15 @@ def _draw_spectrum(answers: Answers, row: int, spectrum: Axes, residual: Axes) -
         off = np.where(good, (seen.flux[row] - model) / seen.sigma[row], np.nan)
         residual.plot(seen.wave_aa, off, color=_DATA, lw=0.5)
         residual.axhline(0, color=_MODEL, lw=0.8)
-        residual.set_ylim(-6, 6)
+        most = float(np.nanquantile(np.abs(off), 0.995)) if np.isfinite(off).any() else _LEAST_RESIDUAL
+        residual.set_ylim(np.array([-1.0, 1.0]) * np.clip(1.5 * most, _LEAST_RESIDUAL, _MOST_RESIDUAL))
     if np.isfinite(flux).any():
         low, high = np.nanquantile(flux, [0.003, 0.995])
         spectrum.set_ylim(min(0.0, low), 1.15 * high)
     spectrum.set_ylabel(r"$f_\lambda$ / normalising flux")
     spectrum.legend(loc="upper right", frameon=False, fontsize=8)
     residual.set_ylabel("residual / error")
-    residual.set_xlabel("rest-frame wavelength [AA, air]")
+    residual.set_xlabel("rest-frame wavelength, air [Å]")
 
 
 def _draw_history(answers: Answers, row: int, history: Axes, metals: Axes) -> None:
@@ -133,7 +136,7 @@ def _draw_history(answers: Answers, row: int, history: Axes, metals: Axes) -> No
     metals.set(xscale="log", xlabel="age [Myr]", ylabel="[M/H]")
 
 
-def _wrapped(text: str, width: int = 62) -> str:
+def _wrapped(text: str, width: int = 60) -> str:
     import textwrap
 
     return "\n".join(textwrap.fill(line, width, subsequent_indent="    ") for line in text.splitlines())

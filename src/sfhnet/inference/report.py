@@ -11,7 +11,7 @@ import numpy as np
 from sfhnet.core.flags import QUALITY
 from sfhnet.core.quantities import FROM_DRAWS, SCALARS
 from sfhnet.inference.answers import MEASURED, Answers
-from sfhnet.inference.draws import quantities_from_draws
+from sfhnet.inference.draws import AS_DRAWN, as_drawn, quantities_from_draws
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -88,10 +88,11 @@ def table(answers: Answers) -> Table:
         for column, numbers in ((name, values), (f"{name}_p16", low), (f"{name}_p84", high)):
             result[column] = numbers
         result[name].description = SCALARS[name].meaning
+    drawn = as_drawn(answers)
     for name, values in quantities_from_draws(answers).items():
         for end, numbers in zip(("", "_p16", "_p84"), values.T):
             result[name + end] = numbers
-        result[name].description = FROM_DRAWS[name].meaning
+        result[name].description = FROM_DRAWS[name].meaning + (AS_DRAWN if name in drawn else "")
     for name in ("mass_fraction", "mh"):
         result[name] = getattr(answers, name)
     result["chi2"], result["ood_score"] = answers.chi2, answers.ood_score

@@ -220,6 +220,10 @@ def widened(posterior: Posterior, factor: np.ndarray) -> Posterior:
     return replace(
         posterior,
         scalars_q={name: wider(values) for name, values in posterior.scalars_q.items()},
+        from_draws={
+            name: wider(values) if values.ndim == 2 else values
+            for name, values in posterior.from_draws.items()
+        },
         mass_fraction_q=wider(posterior.mass_fraction_q, 0.0, 1.0),
         cum_mass_q=wider(posterior.cum_mass_q, 0.0, 1.0),
         mh_q=wider(posterior.mh_q),

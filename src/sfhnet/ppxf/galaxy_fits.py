@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from sfhnet.predictive_check.result import Predictive
 from sfhnet.tools.hdf5 import create_h5, open_h5, put, write_json
 from sfhnet.tools.progress import track
 
-__all__ = ["compare_galaxy", "fit_galaxy", "read_galaxy"]
+__all__ = ["compare_galaxy", "fit_galaxy", "fitted_spectra", "read_galaxy"]
 
 _log = logging.getLogger("sfhnet.ppxf")
 
@@ -149,6 +150,12 @@ def read_galaxy(path: Path, scheme: str) -> tuple[Posterior, dict[str, np.ndarra
             scalars={name: group[name][()] for name in SCALARS},
         )
         return posterior, {name: group[name][()] for name in (*_OF_FIT, "bestfit")}
+
+
+def fitted_spectra(path: Path) -> str:
+    """Return the checksum (SHA-256) of the file of spectra that `fit_galaxy` fitted, as its provenance has it; else empty."""
+    with open_h5(path, SCHEMA, SCHEMA_VERSION) as file:
+        return json.loads(file.attrs["provenance"]).get("inputs", {}).get("spectra.h5", "")
 
 
 def compare_galaxy(

@@ -13,16 +13,15 @@ from sfhnet.core.flags import describe_flags, quality
 from sfhnet.core.geometry import arcsec_kpc, deprojected_radius, luminosity_per_flux
 from sfhnet.core.histories import formation_age_quantiles
 from sfhnet.core.posterior import Posterior
-from sfhnet.core.quantities import LEVELS, MAPPED, OF_BINS, SCALARS
+from sfhnet.core.quantities import LEVELS, MAPPED, OF_BINS, OLD_YR, SCALARS, YOUNG_YR
 from sfhnet.core.spectra import Spectra
-from sfhnet.inference.draws import quantiles_of_draws, quantities_from_draws
+from sfhnet.inference.draws import AS_DRAWN, as_drawn, quantities_from_draws
 from sfhnet.inference.information import information
+from sfhnet.inference.surviving_mass import SurvivingMass
 from sfhnet.predictive_check.result import BLOCK_NAMES, Predictive
-from sfhnet.products.surviving_mass import SurvivingMass
 
 __all__ = ["bin_columns"]
 
-_YOUNG_MYR, _OLD_MYR = 1000.0, 5000.0
 _COVERAGE = 0.68
 _LOW, _MEDIAN, _HIGH = (LEVELS.index(level) for level in (0.16, 0.5, 0.84))
 # Ages below this are not told apart when a history is turned into a time.
@@ -93,7 +92,7 @@ def bin_columns(
             )
     table = QTable()
     _add_places(table, spectra)
-    _add_answers(table, spectra, posterior)
+    _add_answers(table, spectra, posterior, surviving)
     if surviving is not None:
         _add_surviving(table, posterior, surviving)
     if prior is not None:
@@ -111,9 +110,11 @@ def bin_columns(
     table["flag_words"] = [
         "; ".join(words.split(":")[0] for words in describe_flags(value)) or "none" for value in flags
     ]
+    drawn = as_drawn(posterior)
     for name, text in _DESCRIPTIONS.items():
         if name in table.colnames:
-            table[name].info.description = text
+            note = AS_DRAWN if name.removesuffix("_density") in drawn else ""
+            table[name].info.description = text + note
     return table
 
 
@@ -157,7 +158,9 @@ def _put(table: QTable, name: str, value: np.ndarray, low: np.ndarray, high: np.
     table[name], table[f"{name}_p16"], table[f"{name}_p84"] = value, low, high
 
 
-def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
+def _add_answers(
+    table: QTable, spectra: Spectra, posterior: Posterior, surviving: SurvivingMass | None
+) -> None:
     def put(name: str, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
         _put(table, name, value, low, high)
 
@@ -179,7 +182,7 @@ def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
         for name, scalar in SCALARS.items()
         if scalar.window_yr is not None
     }
-    for name, values in (found | quantities_from_draws(posterior)).items():
+    for name, values in (found | quantities_from_draws(posterior, surviving)).items():
         if OF_BINS[name].window_yr is not None:
             rate = values + log_mass[:, None]
             put(name, *rate.T)
@@ -188,26 +191,26 @@ def _add_answers(table: QTable, spectra: Spectra, posterior: Posterior) -> None:
             table[name] = values[:, 0]
         else:
             put(name, *values.T)
-    young = np.asarray(posterior.age_edges_myr[1:]) <= _YOUNG_MYR
-    old = np.asarray(posterior.age_edges_myr[:-1]) >= _OLD_MYR
+    young = 1e6 * np.asarray(posterior.age_edges_myr[1:]) <= YOUNG_YR
+    old = 1e6 * np.asarray(posterior.age_edges_myr[:-1]) >= OLD_YR
     for name, chosen in (("mh_young", young), ("mh_old", old)):
+        if name in table.colnames:
+            continue
         weight = posterior.mass_fraction[:, chosen]
         with np.errstate(invalid="ignore", divide="ignore"):
             weight = weight / weight.sum(axis=1, keepdims=True)
-        # ASSUME: the errors of neighbouring age bins go together, the widest interval there can be.
+        # ASSUME: without joint samples the errors of neighbouring age bins go together, the widest interval there can be.
         rows = (posterior.mh, posterior.mh_q[:, _LOW], posterior.mh_q[:, _HIGH])
         put(name, *((weight * values[:, chosen]).sum(axis=1) for values in rows))
 
 
 def _add_surviving(table: QTable, posterior: Posterior, surviving: SurvivingMass) -> None:
-    fraction = (posterior.mass_fraction * surviving(posterior.mh)).sum(axis=1)
+    if "surviving_fraction" not in table.colnames:
+        table["surviving_fraction"] = (posterior.mass_fraction * surviving(posterior.mh)).sum(axis=1)
     # ASSUME: what survives is known so much better than the mass formed that it shifts its interval and widens nothing.
+    shift = np.log10(table["surviving_fraction"])
     for end in ("", "_p16", "_p84"):
-        table[f"log_mass_surviving{end}"] = table[f"log_mass_formed{end}"] + np.log10(fraction)
-    table["surviving_fraction"] = fraction
-    if "mass_fraction" in posterior.samples:
-        ends = quantiles_of_draws(posterior, lambda mass, mh: (mass * surviving(mh)).sum(axis=-1))
-        table["surviving_fraction_p16"], table["surviving_fraction_p84"] = ends[:, 1], ends[:, 2]
+        table[f"log_mass_surviving{end}"] = table[f"log_mass_formed{end}"] + shift
 
 
 def formation_time(posterior: Posterior, percent: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

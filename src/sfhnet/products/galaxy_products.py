@@ -11,12 +11,12 @@ from pyprospect.stars.library import SSPLibrary
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra
 from sfhnet.core.training_grid import TrainingGrid
+from sfhnet.inference.surviving_mass import SurvivingMass
 from sfhnet.predictive_check.result import Predictive
 from sfhnet.products.bin_table import bin_columns
 from sfhnet.products.galaxy_summary import prior_labels, summarise
 from sfhnet.products.maps import write_maps, write_table
 from sfhnet.products.spectra_file import write_bin_spectra
-from sfhnet.products.surviving_mass import SurvivingMass
 from sfhnet.tools.hdf5 import write_json
 
 __all__ = ["write_galaxy_products"]

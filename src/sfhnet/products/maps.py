@@ -16,7 +16,7 @@ from sfhnet.core.flags import MEANING
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.spectra import Spectra, Unbinned
 from sfhnet.inference.information import information
-from sfhnet.products.surviving_mass import SurvivingMass
+from sfhnet.inference.surviving_mass import SurvivingMass
 from sfhnet.tools.hdf5 import atomic_write
 
 # Columns of the table that are no map, or one of integers.

@@ -14,20 +14,27 @@ from sfhnet.config import CalibrationConfig, NoiseConfig
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.quantities import INTERVALS
 from sfhnet.inference.conformal import Conformal, Strata
+from sfhnet.inference.draws import of_histories
 from sfhnet.inference.familiarity import Familiarity, log_width
 from sfhnet.inference.judge import lines_of
 from sfhnet.inference.model import CALIBRATION_SCHEMA, Model, load
 from sfhnet.inference.screens import Screens
+from sfhnet.inference.surviving_mass import SurvivingMass
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.draw import draw
 from sfhnet.tools.hdf5 import write_json
 from sfhnet.tools.progress import track
-from sfhnet.validation.interval_scores import strata_coverage
+from sfhnet.validation.interval_scores import coverage, strata_coverage
 from sfhnet.validation.learn_screens import learn_screens
 from sfhnet.validation.metrics import truth_from_labels
 from sfhnet.validation.strata import strata
 
 __all__ = ["calibrate"]
+
+# Joint samples of a spectrum, about as many as are kept of each bin of a galaxy, and spectra whose samples are in memory.
+_N_SAMPLE, _ROWS = 100, 512
+# Probabilities of a burst between which it is counted how often there was one.
+_BURST_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 _log = logging.getLogger("sfhnet.validation.calibrate")
 
@@ -41,6 +48,7 @@ def calibrate(
     seed: int,
     out: Path,
     provenance: dict[str, Any],
+    surviving: SurvivingMass | None = None,
 ) -> dict[str, Any]:
     """Fit conformal factors and limits of familiarity, and write them.
 
@@ -60,13 +68,15 @@ def calibrate(
         Where to write; inference looks for ``calibration.json`` in the model's folder.
     provenance : dict
         Stored in the file.
+    surviving : SurvivingMass, optional
+        How much of the stars of the mocks is there today. It is kept in the file, and answers then tell what survives.
 
     Returns
     -------
     dict
         Coverage before and after, as stored.
     """
-    model = replace(load(folder), conformal=None, familiarity=None, screens=Screens())
+    model = replace(load(folder), conformal=None, familiarity=None, screens=Screens(), surviving=surviving)
     # Odd mocks test what even mocks taught: all realisations of one mock stay on one side.
     index = np.arange(len(mocks))
     taught, tested = index % 2 == 0, index % 2 == 1
@@ -85,6 +95,12 @@ def calibrate(
     }
     # The factors that are kept use every calibration mock.
     conformal = _fit(answers, truths, config)
+    of_draws = None
+    if model.draws_samples:
+        drawn, true = _draws(model, mocks, config, noise, seed)
+        half = np.tile(tested, 2)
+        of_draws = _report_draws(first, drawn, true, odd=half, least=config.min_stratum)
+        conformal = conformal.with_draws(drawn, true, min_stratum=config.min_stratum)
     familiarity, unlike = None, None
     if components is not None:
         seen, odd = answers.take(with_bands), tested[many[with_bands]]
@@ -102,8 +118,10 @@ def calibrate(
             "conformal": conformal.to_json(),
             "familiarity": familiarity.to_json() if familiarity else None,
             "screens": screens.to_json(),
+            "surviving": surviving.to_json() if surviving else None,
             "out_of_distribution_in_other_half": unlike,
             "coverage": report,
+            "from_draws": of_draws,
             "nominal": [100 * nominal for nominal in INTERVALS],
             "n_mocks": len(mocks),
             "realisations": config.realisations,
@@ -119,6 +137,49 @@ def calibrate(
 def _fit(answers: Posterior, truth: dict[str, np.ndarray], config: CalibrationConfig) -> Conformal:
     strata = Strata(*(np.asarray(x, float) for x in (config.snr_edges, config.age_edges, config.a_v_edges)))
     return Conformal.fit(answers, truth, strata, min_stratum=config.min_stratum)
+
+
+def _draws(
+    model: Model, mocks: Mocks, config: CalibrationConfig, noise: NoiseConfig, seed: int
+) -> tuple[Posterior, dict[str, np.ndarray]]:
+    """Answers with what their joint samples say, with bands and without any, and the truth of that."""
+    batch, _ = draw(mocks, np.arange(len(mocks)), noise, key=("calibrate.noise", seed, 0))
+    parts = []
+    for given in (batch, batch.without_bands()):
+        for start in track(range(0, len(given), _ROWS), "calibrating draws", unit="chunks"):
+            rows = given[start : start + _ROWS]
+            found = model.infer_batch(
+                rows, calibrated=False, n_samples=_N_SAMPLE, seed=seed, first=len(parts) * _ROWS
+            )
+            parts.append(replace(found, samples={}))
+    mass, mh = (batch.labels[name].double().numpy() for name in ("mass_fraction", "mh"))
+    true = of_histories(mass, mh, 1e6 * model.age_edges_myr, surviving=model.surviving)
+    return Posterior.cat(parts), {name: np.tile(value, 2) for name, value in true.items()}
+
+
+def _report_draws(
+    conformal: Conformal, drawn: Posterior, true: dict[str, np.ndarray], *, odd: np.ndarray, least: int
+) -> dict[str, Any]:
+    """Coverage of what joint samples say, before and after factors that the even mocks teach, and how often bursts are."""
+    after = conformal.with_draws(drawn.take(~odd), _rows(true, ~odd), min_stratum=least)
+    before = drawn.take(odd)
+    truth = _rows(true, odd)
+    report: dict[str, Any] = {}
+    for state, answers in (("before", before), ("after", after.apply(before))):
+        report[state] = {}
+        for name, quantiles in answers.from_draws.items():
+            if name not in after.scalars:
+                continue
+            known = np.isfinite(truth[name]) & np.isfinite(quantiles).all(axis=1)
+            report[state][name] = coverage(quantiles[known], truth[name][known]) | {"n": int(known.sum())}
+    said, was = before.from_draws["p_burst"], np.isfinite(truth["log_t_burst"])
+    place = np.digitize(said, _BURST_EDGES[1:-1])
+    report["bursts"] = [
+        {"said": float(said[here].mean()), "was": float(was[here].mean()), "n": int(here.sum())}
+        for here in (place == k for k in range(len(_BURST_EDGES) - 1))
+        if here.any()
+    ]
+    return report
 
 
 def _familiarity(

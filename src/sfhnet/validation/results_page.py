@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sfhnet.core.quantities import OF_BINS, QUANTITIES
+from sfhnet.core.quantities import FROM_DRAWS, OF_BINS, QUANTITIES
+from sfhnet.inference.model import CALIBRATION
 from sfhnet.tools.hdf5 import read_json
 from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 from sfhnet.validation.metrics import AGE_RANGES_MYR
@@ -43,7 +44,8 @@ def results_page(
     Parameters
     ----------
     folders : sequence of Path
-        Of shipped models: ``metrics.json``, ``model.json``, and `SIMULATED_GALAXY` and `FOREIGN` if they were kept.
+        Of shipped models: ``metrics.json``, ``model.json``, and ``calibration.json``, `SIMULATED_GALAXY` and `FOREIGN` if they
+        were kept.
     foreign : callable, optional
         Turns what `FOREIGN` holds into lines of Markdown.
 
@@ -56,6 +58,9 @@ def results_page(
     for folder in folders:
         metrics, info = (read_json(folder / f"{name}.json") for name in ("metrics", "model"))
         parts += [f"## The network {folder.name}\n", *_of_model(metrics, info)]
+        calibration = folder / CALIBRATION
+        if calibration.is_file() and (of_draws := read_json(calibration).get("from_draws")):
+            parts += _of_draws(of_draws)
         if foreign and (folder / FOREIGN).is_file():
             parts += foreign(read_json(folder / FOREIGN))
         galaxy = folder / SIMULATED_GALAXY
@@ -206,6 +211,29 @@ def _unlike(metrics: Mapping[str, Any]) -> Iterator[str]:
     if rows:
         yield "### Mocks unlike the training\n"
         yield _table(["set", "W1 [dex]", "68 % intervals hold", "flagged as unlike the mocks"], rows)
+
+
+def _of_draws(found: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        "### What is read off the draws\n\nHow many truths in a hundred lie inside, before calibration and after it, on the half of the "
+        "calibration mocks that taught nothing: any S/N, with bands and without. [What they are](products.md#the-quantities).\n"
+    )
+    levels = ("68", "95")
+    rows = [
+        [
+            FROM_DRAWS[name].title,
+            *(f"{100 * found[state][name][level]:.0f}" for level in levels for state in ("before", "after")),
+            f"{one['n']:,}",
+        ]
+        for name, one in found["after"].items()
+    ]
+    heads = [f"{level} % interval, {words}" for level in levels for words in ("as drawn", "calibrated")]
+    yield _table(["", *heads, "answers"], rows)
+    yield "How often there was a burst, by the probability that the answer gave it (`p_burst`):\n"
+    yield _table(
+        ["probability in the answer", "bursts", "answers"],
+        [[f"{100 * b['said']:.0f} %", f"{100 * b['was']:.0f} %", f"{b['n']:,}"] for b in found["bursts"]],
+    )
 
 
 def _of_galaxy(kept: Mapping[str, Any]) -> Iterator[str]:

@@ -14,10 +14,12 @@ from sfhnet.__main__ import main
 from sfhnet.core.flags import MEANING
 from sfhnet.explorer.advice import ADVICE
 from sfhnet.explorer.bins import BLOCK, BinBlocks
+from sfhnet.explorer.from_files import PRODUCTS, explore
 from sfhnet.explorer.packing import KINDS
 from sfhnet.explorer.page import write_explorer
 from sfhnet.ppxf import galaxy_fits
 from sfhnet.products.maps import write_table
+from sfhnet.tools.provenance import provenance
 
 
 def element(page, name):
@@ -138,7 +140,8 @@ def test_the_file_of_ppxf_is_found_beside_the_others(galaxy, tmp_path, capsys):
     of_fit = {"mass_fraction": ppxf.mass_fraction, "mh": ppxf.mh, **ppxf.scalars}
     of_fit |= {name: np.ones(n) for name in ("regul", "chi2", "velocity_kms", "sigma_kms", "cpu_s")}
     of_fit["bestfit"] = np.ones((n, 4), dtype=np.float32)
-    galaxy_fits._write(tmp_path / "ppxf.h5", {"fixed": of_fit}, answer.age_edges_myr, np.ones(n), {})
+    made = provenance(inputs=[tmp_path / "spectra.h5"])
+    galaxy_fits._write(tmp_path / "ppxf.h5", {"fixed": of_fit}, answer.age_edges_myr, np.ones(n), made)
     folder = tmp_path / "toy"
     folder.mkdir()
     for name in ("spectra.h5", "posterior.h5", "predictive.h5", "bins.ecsv", "ppxf.h5"):
@@ -146,10 +149,37 @@ def test_the_file_of_ppxf_is_found_beside_the_others(galaxy, tmp_path, capsys):
     assert main(["explore", str(folder)]) == 0
     meta = json.loads(element((folder / "explorer.html").read_text(), "meta"))
     assert "mw_log_age" in meta["compared"]
+    # The spectra are prepared again: the fits are of others then.
+    replace(spectra, flux=1.1 * spectra.flux).write(folder / "spectra.h5")
+    assert main(["explore", str(folder)]) == 0
+    assert "ppxf.h5 holds fits to other spectra: not shown" in capsys.readouterr().err
+    assert json.loads(element((folder / "explorer.html").read_text(), "meta"))["compared"] == []
+    files = {name: folder / file for name, file in PRODUCTS.items()}
+    with pytest.raises(ValueError, match="fits to other spectra"):
+        explore(tmp_path / "e.html", "toy", **files, ppxf=folder / "ppxf.h5")
     (folder / "ppxf.h5").unlink()
     assert main(["explore", str(folder)]) == 0
     assert json.loads(element((folder / "explorer.html").read_text(), "meta"))["compared"] == []
     assert "open it in a browser" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["toys"], "galaxies has no galaxy toys; did you mean toy?"),
+        (["ngc628"], "galaxies has no galaxy ngc628; it holds toy. One of the sample sheet"),
+        (
+            ["toy"],
+            "has no spectra.h5, posterior.h5, predictive.h5, bins.ecsv; make its products by: sfhnet run",
+        ),
+        (["toy", "--results", "elsewhere"], "there is no elsewhere/galaxies: give --results DIR of a run"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_to_do(words, said, tmp_path, monkeypatch, capsys):
+    (tmp_path / "results/galaxies/toy").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert main(["explore", *words]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_masked_pixels_are_no_data(galaxy):

@@ -45,6 +45,22 @@ def test_it_follows_the_metrics(folder):
     assert "| 12 |" in row
 
 
+def test_what_is_read_off_the_draws_is_shown_where_the_calibration_has_it(folder):
+    title = "### What is read off the draws"
+    assert title not in results_page([folder])
+    write_json(folder / "calibration.json", {"schema_version": "any", "from_draws": None})
+    assert title not in results_page([folder])
+    held = (
+        {"mh_young": {"68": 0.513, "95": 0.81, "n": 4321}},
+        {"mh_young": {"68": 0.69, "95": 0.94, "n": 4321}},
+    )
+    found = {"before": held[0], "after": held[1], "bursts": [{"said": 0.8, "was": 0.75, "n": 99}]}
+    write_json(folder / "calibration.json", {"from_draws": found})
+    page = results_page([folder])
+    assert "| [M/H], younger than 1 Gyr | 51 | 69 | 81 | 94 | 4,321 |" in page
+    assert "| 80 % | 75 % | 99 |" in page
+
+
 def test_a_network_of_a_stream_and_what_it_did_with_foreign_galaxies(folder):
     (folder / FOREIGN).write_text(json.dumps({"found": "this"}))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pyprospect.constants import Z_SUN
-from pyprospect.fast.synthesizer import rebin_matrix
+from pyprospect.numerics.age_bins import rebin_matrix
 from pyprospect.stars.library import SSPLibrary
 
 __all__ = ["SurvivingMass"]
@@ -45,6 +46,15 @@ class SurvivingMass:
         edges_yr = 1e6 * np.asarray(age_edges_myr, dtype=float)
         spread = np.asarray(rebin_matrix(edges_yr, library.age_edges_yr))
         return cls(np.log10(library.z / Z_SUN), today @ spread.T)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists."""
+        return {"mh": self.mh.round(5).tolist(), "share": self.share.round(5).tolist()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> SurvivingMass:
+        """Invert `to_json`."""
+        return cls(*(np.asarray(value[name], dtype=float) for name in ("mh", "share")))
 
     def __call__(self, mh: np.ndarray) -> np.ndarray:
         """Return the share that survives of stars of each age bin and [M/H], both (..., n_age); constant beyond the library."""

@@ -13,10 +13,10 @@ from pyprospect.constants import Z_SUN
 from pyprospect.fast.synthesizer import Synthesizer
 from sfhnet.config import GridConfig
 from sfhnet.core.training_grid import grid_wave_aa
+from sfhnet.inference.surviving_mass import SurvivingMass
 from sfhnet.mocks.labels import Labeller
 from sfhnet.products.bin_table import bin_columns
 from sfhnet.products.maps import write_maps
-from sfhnet.products.surviving_mass import SurvivingMass
 
 
 @pytest.fixture(scope="module")
