@@ -113,6 +113,19 @@ def test_moved_project_has_nothing_to_do(finished: Project, tmp_path: Path):
     assert moved.planned() == {}
 
 
+def test_an_explorer_shows_no_file_that_lies_about(finished: Project):
+    pages = list((finished.folder / "results/galaxies").glob("*/explorer.html"))
+    assert pages
+    strays = [page.with_name("ppxf.h5") for page in pages]
+    try:
+        for stray in strays:
+            stray.touch()
+        assert finished.planned() == {}
+    finally:
+        for stray in strays:
+            stray.unlink()
+
+
 def test_plumbing_reruns_nothing(finished: Project):
     with ExitStack() as edits:
         for name in ("sfhnet/tools/script_options.py", "sfhnet/config/root.py", "sfhnet/tools/provenance.py"):
@@ -130,6 +143,8 @@ def test_plumbing_reruns_nothing(finished: Project):
         ),
         ("training: {epochs: 3}", {"train_model", "validate_model"}, {"synthesize", "prepare_galaxy"}),
         ("training: {cache_gb: 3.0}", set(), {"train_model"}),
+        # what an explorer shows is an input of it
+        ("ppxf: {in_explorer: true}", {"fit_ppxf_galaxy", "explore_galaxy"}, {"map_galaxy", "fit_ppxf"}),
         (
             "synthesis: {n_shards: 8}",
             {"sample_prior", "synthesize", "train_model"},
