@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,30 @@ GALAXY = "simulated"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Colours of a picture: line drawings need no more, and the files are a third of the size.
 N_COLOUR = 128
+
+
+# A badge: what it says, in two boxes; 6.6 pixels a letter.
+BADGE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{left}: {right}">
+<title>{left}: {right}</title>
+<rect width="{width}" height="20" rx="3" fill="#0072b2"/><rect width="{split}" height="20" rx="3" fill="#444"/>
+<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
+<text x="{x_left}" y="14">{left}</text><text x="{x_right}" y="14">{right}</text></g></svg>
+"""
+
+
+def badges() -> dict[str, str]:
+    """Return name in docs/images and content of the badges of README: what pyproject.toml says."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    words = {
+        "python.svg": ("Python", project["requires-python"].removeprefix(">=") + " or newer"),
+        "licence.svg": ("licence", project["license"]),
+    }
+    drawn = {}
+    for name, (left, right) in words.items():
+        split, width = (round(6.6 * n + 12) for n in (len(left), len(left) + len(right) + 2))
+        places = {"x_left": split / 2, "x_right": (split + width) / 2}
+        drawn[name] = BADGE.format(left=left, right=right, split=split, width=width, **places)
+    return drawn
 
 
 def code_of_pages() -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -94,6 +119,8 @@ if __name__ == "__main__":
     if not (results / "galaxies" / GALAXY / "explorer.html").is_file():
         sys.exit(f"{results} holds no explorer of the galaxy {GALAXY}; give --results of a finished run")
     mpl.use("Agg")
+    for name, badge in badges().items():
+        (IMAGES / name).write_text(badge)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         # Pages and notebooks are run from the top of a checkout.

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import tomllib
 import warnings
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_the_picture_of_the_rules_shows_those_that_there_are():
     gone = sorted(drawn - set().union(*steps.values()))
     assert not gone, f"docs/images/rules.svg shows {gone}; make rule-graph"
     assert steps["galaxies"] <= drawn, f"make rule-graph: {sorted(steps['galaxies'] - drawn)} are not drawn"
+
+
+def test_the_badges_say_what_the_project_does():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    readme = (ROOT / "README.md").read_text()
+    for name, said in (
+        ("python", project["requires-python"].removeprefix(">=")),
+        ("licence", project["license"]),
+    ):
+        assert f">{said}" in (ROOT / f"docs/images/{name}.svg").read_text(), "make pictures"
+        assert said in re.search(rf"!\[([^\]]*)\]\(docs/images/{name}\.svg\)", readme)[1]
 
 
 def test_the_recipes_name_files_that_are_there():

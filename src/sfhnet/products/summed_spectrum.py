@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +17,8 @@ __all__ = ["summed_spectrum"]
 _MIN_SHARE = 0.8
 
 
-def summed_spectrum(spectra: Spectra) -> Spectra:
-    """Sum the prepared spectra of a galaxy.
+def summed_spectrum(spectra: Spectra, bins: Sequence[int] | None = None) -> Spectra:
+    """Sum the prepared spectra of a galaxy, or of some of its bins.
 
     Every bin is at rest and at the training resolution already, so that the sum is as well. Pixels that some bins lack are
     scaled by the light that is there. ASSUME: the errors of the bins are independent (bins share no spaxel, and noise that
@@ -27,6 +28,8 @@ def summed_spectrum(spectra: Spectra) -> Spectra:
     ----------
     spectra : Spectra
         Bins with a usable spectrum are summed.
+    bins : sequence of int, optional
+        Which of them; all by default.
 
     Returns
     -------
@@ -44,6 +47,8 @@ def summed_spectrum(spectra: Spectra) -> Spectra:
     light = np.zeros(spectra.n)
     light[enough] = np.nanmedian(shown[enough], axis=1)
     good = ((spectra.flags & np.uint32(UNUSABLE)) == 0) & (light > 0)
+    if bins is not None:
+        good &= np.isin(np.arange(spectra.n), bins)
     if not good.any():
         raise ValueError(f"{spectra.galaxy}: no bin has a usable spectrum to sum")
     light = np.where(good, light, 0.0)

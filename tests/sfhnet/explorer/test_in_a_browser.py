@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from explored_galaxy import make_page
+from explored_galaxy import make_checked, make_page
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -156,6 +156,38 @@ def test_a_region_is_the_sum_of_its_bins(opened, address):
     again = opened(page.url)
     again.wait_for_selector("#panel pre")
     assert again.inner_text("#panel h2") == f"Region of {n} bins"
+
+
+def test_the_python_of_a_region_runs(opened, tmp_path, monkeypatch, capsys):
+    spectra = make_checked(6)[0]
+    page = opened(f"file://{make_page(tmp_path / 'p.html', side=6)}#region=3-5.9")
+    page.wait_for_selector("#panel pre")
+    spectra.write(tmp_path / f"results/galaxies/{spectra.galaxy}/spectra.h5")
+    monkeypatch.chdir(tmp_path)
+    code = page.inner_text("#panel pre")
+    assert "[*range(3, 6), 9]" in code
+    exec(code, {})
+    assert "log age, mass-weighted" in capsys.readouterr().out
+
+
+def test_what_is_seen_is_drawn_again_for_paper_and_at_another_width(opened, address):
+    page = opened(f"{address}#bin=20", color_scheme="dark")
+    page.wait_for_selector("#panel pre")
+    page.locator("#panel canvas.plot").first.focus()
+    page.keyboard.press("+")
+    zoomed = page.locator("#panel canvas.plot").first.get_attribute("aria-label")
+    ink = "getComputedStyle(document.body).color"
+    dark = page.evaluate(ink)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_selector("#panel pre")
+    assert page.evaluate(ink) == "rgb(26, 26, 26)" != dark
+    assert page.locator("#panel canvas.plot").first.get_attribute("aria-label") == zoomed
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(ink) == dark
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.wait_for_function("document.querySelector('#panel canvas.plot').clientWidth <= 700")
+    ratio = "(c => c.width / c.clientWidth / devicePixelRatio)(document.querySelector('#panel canvas.plot'))"
+    page.wait_for_function(f"Math.abs({ratio} - 1) < 0.01")
 
 
 def test_keys_move_open_and_tell(opened, address):

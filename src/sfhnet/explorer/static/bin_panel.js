@@ -32,15 +32,20 @@ function limits(values, share = 0.003, pad = 0.15) {
   return [low - room, high + room];
 }
 
+// The zoom of the spectrum that is seen, which stays when the page is drawn again.
+const zoomed = { of: null, window: null };
+
 class SpectrumPlot {
-  constructor(parent, spectrum) {
-    Object.assign(this, { spectrum, holder: made("div"), window: null });
+  constructor(parent, spectrum, of) {
+    Object.assign(this, { spectrum, holder: made("div"), window: zoomed.of === of ? zoomed.window : null });
+    zoomed.of = of;
     parent.append(this.holder);
     this.draw();
   }
 
   draw() {
     this.holder.textContent = "";
+    zoomed.window = this.window;
     const { wave, data, sigma, model, low, high } = this.spectrum;
     const x = this.window || [wave[0], wave[wave.length - 1]];
     const seen = Array.from(data).filter((_, i) => wave[i] >= x[0] && wave[i] <= x[1] && !(wave[i] > 6480 && wave[i] < 6640 && !this.window));
@@ -295,7 +300,7 @@ async function showBin(shared, bin) {
   if (META.truth) entries.push([ink("ink"), "in the histories: true", 5]);
   key(panel, entries);
   if (META.unchecked) panel.append(made("p", `No model: ${META.unchecked}.`, "hint"));
-  new SpectrumPlot(panel, spectrumOf(contents));
+  new SpectrumPlot(panel, spectrumOf(contents), `${bin}`);
   panel.append(made("p", "Drag over the spectrum to zoom, double-click to see all. Keys: + and − zoom, arrows move, 0 shows all.", "hint"));
   const plots = made("div", undefined, "plots");
   panel.append(plots);

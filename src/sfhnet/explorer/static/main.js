@@ -47,14 +47,17 @@ function painted(since) {
   });
 }
 
-function ranges(bins) {
+// First and last of each row of neighbouring numbers.
+function spans(bins) {
   const parts = [];
   for (const bin of bins) {
     const last = parts[parts.length - 1];
     if (last && last[1] === bin - 1) last[1] = bin; else parts.push([bin, bin]);
   }
-  return parts.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`)).join(".");
+  return parts;
 }
+
+const ranges = (bins) => spans(bins).map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`)).join(".");
 
 function unranged(text) {
   const bins = [];
@@ -80,6 +83,13 @@ function restore() {
   if (words.get("region")) return shared.openRegion(unranged(words.get("region")));
   if (words.has("bin") && Number.isInteger(bin) && bin >= 0 && bin < META.n) return shared.openBin(bin);
   return META.n === 1 || !META.sky ? shared.openBin(0) : null;
+}
+
+// What is seen, once more: in other colours, or at another width.
+function redraw() {
+  shared.drawMaps();
+  if (state.region) showRegion(shared, state.region);
+  else if (state.bin !== null) showBin(shared, state.bin);
 }
 
 function tools() {
@@ -113,8 +123,19 @@ async function start() {
   tools();
   await restore();
   shared.drawMaps();
-  for (const event of ["resize", "hashchange"]) window.addEventListener(event, () => (event === "resize" ? shared.drawMaps() : restore()));
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { shared.drawMaps(); if (state.bin !== null) showBin(shared, state.bin); });
+  window.addEventListener("hashchange", restore);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  // Telephones resize the window whenever they hide their bars; only another width changes the plots.
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth === width) return;
+    width = window.innerWidth;
+    redraw();
+  });
+  // Paper is light, whatever the screen is.
+  for (const [event, paper] of [["beforeprint", true], ["afterprint", false]]) {
+    window.addEventListener(event, () => { document.documentElement.toggleAttribute("data-paper", paper); redraw(); });
+  }
   document.documentElement.dataset.ready = "yes";
 }
 

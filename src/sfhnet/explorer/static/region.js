@@ -44,7 +44,7 @@ async function showRegion(shared, bins) {
   }
   panel.append(made("p", `Mass formed: ${shown(Math.log10(mass))} log10 Msun. ${used.length} bins have an answer.`));
   panel.append(made("h3", "Summed spectrum, and the sum of the bins' models"));
-  new SpectrumPlot(panel, total);
+  new SpectrumPlot(panel, total, ranges(bins));
   const plots = made("div", undefined, "plots");
   panel.append(plots);
   const left = made("div");
@@ -62,12 +62,14 @@ async function showRegion(shared, bins) {
   const metal = new Plot(right, 230, "Metallicity of the stars of each age in the region");
   metal.axes({ ...AGE_AXIS, y: limits(ys, 0, 0.1), yLabel: "[M/H] [dex]" });
   metal.line(xs, ys, ink("blue"), 2);
+  const listed = spans(bins).map(([low, high]) => (low === high ? `${low}` : `*range(${low}, ${high + 1})`)).join(", ");
   panel.append(made("h3", "From the summed spectrum, in Python"), made("pre", [
     "import sfhnet",
     "from sfhnet.core.spectra import Spectra",
-    `spectra = Spectra.read("results/galaxies/${META.galaxy}/spectra.h5"); bins = [${bins.slice(0, 200).join(", ")}${bins.length > 200 ? ", ..." : ""}]`,
-    "flux, sigma = spectra.flux[bins].sum(0), (spectra.sigma[bins] ** 2).sum(0) ** 0.5",
-    `print(sfhnet.load("${META.model || "flow"}").infer(spectra.wave_aa, flux, sigma).scalars["mw_log_age"])`,
+    "from sfhnet.products.summed_spectrum import summed_spectrum",
+    `spectra = Spectra.read("results/galaxies/${META.galaxy}/spectra.h5")`,
+    `region = summed_spectrum(spectra, [${listed}])`,
+    `print(sfhnet.load("${META.model || "flow"}").infer_spectra(region).summary())  # or the folder of the network, results/model/NAME`,
   ].join("\n")));
   shared.say(`Region of ${bins.length} bins`);
 }

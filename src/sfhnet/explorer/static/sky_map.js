@@ -271,6 +271,7 @@ class SkyMap {
       shared.drawMaps();
       shared.remember();
     });
+    canvas.addEventListener("pointercancel", () => { this.drag = null; shared.drawMaps(); });
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       shared.zoom(event.deltaY < 0 ? 1.25 : 0.8);
