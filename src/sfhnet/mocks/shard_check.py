@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyprospect.content import check_content, check_end
+from pyprospect.content import check_content, check_end, verifying
 from sfhnet.mocks.shard_identity import ShardError, datasets, same_identity, sha256_arrays
 from sfhnet.tools import hdf5
+from sfhnet.tools.verification import first_time, forget
 
-__all__ = ["SCHEMA", "VERSION", "check_shard", "is_current"]
+__all__ = ["SCHEMA", "VERSION", "check_shard", "check_shard_once", "is_current"]
 
 _log = logging.getLogger("sfhnet.mocks.shard_check")
 
@@ -28,7 +29,8 @@ def check_shard(path: str | Path, identity: Mapping[str, Any] | None = None, con
     identity : mapping, optional
         What it should have been made for.
     content : bool
-        Read everything and compare the checksum; otherwise only the header is looked at.
+        Read everything and compare the checksum, unless the configuration says not to; otherwise only the header is
+        looked at.
 
     Raises
     ------
@@ -37,7 +39,7 @@ def check_shard(path: str | Path, identity: Mapping[str, Any] | None = None, con
     ShardError
         If it is truncated, damaged or foreign; the message names the file and the difference.
     """
-    path = Path(path)
+    path, content = Path(path), content and verifying()
     try:
         if content and path.is_file() and check_end(path):
             content = False
@@ -60,6 +62,16 @@ def check_shard(path: str | Path, identity: Mapping[str, Any] | None = None, con
         if isinstance(error, ShardError):
             raise
         raise ShardError(str(error)) from error
+
+
+def check_shard_once(path: str | Path) -> None:
+    """Prove that a shard is whole, by its content unless this process has done so; raises what `check_shard` raises."""
+    content = Path(path).is_file() and first_time(path)
+    try:
+        check_shard(path, content=content)
+    except BaseException:
+        forget(path)
+        raise
 
 
 def is_current(path: str | Path, identity: Mapping[str, Any]) -> bool:

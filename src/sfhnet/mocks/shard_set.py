@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sfhnet.core.training_grid import TrainingGrid
-from sfhnet.mocks.shard_check import check_shard
+from sfhnet.mocks.shard_check import check_shard_once
 from sfhnet.mocks.shard_identity import same_identity
-from sfhnet.tools.verification import first_time, forget
 
 __all__ = ["ShardSet"]
 
@@ -44,11 +43,7 @@ class ShardSet:
             raise ValueError("no shards were given; make some with scripts/synthesize.py")
         self.paths = [Path(path) for path in paths]
         for path in self.paths:
-            try:
-                check_shard(path, content=first_time(path))
-            except BaseException:
-                forget(path)
-                raise
+            check_shard_once(path)
         with h5py.File(self.paths[0], "r") as file:
             first = _made_for(file)
             self.wave_aa: NDArray[np.float64] = file["wave_aa"][()]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sfhnet.core.quantities import DUST_AND_LINES, LABELS
 from sfhnet.mocks.galaxy_library import GalaxyLibrary
-from sfhnet.mocks.shard_check import SCHEMA, VERSION, check_shard, is_current
+from sfhnet.mocks.shard_check import SCHEMA, VERSION, check_shard, check_shard_once, is_current
 from sfhnet.mocks.shard_identity import ShardError, sha256_arrays
 from sfhnet.mocks.shard_set import ShardSet
 from sfhnet.tools import hdf5
@@ -179,7 +179,7 @@ def _parameter_unit(name: str) -> str:
 def read_shard(path: str | Path) -> GalaxyLibrary:
     """Read a shard whole, float16 spectra scaled back; raises what `check_shard` raises."""
     path = Path(path)
-    check_shard(path, content=False)
+    check_shard_once(path)
     with h5py.File(path, "r") as file:
         return GalaxyLibrary(
             wave_aa=file["wave_aa"][()],

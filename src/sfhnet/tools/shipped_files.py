@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from sfhnet.tools.provenance import CHECKOUT, SHIPPED, sha256_file
+from sfhnet.tools.verification import verifying
 
 __all__ = ["CHECKSUMS", "model_names", "shipped_file", "shipped_model", "verify", "write_checksums"]
 
@@ -54,6 +55,8 @@ def write_checksums(folder: str | os.PathLike, names: list[str]) -> None:
 def verify(folder: str | os.PathLike) -> dict[str, str]:
     """Compare the files of a folder with its SHA256SUMS; a folder without one has nothing to compare with.
 
+    Nothing is compared if the configuration says not to (`verify_checksums`).
+
     Returns
     -------
     dict
@@ -65,7 +68,7 @@ def verify(folder: str | os.PathLike) -> dict[str, str]:
         If a file differs or is not there, or the list cannot be read.
     """
     path = Path(folder, CHECKSUMS)
-    if not path.is_file():
+    if not (path.is_file() and verifying()):
         return {}
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -5,20 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pyprospect.content import use_verification, verifying
+
 __all__ = ["first_time", "forget", "use_verification", "verifying"]
 
-_state = {"on": True}
 _seen: set[tuple[str, int, int]] = set()
-
-
-def use_verification(on: bool) -> None:
-    """Compare checksums from now on, or leave that."""
-    _state["on"] = on
-
-
-def verifying() -> bool:
-    """Return whether checksums are compared."""
-    return _state["on"]
 
 
 def first_time(path: str | os.PathLike) -> bool:
