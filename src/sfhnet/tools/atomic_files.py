@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,8 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a path beside `path` to write to; rename it to `path` when the block ends without an error.
 
     A killed or failed writer leaves `path` as it was: absent, or the earlier whole file. The name of the
-    unfinished file ends like `path`, for writers that choose the format by the suffix.
+    unfinished file ends like `path`, for writers that choose the format by the suffix; one that a killed process of this
+    machine left is taken away.
 
     Parameters
     ----------
@@ -43,7 +45,9 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.part{path.suffix}")
+    begin, end = f".{path.stem}.{socket.gethostname()}-", f".part{path.suffix}"
+    _take_away_left(path.parent, begin, end)
+    partial = path.with_name(f"{begin}{os.getpid()}-{secrets.token_hex(4)}{end}")
     try:
         yield partial
         if not partial.exists():
@@ -61,6 +65,25 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _take_away_left(folder: Path, begin: str, end: str) -> None:
+    """Delete unfinished files of processes of this machine that live no longer."""
+    ours = re.compile(rf"{re.escape(begin)}(\d+)-[0-9a-f]{{8}}{re.escape(end)}")
+    for path in folder.iterdir():
+        found = ours.fullmatch(path.name)
+        if found and not _lives(int(found[1])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def _no_room(error: Exception) -> int | None:

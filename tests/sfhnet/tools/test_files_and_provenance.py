@@ -60,6 +60,14 @@ def test_killed_writer_leaves_no_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.h5")], check=False)
     assert done.returncode == -9
     assert not (tmp_path / "a.h5").exists()
+    left = list(tmp_path.iterdir())
+    assert len(left) == 1
+    # What a living process is writing stays.
+    ours = left[0].with_name(re.sub(r"-\d+-(?=\w{8}\.part)", f"-{os.getpid()}-", left[0].name))
+    ours.touch()
+    with create_h5(tmp_path / "a.h5", "s", 1) as file:
+        put(file, "a", [1.0], unit="", axes="n")
+    assert set(tmp_path.iterdir()) == {tmp_path / "a.h5", ours}
 
 
 def test_h5_round_trip(tmp_path, rng):
