@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-__all__ = ["RANGES", "check_argument", "checked"]
+__all__ = ["RANGES", "check_argument", "check_counts", "checked"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,7 +72,11 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("lum_dist_mpc", "LumDist_Mpc"), (1e-15, 1e12)),
     "area_deg2": (0.0, 41253.0),
     "DistMod": (-200.0, 200.0),
-    "veldisp": (0.0, 2e5),
+    **dict.fromkeys(("veldisp", "veldisp_kms"), (0.0, 2e5)),
+    "lsf_scale": (1e-3, 1e3),
+    "redshift": (-0.999, 1e4),
+    "birth_age_yr": (_LEAST, 1e14),
+    "compression": _FRACTION,
     # Line profiles are drawn on range / res points: more would fill the memory.
     **dict.fromkeys(("range", "reach_sigma"), (0.1, 100.0)),
     "res": (0.01, 100.0),
@@ -157,6 +161,28 @@ def check_argument(where: str, name: str, value: Any) -> None:
         Names all three and what is allowed.
     """
     _check(where, name, value, RANGES.get(name, _FINITE))
+
+
+def check_counts(where: str, *, least: int = 1, **counts: int) -> None:
+    """Refuse numbers of things that are not whole, or too small.
+
+    Parameters
+    ----------
+    where : str
+        What the message begins with.
+    least : int
+        Least that makes sense.
+    **counts : int
+        By name.
+
+    Raises
+    ------
+    ValueError
+        Names the first that is wrong.
+    """
+    for name, value in counts.items():
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{where}: {name}={value!r} must be a whole number of at least {least}")
 
 
 def _check(label: str, name: str, value: Any, limits: tuple[float, float] | None) -> None:

@@ -118,6 +118,7 @@ def dcorr(
     return DustCorrection(with_dust, without, with_dust - without)
 
 
+@checked(result=False)
 def kcorr_evo(wave: ArrayLike, lum: ArrayLike, z: ArrayLike | None = None, **options: Any) -> KCorrection:
     """Return k-corrections of one spectrum at many redshifts (ProSpect's ``kcorr_evo``).
 
@@ -150,6 +151,7 @@ class VMax(NamedTuple):
     vmax_gpc3: float
 
 
+@checked(sky_share=(0.0, 1.0))
 def vmax_hunt(
     wave: ArrayLike,
     lum: ArrayLike,

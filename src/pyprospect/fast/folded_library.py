@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from pyprospect.arguments import check_argument
 from pyprospect.constants import (
     BIRTH_CLOUD_AGE_YR,
     C_KMS,
@@ -110,6 +111,15 @@ class FoldedLibrary:
     ) -> None:
         self.library = library
         self.wave_aa = np.asarray(wave_aa, dtype=float)
+        for name, value in (
+            ("wave_aa", self.wave_aa),
+            ("veldisp_kms", np.asarray(veldisp_kms, dtype=float)),
+            ("lsf_scale", np.asarray(lsf_scale, dtype=float)),
+            ("redshift", np.asarray(redshift, dtype=float)),
+            ("birth_age_yr", float(birth_age_yr)),
+            ("compression", float(compression)),
+        ):
+            check_argument("Synthesizer", name, value)
         self.dtype, self.device = dtype, torch.device(device)
         self.band_names = tuple(bands or ())
         self.lines = lines

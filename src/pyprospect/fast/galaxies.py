@@ -10,9 +10,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from pyprospect.arguments import RANGES
 from pyprospect.fast.folded_library import FoldedLibrary
 
 __all__ = ["Galaxies", "Given", "checked_galaxies"]
+
+# Lines of more than so many times their usual light overflow single precision with the mass.
+_FACTOR = (0.0, 1e6)
 
 Given = ArrayLike | Tensor
 """A parameter of galaxies: a number, or something a tensor is made of."""
@@ -76,8 +80,8 @@ def checked_galaxies(
     mass, metals = _cells(library, mass_msun, z)
     n = mass.shape[0]
 
-    def each(name: str, at_least: float = -math.inf) -> Tensor:
-        return _checked(library, name, given[name], at_least=at_least).expand(n)
+    def each(name: str, limits: tuple[float, float] = (-math.inf, math.inf)) -> Tensor:
+        return _checked(library, name, given[name], RANGES.get(name, limits)).expand(n)
 
     def within(name: str, nodes: Tensor) -> Tensor | None:
         return None if given[name] is None else _within(nodes, name, each(name))
@@ -93,14 +97,14 @@ def checked_galaxies(
     return Galaxies(
         mass=mass,
         z=metals,
-        tau_birth=each("tau_birth", at_least=0),
-        tau_screen=each("tau_screen", at_least=0),
+        tau_birth=each("tau_birth"),
+        tau_screen=each("tau_screen"),
         pow_birth=each("pow_birth"),
         pow_screen=each("pow_screen"),
-        bump=each("bump", at_least=0),
-        line_scale=each("line_scale", at_least=0),
+        bump=each("bump", RANGES["Eb"]),
+        line_scale=each("line_scale", _FACTOR),
         log_u=each("log_u"),
-        line_scatter=None if scatter is None else _checked(library, "line_scatter", scatter),
+        line_scatter=None if scatter is None else _checked(library, "line_scatter", scatter, _FACTOR),
         line_mix=_of_lines(library, "line_mix", given["line_mix"], needed="other", n=n),
         diffuse_ew_aa=_of_lines(library, "diffuse_ew_aa", given["diffuse_ew_aa"], needed="diffuse", n=n),
         veldisp_kms=within("veldisp_kms", library.veldisp_nodes),
@@ -128,21 +132,25 @@ def _cells(library: FoldedLibrary, mass_msun: Given, metal_fraction: Given) -> t
             f"galaxy {bad} forms {float(total[bad])} Msol with bins from {float(mass[bad].min())}; masses must "
             "be finite, not negative, and not all zero"
         )
-    if not bool((z.detach() > 0).all()):
-        bad = int((~(z.detach() > 0)).any(dim=1).nonzero()[0])
+    possible = (z.detach() > 0) & (z.detach() <= 1)
+    if not bool(possible.all()):
+        bad = int((~possible).any(dim=1).nonzero()[0])
         raise ValueError(
-            f"galaxy {bad} has metallicity {float(z[bad].min())}; metal mass fractions must be > 0"
+            f"galaxy {bad} has metallicity {float(z[bad][~possible[bad]][0])}; metal mass fractions must be > 0 and at most 1"
         )
     return mass, z
 
 
-def _checked(library: FoldedLibrary, name: str, value: Given, *, at_least: float = -math.inf) -> Tensor:
+def _checked(library: FoldedLibrary, name: str, value: Given, limits: tuple[float, float]) -> Tensor:
     tensor = _tensor(library, value)
     seen = tensor.detach()
     if not bool(torch.isfinite(seen).all()):
         raise ValueError(f"{name} has values that are not finite; check the prior it was drawn from")
-    if bool((seen < at_least).any()):
-        raise ValueError(f"{name} is negative ({float(seen.min())}); it must be >= {at_least:g}")
+    low, high = limits
+    if bool((seen < low).any()) or bool((seen > high).any()):
+        raise ValueError(
+            f"{name} runs {float(seen.min()):.4g} .. {float(seen.max()):.4g}; it must be from {low:g} to {high:g}"
+        )
     return tensor
 
 
@@ -151,7 +159,7 @@ def _of_lines(
 ) -> Tensor | None:
     if value is None or library.lines is None:
         return None
-    tensor = _checked(library, name, value, at_least=0).expand(n)
+    tensor = _checked(library, name, value, _FACTOR).expand(n)
     if getattr(library.lines, needed) is None:
         if not bool(tensor.detach().any()):
             return None
@@ -178,7 +186,8 @@ def _within(nodes: Tensor, name: str, tensor: Tensor) -> Tensor:
 def _mix(library: FoldedLibrary, library_mix: Given | None, n: int) -> Tensor | None:
     if library_mix is None:
         return None
-    mix = _checked(library, "library_mix", library_mix)
+    # Mixes may go beyond the libraries, as those with more alpha elements do; ten times over is no library.
+    mix = _checked(library, "library_mix", library_mix, (-10.0, 10.0))
     if mix.shape != (n, len(library.variants)):
         raise ValueError(
             f"library_mix has shape {tuple(mix.shape)}; it must be (n, n_variant) = {(n, len(library.variants))}, a column "

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from pyprospect.arguments import checked
+
 __all__ = ["effective_size", "r_hat"]
 
 Array = NDArray[np.float64]
@@ -29,6 +31,7 @@ def _r_hat(z: Array) -> float:
     return float(np.sqrt((n - 1) / n + between / within)) if within > 0 else float("nan")
 
 
+@checked(result=False)
 def r_hat(draws: Array) -> float:
     """Return the larger of the rank-normalised R-hats of draws (n_chain, n_draw) and of their distances from the median."""
     halves = _halves(np.asarray(draws, dtype=float))
@@ -36,6 +39,7 @@ def r_hat(draws: Array) -> float:
     return max(_r_hat(_normalised(halves)), _r_hat(_normalised(folded)))
 
 
+@checked(result=False)
 def effective_size(draws: Array) -> float:
     """Return the effective number of independent draws among (n_chain, n_draw), rank-normalised."""
     z = _normalised(_halves(np.asarray(draws, dtype=float)))

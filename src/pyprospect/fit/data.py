@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyprospect.arguments import check_argument
 from pyprospect.bands.curve import Filter
 from pyprospect.bands.names import resolve
 from pyprospect.constants import C_MPS, JANSKY_CGS, LSOL_ERG_S, MPC_CM
@@ -17,6 +18,9 @@ from pyprospect.line_of_sight.cosmology import lum_dist_mpc as distance_mpc
 __all__ = ["Data", "Photometry", "Spectrum"]
 
 Array = NDArray[np.float64]
+
+# Before the first galaxies.
+_FURTHEST = 30.0
 
 
 def _rows(name: str, value: ArrayLike, width: int) -> Array:
@@ -67,7 +71,8 @@ class Spectrum:
 
     def __post_init__(self) -> None:
         wave = np.asarray(self.wave_aa, dtype=float)
-        if wave.ndim != 1 or np.any(np.diff(wave) <= 0) or not wave[0] > 0:
+        check_argument("Spectrum", "wave_aa", wave)
+        if wave.ndim != 1 or not wave.size or np.any(np.diff(wave) <= 0):
             raise ValueError(f"wave_aa of shape {wave.shape} must be one axis of ascending Angstrom")
         if self.frame not in ("observed", "rest"):
             raise ValueError(f"frame={self.frame!r}; use 'observed' or 'rest'")
@@ -188,8 +193,10 @@ class Data:
         if any(len(part.flux) != n for part in parts):
             raise ValueError(f"the spectrum is of {n} galaxies, the photometry of {len(parts[-1].flux)}")
         redshift = np.broadcast_to(np.asarray(self.redshift, dtype=float), (n,))
-        if not np.all(redshift > -0.01):
-            raise ValueError(f"redshift {redshift.min()} is not one of a galaxy")
+        if not np.all((redshift > -0.01) & (redshift < _FURTHEST)):
+            raise ValueError(
+                f"redshift runs {redshift.min()} .. {redshift.max()}; those of galaxies are above -0.01 and below {_FURTHEST:g}"
+            )
         if self.spectrum is not None and self.spectrum.frame == "observed" and np.ptp(redshift) > 0:
             raise ValueError(
                 "spectra of several redshifts share no axis at rest; give Spectrum(..., frame='rest')"
@@ -200,8 +207,7 @@ class Data:
             distance = np.array([float(distance_mpc(z)) for z in redshift])
         else:
             distance = np.broadcast_to(np.asarray(self.lum_dist_mpc, dtype=float), (n,))
-        if not np.all(distance > 0):
-            raise ValueError(f"lum_dist_mpc {distance.min()} must be positive")
+        check_argument("Data", "lum_dist_mpc", distance)
         object.__setattr__(self, "redshift", redshift)
         object.__setattr__(self, "lum_dist_mpc", distance)
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pyprospect.arguments import check_argument, check_counts
 from pyprospect.fit.answers import Answer, FitFileError, read_answers, write_answers
 from pyprospect.fit.chains import Run, run_chains
 from pyprospect.fit.data import Data
@@ -85,6 +86,7 @@ class Fit:
         dict
             The free parameters at the mode.
         """
+        check_counts("map", n_start=n_start, least=1 if starts is None else 0)
         u = self.target.start(n_start, np.random.default_rng([self.seed, 1]))
         if starts is not None:
             given = self.model.parameters.to_normal(starts)
@@ -135,6 +137,7 @@ class Fit:
         return self._keep(ways[way](**options))
 
     def _laplace(self, n_draw: int = 1000, progress: bool = False) -> Answer:
+        check_counts("laplace", n_draw=n_draw)
         assert self.mode is not None  # noqa: S101 (made by sample)
         u = self.mode.draws(n_draw, np.random.default_rng([self.seed, 2]))[0]
         log_prob = self.target.log_prob(u, self.row.expand(n_draw))
@@ -160,6 +163,8 @@ class Fit:
         max_draws: int = 1500,
         progress: bool = False,
     ) -> Answer:
+        check_counts("nuts", n_chain=n_chain, max_draws=max_draws)
+        check_argument("nuts", "min_effective", min_effective)
         earlier = self.answers.get("nuts")
         go_on = None
         if earlier is not None and earlier.u.shape[0] == n_chain:

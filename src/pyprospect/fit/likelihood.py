@@ -19,6 +19,7 @@ from pyprospect.fit.parameters import Values
 __all__ = ["Calibration", "Likelihood", "Residuals"]
 
 _LOG_2PI = math.log(2 * math.pi)
+_HIGHEST_ORDER = 200
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,14 @@ class Calibration:
     zero_points: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not (0 <= self.order <= _HIGHEST_ORDER and 0 <= self.level < math.inf):
+            raise ValueError(
+                f"{self}: order must be from 0 to {_HIGHEST_ORDER}, level finite and not negative"
+            )
         sigma = np.broadcast_to(np.asarray(self.sigma, dtype=float), (self.order,)) if self.order else [1.0]
-        if self.order < 0 or not np.all(np.asarray(sigma) > 0) or self.level < 0:
-            raise ValueError(f"{self}: order and level must not be negative, sigma must be positive")
-        if any(not s > 0 for s in self.zero_points.values()):
+        if not np.all((np.asarray(sigma) > 0) & np.isfinite(sigma)):
+            raise ValueError(f"{self}: sigma must be positive")
+        if any(not 0 < s < math.inf for s in self.zero_points.values()):
             raise ValueError(f"zero points {dict(self.zero_points)} must have positive standard deviations")
 
 

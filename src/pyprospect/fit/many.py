@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pyprospect.arguments import check_counts
 from pyprospect.fit.answers import FitFileError
 from pyprospect.fit.data import Data
 from pyprospect.fit.laplace import laplace
@@ -105,10 +106,12 @@ def fit_many(
     Raises
     ------
     ValueError
-        If a galaxy has no usable value.
+        If a galaxy has no usable value, or a number of draws makes no sense.
     FitFileError
         If the file at `path` is of other data.
     """
+    check_counts("fit_many", n_draw=n_draw, block=block)
+    check_counts("fit_many", n_start=n_start, least=1 if starts is None else 0)
     empty = np.flatnonzero(data.n_values == 0)
     if empty.size:
         raise ValueError(f"galaxy {empty[0]} has no usable value ({empty.size} have none); leave it out")

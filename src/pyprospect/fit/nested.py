@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pyprospect.arguments import check_counts
 from pyprospect.extras import require
 from pyprospect.fit.priors import EDGE
 from pyprospect.fit.target import Target
@@ -83,6 +84,9 @@ def sample_nested(
     -------
     Nested
     """
+    check_counts("nested", n_live=n_live, least=2)
+    check_counts("nested", n_effective=n_effective)
+    check_counts("nested", n_networks=n_networks, least=0)
     nautilus = require("nautilus", "nested sampling")
 
     def log_likelihood(u: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -63,6 +63,12 @@ class Nucleus:
     narrow_lines: bool = False
     lines_veldisp_kms: float = 200.0
 
+    def __post_init__(self) -> None:
+        if not 0 < self.lines_veldisp_kms <= 1e5:
+            raise ValueError(
+                f"Nucleus: lines_veldisp_kms={self.lines_veldisp_kms} must be positive and at most 1e5"
+            )
+
     @property
     def defaults(self) -> dict[str, float | None]:
         """Parameters with their defaults; None: it must be given."""

@@ -98,6 +98,12 @@ def _positive(name: str, **values: float) -> None:
             raise ValueError(f"{name}: {key}={value} must be a positive number")
 
 
+def _finite(name: str, **values: float) -> None:
+    for key, value in values.items():
+        if not np.isfinite(value):
+            raise ValueError(f"{name}: {key}={value} must be a finite number")
+
+
 @dataclass(frozen=True)
 class Uniform(_Single):
     """Flat between two bounds."""
@@ -154,6 +160,7 @@ class Normal(_Single):
     sigma: float
 
     def __post_init__(self) -> None:
+        _finite("Normal", mean=self.mean)
         _positive("Normal", sigma=self.sigma)
 
     def _from(self, u: Tensor) -> Tensor:
@@ -177,6 +184,7 @@ class TruncatedNormal(_Single):
     high: float
 
     def __post_init__(self) -> None:
+        _finite("TruncatedNormal", mean=self.mean)
         _positive("TruncatedNormal", sigma=self.sigma)
         _bounds("TruncatedNormal", self.low, self.high)
         if self._share()[1] - self._share()[0] < 1e-12:
@@ -235,6 +243,10 @@ class FromScipy(_Single):
             raise ValueError(
                 f"FromScipy takes a frozen distribution such as scipy.stats.beta(2, 5), not {self.distribution!r}"
             )
+        if not np.isfinite(self.distribution.ppf(0.5)):
+            raise ValueError(
+                "FromScipy: the median of this distribution is no number; look at its parameters"
+            )
 
     def _from(self, u: Tensor) -> Tensor:
         return _Quantile.apply(u, self.distribution)
@@ -260,6 +272,7 @@ class Student(FromScipy):
     dof: float = 2.0
 
     def __init__(self, mean: float, scale: float, dof: float) -> None:
+        _finite("Student", mean=mean)
         _positive("Student", scale=scale, dof=dof)
         for name, value in (("mean", mean), ("scale", scale), ("dof", dof)):
             object.__setattr__(self, name, value)
@@ -280,7 +293,8 @@ class Dirichlet(Prior):
 
     def __init__(self, concentration: ArrayLike) -> None:
         self.concentration = np.asarray(concentration, dtype=float)
-        if self.concentration.ndim != 1 or self.concentration.size < 2 or not np.all(self.concentration > 0):
+        a = self.concentration
+        if a.ndim != 1 or a.size < 2 or not np.all((a > 0) & np.isfinite(a)):
             raise ValueError(f"Dirichlet({concentration!r}): give at least two positive concentrations")
         self.n_value = self.concentration.size
         self.n_normal = self.n_value - 1

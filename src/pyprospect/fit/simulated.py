@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from pyprospect.arguments import check_counts, checked
 from pyprospect.fit.data import Data, Photometry, Spectrum
 from pyprospect.fit.fitting import Fit, fit
 from pyprospect.fit.model import GalaxyModel
@@ -41,7 +42,15 @@ def mock(
     Returns
     -------
     Data
+
+    Raises
+    ------
+    ValueError
+        If `snr` or `band_error` is not positive and finite.
     """
+    for name, value in (("snr", snr), ("band_error", band_error)):
+        if not 0 < value < np.inf:
+            raise ValueError(f"mock: {name}={value} must be positive and finite")
     with torch.no_grad():
         light = model.predict(dict(values))
     shape, spectrum, photometry = model.data_shape, None, None
@@ -89,6 +98,7 @@ def ranks(
     ndarray, shape (n_mock, n_label)
         From 0 to 1, in the middles of n_rank + 1 equal steps.
     """
+    check_counts("ranks", n_mock=n_mock, n_rank=n_rank)
     out = []
     p = model.parameters
     for i in range(n_mock):
@@ -102,6 +112,7 @@ def ranks(
     return np.array(out)
 
 
+@checked(found=(0.0, 1.0))
 def rank_test(found: Array) -> dict[str, Array]:
     """Compare ranks with a uniform distribution.
 

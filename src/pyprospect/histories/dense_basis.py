@@ -12,6 +12,7 @@ from pyprospect.constants import GYR_YR
 __all__ = ["DenseBasis", "dense_basis", "draw_times"]
 
 
+@checked(alpha=(1e-6, 1e12), n_tx=(1, 1000), size=(0, 1e9))
 def draw_times(
     rng: np.random.Generator, n_tx: int = 3, *, alpha: float = 1.0, size: int | None = None
 ) -> np.ndarray:

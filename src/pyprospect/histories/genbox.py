@@ -7,9 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from pyprospect.arguments import checked
+
 __all__ = ["genbox"]
 
 _GYR = 1e9
+_FRACTION, _OPEN = (0.0, 1.0), (1e-9, 1 - 1e-9)
+_MOST_STEPS = 1e6
 
 
 def _one(t: float, total: float, gasfrac: float) -> float:
@@ -24,6 +28,17 @@ def _no_outflow(t: float, total: float, gas2stars: float, alpha: float) -> float
     return 0.0
 
 
+@checked(
+    time=(1e-9, 1e4),
+    step=(1e-9, 1e4),
+    alpha=_OPEN,
+    total=(1e-9, 1e20),
+    gasfrac=_FRACTION,
+    starfrac=_FRACTION,
+    Zgas=_FRACTION,
+    result=False,
+    **dict.fromkeys(("Zsn", "Zstars", "dgas", "Zin", "Chi", "Chiin", "destroy"), _FRACTION),
+)
 def genbox(
     sfunc: Callable[[float, float, float], float] = _one,
     time: float = 10.0,
@@ -82,10 +97,12 @@ def genbox(
     Raises
     ------
     ValueError
-        For a step that is not positive or longer than the time.
+        For a step that is not positive or longer than the time, or a million times shorter.
     """
-    if not 0 < step <= time:
-        raise ValueError(f"step={step} Gyr must be positive and at most time={time} Gyr")
+    if not 0 < step <= time <= _MOST_STEPS * step:
+        raise ValueError(
+            f"step={step} Gyr must be positive, at most time={time} Gyr, and no shorter than a millionth of it"
+        )
     n_step = int(np.floor(time / step + 1e-10)) + 1
     stars = 1.0 - gasfrac if starfrac is None else starfrac
     rows: list[dict[str, float]] = []

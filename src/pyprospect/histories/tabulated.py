@@ -66,6 +66,7 @@ def custom(
     return out if magemax is None else np.where(age > magemax * GYR_YR, 0.0, out)
 
 
+@checked(lower=(-1e14, 1e14), upper=(-1e14, 1e14))
 def integral_of_custom(
     lower: float, upper: float, age_yr: ArrayLike = (), sfr: ArrayLike = (), magemax: float | None = None
 ) -> float:

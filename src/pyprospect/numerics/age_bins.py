@@ -3,11 +3,14 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyprospect.arguments import checked
+
 __all__ = ["rebin_matrix"]
 
 Array = NDArray[np.float64]
 
 
+@checked
 def rebin_matrix(from_edges_yr: ArrayLike, to_edges_yr: ArrayLike) -> Array:
     """Return the share of each cell of one age grid in each bin of another (constant SFR within a cell).
 
@@ -26,9 +29,14 @@ def rebin_matrix(from_edges_yr: ArrayLike, to_edges_yr: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If the bins do not cover the cells.
+        If the bins do not cover the cells, or edges do not ascend.
     """
     a, b = np.asarray(from_edges_yr, dtype=float), np.asarray(to_edges_yr, dtype=float)
+    for name, edges in (("from_edges_yr", a), ("to_edges_yr", b)):
+        if edges.ndim != 1 or edges.size < 2 or np.any(np.diff(edges) <= 0):
+            raise ValueError(
+                f"rebin_matrix: {name} of shape {edges.shape} must be at least two ascending ages"
+            )
     if b[0] > a[0] or b[-1] < a[-1]:
         raise ValueError(
             f"age bins cover {b[0]:.4g} .. {b[-1]:.4g} yr, the histories run {a[0]:.4g} .. {a[-1]:.4g} yr; mass "

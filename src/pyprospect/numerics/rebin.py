@@ -151,6 +151,7 @@ def pixel_edges(wave_aa: ArrayLike, logbin: bool = False, compat: bool = False) 
     return np.append(edges, wave[-1] ** 2 / mirrored if logbin else 2 * wave[-1] - mirrored)
 
 
+@checked(result=False)
 def smoothing_matrix(
     in_edges_aa: Array, out_edges_aa: Array, sigma_aa: ArrayLike, reach_sigma: float = 6.0
 ) -> sparse.csr_array:

@@ -87,6 +87,8 @@ def log_likelihood(cutsig: ArrayLike, like: str = "st", df: int | None = None) -
     """
     chi = np.asarray(cutsig, dtype=float)
     chi = chi[~np.isnan(chi)]
+    if np.isinf(chi).any():
+        raise ValueError("log_likelihood: a residual is infinite; an error of zero makes such")
     if like == "norm":
         return float(stats.norm.logpdf(chi).sum())
     if like == "chisq":
@@ -143,6 +145,8 @@ def prospect_sed_like(parm: ArrayLike | Mapping[str, float], Data: Mapping[str, 
     names = list(data["parm_names"])
     values = _as_dict(parm, names)
     arguments = dict(data.get("arglist") or {})
+    if not arguments.get("compat", False):
+        _refuse_impossible(values, data)
     photoz = bool(arguments.get("photoz", False)) and "z" in names
     if photoz:
         logged = np.broadcast_to(np.asarray(data.get("logged", False), dtype=bool), (len(names),))
@@ -155,7 +159,10 @@ def prospect_sed_like(parm: ArrayLike | Mapping[str, float], Data: Mapping[str, 
         print(given)  # noqa: T201
     sed, cutsig, fluxes = _residuals(given, arguments, data)
     n_band = 0 if data.get("filtout") is None else len(_bands(data["filtout"]))
-    like = log_likelihood(cutsig, data.get("like", "st"), n_band - len(names))
+    if np.isinf(cutsig).any():  # only with compat, as in R
+        like = -np.inf
+    else:
+        like = log_likelihood(cutsig, data.get("like", "st"), n_band - len(names))
     prior = data.get("prior")
     total = like if prior is None else like + float(prior(values))
     if data.get("verbose"):
@@ -192,6 +199,28 @@ def _checked(data: dict[str, Any]) -> dict[str, Any]:
         if mode in modes and data.get(key) is None:
             raise ValueError(f"mode={mode!r} needs data: give {key}, or flux")
     return data
+
+
+def _refuse_impossible(values: Mapping[str, float], data: Mapping[str, Any]) -> None:
+    """Refuse what is no number where one is needed; a flux that is NaN is one that was not measured."""
+    for name, value in values.items():
+        if not np.isfinite(value):
+            raise ValueError(f"prospect_sed_like: {name}={value} must be a finite number")
+    for key in ("photom", "spec"):
+        if data["mode"] not in (key, "both"):
+            continue
+        error = _column(data[key], "fluxerr")
+        if np.any(error <= 0):
+            raise ValueError(
+                f"prospect_sed_like: {key} has a fluxerr of {error[error <= 0][0]:g}; errors are positive, and NaN where "
+                "nothing was measured"
+            )
+    for end in ("lo", "hi"):
+        edge = (data.get("intervals") or {}).get(end)
+        if edge is not None and np.isnan(np.asarray(edge, dtype=float)).any():
+            raise ValueError(
+                f"prospect_sed_like: intervals has a {end} that is NaN; -inf and inf leave an end open"
+            )
 
 
 def _as_dict(parm: ArrayLike | Mapping[str, float], names: Sequence[str]) -> dict[str, float]:

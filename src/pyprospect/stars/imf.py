@@ -178,6 +178,7 @@ def _evaluate(
     return massform * limited(m, massmult) / norm
 
 
+@checked
 def binlims(centres: ArrayLike, *, log: bool = False) -> dict[str, NDArray[np.float64]]:
     """Return the limits of bins about masses, for the functions above (ProSpect's ``binlims``).
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pyprospect.arguments import checked
 from pyprospect.constants import C_KMS, FWHM_PER_SIGMA, V_WINDOW_AA
 from pyprospect.numerics.rebin import pixel_edges, smoothing_matrix
 from pyprospect.stars.library import SSPLibrary
@@ -218,6 +219,7 @@ def _at_metallicity(library: SSPLibrary, index: int) -> SSPLibrary:
     return replace(library, z=library.z[one], spectra=library.spectra[one], evolution=library.evolution[one])
 
 
+@checked
 def offset_kms(wave_aa: Array, log_flux: Array, log_reference: Array) -> float:
     """Return how far the features of spectra lie redward of those of others.
 
