@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from pyprospect.arguments import check_counts
 from pyprospect.fit.answers import FitFileError
 from pyprospect.fit.data import Data
+from pyprospect.fit.fitting import ConvergenceWarning, FewDataWarning
 from pyprospect.fit.laplace import laplace
 from pyprospect.fit.likelihood import Calibration, Likelihood
 from pyprospect.fit.map import modes
@@ -39,7 +41,7 @@ class Many:
     mode : ndarray, shape (n, n_free)
         In standard normal coordinates.
     quantiles : ndarray, shape (n, 3, n_label)
-        16, 50 and 84 % of the normal approximation, in the parameters.
+        16, 50 and 84 % of the normal approximation, in the parameters; NaN where no start had a finite likelihood.
     chi2 : ndarray, shape (n,)
         At the mode, with the calibration marginalised out.
     n_values : ndarray, shape (n,)
@@ -134,6 +136,7 @@ def fit_many(
             print(f"  {rows[-1] + 1} of {n} galaxies, {each:.2f} s each", file=sys.stderr)  # noqa: T201
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     labels = (*model.parameters.labels, *_derived_names(model))
+    _warn(joined["converged"] > 0, np.asarray(data.n_values), p)
     return Many(
         labels,
         joined["mode"],
@@ -143,6 +146,25 @@ def fit_many(
         joined["log_evidence"],
         joined["converged"].astype(bool),
     )
+
+
+def _warn(converged: NDArray[np.bool_], n_values: NDArray[np.int_], n_free: int) -> None:
+    """Name the galaxies whose answer is not what one may take it for."""
+    lost, few = np.flatnonzero(~converged), np.flatnonzero(n_values < n_free)
+    if lost.size:
+        warnings.warn(
+            f"{lost.size} of {converged.size} galaxies did not converge, such as {lost[:5].tolist()}; give these more "
+            "starts, or fit them one by one",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    if few.size:
+        warnings.warn(
+            f"{few.size} of {converged.size} galaxies have fewer values than the {n_free} free parameters, such as "
+            f"{few[:5].tolist()}: the priors decide the rest",
+            FewDataWarning,
+            stacklevel=3,
+        )
 
 
 def _derived_names(model: GalaxyModel) -> tuple[str, ...]:
@@ -172,11 +194,14 @@ def _block(
         at_mode, prediction, _ = target.point(found.u, galaxies)
         like = target.likelihood(prediction, at_mode, galaxies)
         n_values = target.likelihood.good[galaxies].sum(dim=1).double()
+    # Where no start had a finite likelihood there is no answer.
+    known = np.isfinite(found.log_prob.numpy())
+    quantiles = np.moveaxis(np.quantile(every, LEVELS, axis=1), 0, 1)
     return {
         "mode": found.u.numpy(),
-        "quantiles": np.moveaxis(np.quantile(every, LEVELS, axis=1), 0, 1),
+        "quantiles": np.where(known[:, None, None], quantiles, np.nan),
         "chi2": (-2 * like - n_values * np.log(2 * np.pi)).numpy(),
-        "log_evidence": normal.log_evidence.numpy(),
+        "log_evidence": np.where(known, normal.log_evidence.numpy(), np.nan),
         "converged": found.converged.numpy().astype(float),
     }
 

@@ -62,6 +62,7 @@ def climb(target: Target, u: Tensor, rows: Tensor, *, iterations: int = 60, tole
     damping = torch.full((len(u),), _FIRST_DAMPING, dtype=torch.float64)
     active = torch.isfinite(log_like).nonzero()[:, 0]
     converged = torch.zeros(len(u), dtype=torch.bool)
+    cooled = torch.zeros(len(u), dtype=torch.bool)
     failures, slow = torch.zeros(2, len(u), dtype=torch.long)
     eye = torch.eye(u.shape[1], dtype=torch.float64)
     fisher = target.curvature(u, rows) - eye
@@ -70,7 +71,7 @@ def climb(target: Target, u: Tensor, rows: Tensor, *, iterations: int = 60, tole
         if not len(active):
             break
         done += 1
-        heat = _heat(log_like[active], n_values[active])
+        heat = torch.where(cooled[active], 1.0, _heat(log_like[active], n_values[active]))
         g = heat[:, None] * gradient[active] - u[active]
         c = heat[:, None, None] * fisher[active] + eye
         # Models bend over widths of the prior, so that damping is in these: what the data know firmly is not held.
@@ -95,11 +96,14 @@ def climb(target: Target, u: Tensor, rows: Tensor, *, iterations: int = 60, tole
         failures[active] = torch.where(better, 0, failures[active] + 1)
         cold = heat == 1
         slow[active] = torch.where(gain < tolerance, slow[active] + 1, 0)
-        arrived = cold & ((slow[active] >= 2) | (expected < tolerance))
         # No step gains, however short: an edge, or all that rounding leaves.
         stuck = failures[active] >= _REFUSALS
-        converged[active[cold & (arrived | stuck)]] = True
-        going = ~(arrived | stuck)
+        ended = (slow[active] >= 2) | (expected < tolerance) | stuck
+        converged[active[cold & ended]] = True
+        # Data that no model meets stay warm: from where that ends they count in full.
+        warm = active[~cold & ended]
+        cooled[warm], slow[warm], failures[warm], damping[warm] = True, 0, 0, _FIRST_DAMPING
+        going = ~(cold & ended)
         moved = active[better & going]
         if len(kept):
             log_like[kept], gradient[kept] = _like(target, u[kept], rows[kept])

@@ -23,6 +23,7 @@ from pyprospect.fit import Calibration, Data, Fit, Photometry, Spectrum, Uniform
 from pyprospect.fit.answers import FitFileError
 from pyprospect.fit.fitting import ConvergenceWarning, FewDataWarning
 from pyprospect.fit.target import BadModelError
+from pyprospect.messages import ProSpectWarning
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,16 @@ def test_nested_sampling_agrees_and_goes_on(found, data, model, tmp_path):
     other = fit(data, model, path=tmp_path / "galaxy.h5")
     with pytest.warns(ConvergenceWarning, match="give it more seconds"):
         other.sample("nested", **few, seconds=0.05)
-    assert (tmp_path / "galaxy.nested.h5").is_file()
-    answer = other.sample("nested", **few)
+    (state,) = tmp_path.glob("galaxy.nested-*.h5")
+    state.write_bytes(state.read_bytes()[:1000])  # killed while it wrote
+    with pytest.warns(ProSpectWarning, match="is damaged .* starts again"):
+        answer = other.sample("nested", **few)
+    # a fit of something else does not take up this state
+    elsewhere = fit(data, make_model(other.model.library, data, {**PARAMETERS, "mh": Uniform(-1.0, 0.3)}))
+    elsewhere.path = other.path
+    with pytest.warns(ConvergenceWarning):
+        elsewhere.sample("nested", **few, seconds=0.05)
+    assert len(list(tmp_path.glob("galaxy.nested-*.h5"))) == 2
     chains = {r.name: r for r in found.answers["nuts"].rows()}
     for row in answer.rows():
         if row.name in TRUTH:
@@ -97,8 +106,9 @@ def test_a_fit_is_read_again_and_goes_on(found, data, model, tmp_path):
     stored = Fit.read(again.path)
     assert stored.summary("nuts") == again.summary("nuts")
     assert "log_age_mass" in stored.summary("nuts")
-    with pytest.raises(ValueError, match="has no model"):
-        stored.sample("nuts")
+    for call in (lambda: stored.sample("nuts"), stored.map, lambda: stored.weigh({})):
+        with pytest.raises(ValueError, match="has no model"):
+            call()
 
 
 def test_a_file_of_another_fit_is_refused(found, data, library, tmp_path):
@@ -161,6 +171,35 @@ def test_many_galaxies_are_fitted_as_one_by_one(library, tmp_path):
         fit_many(data.take([0, 1]), make_model(library, data.take([0, 1])), path=path)
 
 
+def test_galaxies_without_an_answer_are_named(library):
+    """One of three has a spectrum that no model comes near to, one has next to no data: the third is as it would be alone."""
+    rng = np.random.default_rng(6)
+    model = make_model(library, empty_data(3))
+    data = observed(model, true_values(make_model(library)), rng=rng)
+    s, p = (np.repeat(part.flux, 3, axis=0) for part in (data.spectrum, data.photometry))
+    mask = np.ones(s.shape, bool)
+    mask[2, 2:] = False
+    s[1] = 1e200
+    sigma = np.repeat(data.spectrum.sigma, 3, axis=0)
+    sigma[1] = 1e-200
+    none = np.ones(p.shape, bool)
+    none[2] = False
+    three = Data(
+        Spectrum(WAVE_AA, s, sigma, mask),
+        Photometry(BANDS, p, np.repeat(data.photometry.sigma, 3, axis=0), none),
+        redshift=0.005,
+        lum_dist_mpc=20.0,
+    )
+    with (
+        pytest.warns(ConvergenceWarning, match=r"1 of 3 galaxies did not converge, such as \[1\]"),
+        pytest.warns(FewDataWarning, match=r"1 of 3 galaxies have fewer values than the 4 .*\[2\]"),
+    ):
+        many = fit_many(three, make_model(library, three))
+    assert many.converged.tolist() == [True, False, True]
+    assert np.isnan(many.quantiles[1]).all() and np.isfinite(many.quantiles[[0, 2]]).all()
+    assert abs(many.column("log_mass")[0, 1] - TRUTH["log_mass"]) < 0.2
+
+
 def test_network_draws_are_weighed(found, data, model):
     """Draws of the posterior itself keep their weight, draws of somewhere else do not."""
     chains = found.answers["nuts"]
@@ -219,6 +258,29 @@ def test_chains_that_stop_too_early_warn(data, model):
         few.map()
     with pytest.warns(ConvergenceWarning, match="raise max_draws"):
         few.sample("nuts", n_chain=2, max_draws=10, min_effective=1e6)
+
+
+@pytest.mark.parametrize("spectrum", [True, False])
+def test_data_that_no_model_meets_have_a_mode(library, spectrum):
+    """Errors ten times too small, and few bands whose fit is all but perfect: the mode is that of the full likelihood."""
+    rng = np.random.default_rng(9)
+    model = make_model(library, empty_data(spectrum=spectrum), {**PARAMETERS, "mpeak": 7.0, "mh": -0.4})
+    truth = model.parameters.to_normal({k: [TRUTH[k]] for k in model.parameters.priors})
+    data = observed(model, model.parameters.values(truth), rng=rng)
+    if spectrum:
+        data = Data(
+            dataclasses.replace(data.spectrum, sigma=data.spectrum.sigma / 10),
+            data.photometry,
+            redshift=0.005,
+            lum_dist_mpc=20.0,
+        )
+    found = fit(data, model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        found.map(n_start=8)
+    _, gradient = found.target.with_gradient(found.mode.u, found.row)
+    step = found.mode.factor[0] @ found.mode.factor[0].T @ gradient[0]
+    assert float(gradient[0] @ step) < 0.1  # what one more step would gain, twice
 
 
 def test_upper_limits_and_errors_that_are_fitted(library):

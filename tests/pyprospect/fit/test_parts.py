@@ -175,6 +175,24 @@ def test_mistakes_in_data_and_calibration_are_said():
             make()
 
 
+def test_mass_has_a_coordinate_of_its_own_unless_something_hangs_on_it(rng):
+    """An extra prior on other parameters leaves the coordinate, and counts; one on the mass does not."""
+    library = stars()
+    plain = make_model(library)
+    data = observed(plain, true_values(plain), rng=rng)
+
+    def target(log_prior):
+        return fit(data, make_model(library, data, Parameters(PARAMETERS, log_prior=log_prior))).target
+
+    old = target(lambda p: -0.5 * ((p["mpeak"] - 10.0) / 0.1) ** 2)
+    assert old.level and not target(lambda p: -0.1 * p["log_mass"]).level
+    u, rows = torch.zeros(2, 4, dtype=torch.float64), torch.zeros(2, dtype=torch.long)
+    u[1, 1] = 0.3
+    expected = -0.5 * ((old.values(u, rows)["mpeak"] - 10.0) / 0.1) ** 2
+    found = old.log_prob(u, rows) - fit(data, plain).target.log_prob(u, rows)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_spectrum_is_moved_by_velocity():
     grid = np.arange(5100.0, 5500.0, 1.25)
     shape = Data(Spectrum(grid, np.ones(grid.size), np.ones(grid.size)), redshift=0.0, lum_dist_mpc=20.0)
