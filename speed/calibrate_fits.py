@@ -12,6 +12,7 @@ import os
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,9 +35,13 @@ PARAMETERS = {
 }
 OPTIONS = {
     "nuts": {"n_chain": 6, "min_effective": 100},
-    "nested": {"n_live": 300, "n_effective": 400},
+    "nested": {"n_live": 300, "n_effective": 400, "n_networks": 0},
     "laplace": {"n_draw": 500},
 }
+
+
+# Mocks after which the ranks are written.
+_TOGETHER = 5
 
 
 def make_model() -> GalaxyModel:
@@ -60,6 +65,9 @@ if __name__ == "__main__":
     parser.add_argument("--way", choices=sorted(OPTIONS), default="nuts")
     parser.add_argument("--snr", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--out", type=Path, help="file of the ranks so far (.npy); a run that was stopped goes on from it"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = make_model()
@@ -69,14 +77,25 @@ if __name__ == "__main__":
     def sample(found):
         return found.sample(args.way, **OPTIONS[args.way])
 
-    found = ranks(model, args.mocks, sample, snr=args.snr, seed=args.seed)
-    seconds = (time.process_time() - began) / args.mocks
-    result = rank_test(found)
-    print(
-        f"{args.mocks} mocks by {args.way}, S/N {args.snr:g}, {seconds:.2f} CPU s each, load {os.getloadavg()[0]:.1f}"
+    parts = (
+        [np.load(args.out)] if args.out and args.out.is_file() else [np.zeros((0, model.parameters.n_free))]
     )
-    print(f"{'parameter':14s}{'deviation':>11s}{'95 % band':>11s}{'p':>9s}")
+    before = len(parts[0])
+    for first in range(before, args.mocks, _TOGETHER):
+        n = min(_TOGETHER, args.mocks - first)
+        parts.append(ranks(model, n, sample, snr=args.snr, seed=args.seed, first=first))
+        if args.out:
+            np.save(args.out, np.concatenate(parts))
+        print(
+            f"{first + n} mocks, {(time.process_time() - began) / (first + n - before):.2f} CPU s each",
+            flush=True,
+        )
+    found = np.concatenate(parts)
+    result = rank_test(found)
+    print(f"{len(found)} mocks by {args.way}, S/N {args.snr:g}, load {os.getloadavg()[0]:.1f}")
+    print("| parameter | largest deviation | 95 % band | p |")
+    print("|---|---|---|---|")
     for i, name in enumerate(model.parameters.labels):
         row = (result[k][i] for k in ("deviation", "band", "p_value"))
-        print("{:14s}{:11.3f}{:11.3f}{:9.3f}".format(name, *row))
+        print("| `{}` | {:.3f} | {:.3f} | {:.2f} |".format(name, *row))
     sys.exit(int((result["deviation"] > result["band"]).any()))

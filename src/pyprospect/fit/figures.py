@@ -151,8 +151,9 @@ def plot_sed(arrays: dict[str, Array], kind: str) -> Any:
     bottom.axhline(0, color=RED, lw=0.8)
     bottom.set_ylim(-5, 5)
     seen = good & (arrays["flux"] > 0)
-    top.set_ylim(0.3 * arrays["flux"][seen].min(), 2.5 * arrays["flux"][seen].max())
-    top.set_yscale("log")
+    if seen.any():
+        top.set_ylim(0.3 * arrays["flux"][seen].min(), 2.5 * arrays["flux"][seen].max())
+        top.set_yscale("log")
     for panel in (top, bottom):
         panel.set_xscale("log" if wave.max() > 5 * wave.min() else "linear")
         panel.set_xlim(0.97 * wave.min(), 1.03 * wave.max())

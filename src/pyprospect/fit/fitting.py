@@ -212,7 +212,12 @@ class Fit:
         return self._answer("nuts", u, weight, torch.as_tensor(run.log_prob), about, derive=derive)
 
     def _nested(self, progress: bool = False, **options: Any) -> Answer:
-        path = None if self.path is None else self.path.with_name(self.path.stem + ".nested.h5")
+        path = None
+        if self.path is not None:
+            # The sampler's own file does not say what it is of: its name does.
+            said = repr((self.identity, self.seed, options.get("n_live"), options.get("n_networks")))
+            key = hashlib.sha256(said.encode()).hexdigest()[:8]
+            path = self.path.with_name(f"{self.path.stem}.nested-{key}.h5")
         plain = self.plain
         plain.check(plain.start(64, np.random.default_rng([self.seed, 1])), self.row.expand(64))
         found = sample_nested(plain, 0, seed=self.seed, path=path, progress=progress, **options)
@@ -384,7 +389,8 @@ class Fit:
             digest.update(np.ascontiguousarray(self.arrays[name]).tobytes())
         p = self.model.parameters
         fixed = {name: value.tolist() for name, value in p.fixed.items()}
-        said = (self.model.history, self.model.metallicity, self.model.library.name, self.likelihood.kind)
+        m = self.model
+        said = (m.history, m.metallicity, m.library.name, self.likelihood.kind, sorted(m.defaults))
         digest.update(
             repr((said, list(p.priors.items()), fixed, sorted(p.tied), self.likelihood.calibration)).encode()
         )
@@ -428,11 +434,13 @@ class StoredFit(Fit):
         self.answers, self.log_evidence, self.arrays = answers, about["log_evidence"], arrays
         self.about, self.path = about, None
 
-    def sample(self, way: str = "nuts", **options: Any) -> Answer:
+    def _without_model(self, *_: Any, **__: Any) -> Any:
         """Raise ValueError: there is no model."""
         raise ValueError(
-            f"a fit that was read has no model and cannot sample {way!r}; make it again with fit(..., path=...)"
+            "a fit that was read has no model and can only show what it has; make it again with fit(..., path=...)"
         )
+
+    map = sample = weigh = best_log_mass = resume = _without_model
 
     def write(self, path: str | os.PathLike) -> None:
         """Write it again."""

@@ -33,6 +33,8 @@ DUST_AND_GAS = {
     "Eb": 0.0,
     "log_u": -3.0,
     "log_line_scale": 0.0,
+    "line_mix": 0.0,
+    "diffuse_ew_aa": 0.0,
     "veldisp_kms": 150.0,
     "velocity_kms": 0.0,
 }
@@ -338,6 +340,8 @@ class GalaxyModel:
             bump=p["Eb"],
             line_scale=10.0 ** p["log_line_scale"],
             log_u=p["log_u"],
+            line_mix=p["line_mix"] if "line_mix" in values else None,
+            diffuse_ew_aa=p["diffuse_ew_aa"] if "diffuse_ew_aa" in values else None,
             veldisp_kms=p["veldisp_kms"] if self.synthesizer.veldisp_nodes.numel() > 1 else None,
             redshift=self.redshift[rows] if self.synthesizer.redshift_nodes.numel() > 1 else None,
             block=128,

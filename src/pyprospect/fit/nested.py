@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from pyprospect.arguments import check_counts
 from pyprospect.extras import require
 from pyprospect.fit.priors import EDGE
 from pyprospect.fit.target import Target
+from pyprospect.messages import ProSpectWarning
 
 __all__ = ["Nested", "sample_nested"]
 
@@ -99,9 +101,8 @@ def sample_nested(
     def from_cube(cube: NDArray[np.float64]) -> NDArray[np.float64]:
         return torch.special.ndtri(torch.as_tensor(cube)).clamp(-EDGE, EDGE).numpy()
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its networks stop before they have converged, by design
-        sampler = nautilus.Sampler(
+    def sampler_from(resume: bool) -> Any:
+        return nautilus.Sampler(
             from_cube,
             log_likelihood,
             n_dim=target.n_free,
@@ -111,8 +112,22 @@ def sample_nested(
             pass_dict=False,
             seed=seed,
             filepath=None if path is None else str(path),
-            resume=path is not None,
+            resume=resume,
         )
+
+    try:
+        sampler = sampler_from(path is not None)
+    except (OSError, KeyError, ValueError) as error:
+        if path is None or not path.is_file():
+            raise
+        # Killed while it wrote.
+        warnings.warn(
+            f"{path} is damaged ({error}); nested sampling starts again", ProSpectWarning, stacklevel=2
+        )
+        path.unlink()
+        sampler = sampler_from(False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its networks stop before they have converged, by design
         complete = sampler.run(verbose=progress, n_eff=n_effective, timeout=seconds, discard_exploration=True)
         u, log_weight, found = sampler.posterior()
     size = float(sampler.n_eff)

@@ -77,6 +77,7 @@ def ranks(
     band_error: float = 0.03,
     n_rank: int = 50,
     seed: int = 1,
+    first: int = 0,
 ) -> Array:
     """Return the ranks of truths drawn from the prior among draws of their posteriors.
 
@@ -92,6 +93,8 @@ def ranks(
     n_rank : int
         Draws, about independent, that a truth is ranked among.
     seed : int
+    first : int
+        Number of the first mock, for those that are made some at a time.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def ranks(
     check_counts("ranks", n_mock=n_mock, n_rank=n_rank)
     out = []
     p = model.parameters
-    for i in range(n_mock):
+    for i in range(first, first + n_mock):
         rng = np.random.default_rng([seed, i])
         truth = p.values(torch.as_tensor(rng.standard_normal((1, p.n_free))))
         found = fit(mock(model, truth, snr=snr, band_error=band_error, rng=rng), model, seed=seed + i)

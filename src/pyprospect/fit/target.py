@@ -21,6 +21,8 @@ _LOG_2PI = math.log(2 * math.pi)
 _STEP = 0.02
 # Dex: about what the level of good data leaves to the mass.
 _MASS_UNIT = 0.01
+# Pairs of models that tell whether something hangs on the mass.
+_PAIRS = 16
 # Models at a time: their spectra fit into some 60 MB.
 BLOCK = 1024
 
@@ -210,9 +212,13 @@ def _mass_is_a_factor(model: GalaxyModel) -> bool:
     # Of these the density has a gradient.
     if model.nucleus is not None or not isinstance(prior, (Uniform, Normal, TruncatedNormal)):
         return False
-    if parameters.log_prior is not None:
+    # Draws of the prior in pairs that differ in the mass alone.
+    u = torch.as_tensor(np.random.default_rng(1).standard_normal((_PAIRS, parameters.n_free)))
+    other = u.clone()
+    other[:, parameters.slices["log_mass"]] *= -1.0
+    values, changed = parameters.values(u), parameters.values(other)
+    if any(not bool((values[name] == changed[name]).all()) for name in parameters.tied):
         return False
-    u = torch.zeros(2, parameters.n_free, dtype=torch.float64)
-    u[1, parameters.slices["log_mass"]] = 1.0
-    values = parameters.values(u)
-    return all(bool((values[name][0] == values[name][1]).all()) for name in parameters.tied)
+    with torch.no_grad():
+        added = [torch.as_tensor(parameters.added(v)) for v in (values, changed)]
+    return torch.equal(*added)

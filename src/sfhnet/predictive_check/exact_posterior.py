@@ -103,6 +103,7 @@ def exact_fit(
     parameters: Mapping[str, Any] | None = None,
     path: Any = None,
     seed: int = 1,
+    **options: Any,
 ) -> Fit:
     """Return an exact fit of one spectrum of a batch, with the parameters that a network answers.
 
@@ -134,6 +135,9 @@ def exact_fit(
     path : path, optional
         HDF5 file of the fit.
     seed : int
+    **options
+        For `pyprospect.fit.GalaxyModel`: ``halpha_lsol_per_msol``, by default ProSpect's; that of mocks is
+        `sfhnet.mocks.synthesize.halpha_of_photons` of the library.
 
     Returns
     -------
@@ -171,6 +175,7 @@ def exact_fit(
         age_edges_yr=np.asarray(age_edges_myr, dtype=float) * 1e6,
         lines=lines,
         continuum=continuum,
+        **options,
     )
     if calibration is None:
         calibration = Calibration(8, 0.02, level=0.05 if photometry is not None else 0.0)
