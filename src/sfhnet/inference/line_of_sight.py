@@ -187,34 +187,27 @@ def _redshifts(
     spectra: Understood, believed: Believed, start: np.ndarray, basis: Basis, screens: Screens
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     n = len(start)
-    redshift, flags = start.copy(), np.zeros(n, dtype=np.uint32)
-    error, found, probability = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
-    known = believed.redshift is not None and believed.redshift_err == 0
-    for i in range(n):
-        prior = None
-        if believed.redshift is not None:
-            # What is known is checked as if it were believed: only a clear contradiction counts.
-            prior = (start[i], believed.redshift_err or 1e-3)
-        one = basis.finder.find(
-            spectra.wave_aa, spectra.flux[i], spectra.variance[i], good=spectra.usable[i], prior=prior
-        )
-        found[i], probability[i] = one.z, one.probability
-        clear = np.isfinite(one.z) and one.lead > screens.redshift_lead and one.gain > screens.redshift_gain
-        off_kms = abs(one.z - start[i]) * C_KMS / (1 + start[i]) if np.isfinite(one.z) else 0.0
-        if known:
-            inside = basis.finder.z[0] < start[i] < basis.finder.z[-1]
-            if clear and inside and off_kms > 300 and one.probability > 0.99:
-                # It is used all the same: what comes out is of another galaxy.
-                flags[i] |= np.uint32(Flag.REDSHIFT | Flag.OUT_OF_DISTRIBUTION)
-            continue
-        if not clear:
-            # Too little to tell: what was believed stays, and without a belief there is no answer.
-            if believed.redshift is None:
-                flags[i] |= np.uint32(Flag.NOT_A_GALAXY)
-            continue
-        error[i] = one.z_err
-        if prior is not None and off_kms > 5 * believed.redshift_err * C_KMS:
-            flags[i] |= np.uint32(Flag.REDSHIFT)
-        if off_kms > max(_SAME_KMS, 2 * one.z_err * C_KMS):
-            redshift[i] = one.z
-    return redshift, error, found, probability, flags
+
+    # What is known is checked as if it were believed: only a clear contradiction counts.
+    prior = None if believed.redshift is None else (start, believed.redshift_err or 1e-3)
+    found = basis.finder.find(
+        spectra.wave_aa, spectra.flux, spectra.variance, good=spectra.usable, prior=prior
+    )
+    seen = np.isfinite(found.z)
+    clear = seen & (found.lead > screens.redshift_lead) & (found.gain > screens.redshift_gain)
+    off_kms = np.where(seen, np.abs(found.z - start) * C_KMS / (1 + start), 0.0)
+    flags, unknown = np.zeros(n, dtype=np.uint32), np.full(n, np.nan)
+    if believed.redshift is not None and believed.redshift_err == 0:
+        inside = (basis.finder.z[0] < start) & (start < basis.finder.z[-1])
+        # It is used all the same: what comes out is of another galaxy.
+        other = clear & inside & (off_kms > 300) & (found.probability > 0.99)
+        flags[other] |= np.uint32(Flag.REDSHIFT | Flag.OUT_OF_DISTRIBUTION)
+        return start.copy(), unknown, found.z, found.probability, flags
+    if believed.redshift is None:
+        # Too little to tell: what was believed stays, and without a belief there is no answer.
+        flags[~clear] |= np.uint32(Flag.NOT_A_GALAXY)
+    else:
+        flags[clear & (off_kms > 5 * believed.redshift_err * C_KMS)] |= np.uint32(Flag.REDSHIFT)
+    moved = clear & (off_kms > np.maximum(_SAME_KMS, 2 * found.z_err * C_KMS))
+    error = np.where(clear, found.z_err, np.nan)
+    return np.where(moved, found.z, start), error, found.z, found.probability, flags

@@ -10,6 +10,7 @@ from sfhnet.config import GalaxiesConfig
 from sfhnet.core.flags import Flag
 from sfhnet.inference.arrays import Arrays
 from sfhnet.observation.artefacts import error_scale, fill_values, spikes
+from sfhnet.observation.medians import good_medians
 from sfhnet.observation.sky_channels import sky_mask
 from sfhnet.observation.wavelengths_and_units import vacuum_to_air
 
@@ -148,8 +149,7 @@ def _mended(
 
 
 def _units(sigma: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    unit = [np.median(row[good]) if good.any() else 1.0 for row, good in zip(sigma, usable, strict=True)]
-    return np.ldexp(1.0, np.frexp(unit)[1])[:, None]
+    return np.ldexp(1.0, np.frexp(good_medians(sigma, usable, empty=1.0))[1])[:, None]
 
 
 def _sky_masks(wave_aa: np.ndarray, variance: np.ndarray, usable: np.ndarray) -> np.ndarray:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pyprospect.constants import C_KMS
 from sfhnet.inference.basis import Basis, line_pixels
+from sfhnet.observation.medians import good_medians
 
 __all__ = ["WidthFitter", "Widths"]
 
@@ -17,6 +19,8 @@ _GRID_KMS = np.array([0.0, 50.0, 85.0, 120.0, 155.0, 190.0, 230.0, 280.0, 340.0,
 _N_TEMPLATE = 14
 # Pixels of the running mean that takes off the continuum: 125 AA.
 _HALF = 50
+# Spectra that are fitted together: bounds the memory.
+_ROWS = 64
 # Pixels a fit needs.
 _LEAST_PIXELS = 150
 # Spectra broadened to the training resolution have noise that neighbours share: chi-square would change too fast by this.
@@ -76,21 +80,22 @@ class WidthFitter:
         self._stars = ~line_pixels(wave)
         self._step = slice(None, None, 2)
         rows = np.array([basis.broadened(sigma) for sigma in _GRID_KMS])  # (n_grid, 1 + n_component, n_wave)
-        flat = np.array([self._filtered(row, self._stars) for row in rows[0]])
+        flat = _filtered(rows[0], np.broadcast_to(self._stars, rows[0].shape))
         left, _, _ = np.linalg.svd(flat, full_matrices=False)
-        chosen = left[:, :_N_TEMPLATE].T
-        templates = np.array([[self._filtered(row, self._stars) for row in chosen @ one] for one in rows])
+        chosen = left[:, :_N_TEMPLATE].T @ rows  # (n_grid, n_template, n_wave)
+        stars = np.broadcast_to(self._stars, chosen[0].shape)
+        templates = np.array([_filtered(one, stars) for one in chosen])
         self._templates = templates[:, :, self._step].astype(np.float32)  # (n_grid, n_template, n_pixel)
         # A shift of one km/s.
         slope = np.gradient(templates, axis=2) * (wave / np.gradient(wave) / C_KMS)
         self._slopes = slope[:, :, self._step].astype(np.float32)
+        self._row, self._column = np.triu_indices(_N_TEMPLATE)
 
-    def _filtered(self, values: np.ndarray, good: np.ndarray) -> np.ndarray:
-        weight = good.astype(float)
-        padded = np.pad(np.stack([weight, weight * values]), ((0, 0), (_HALF + 1, _HALF)))
-        total = np.cumsum(padded, axis=1)
-        count, summed = total[:, 2 * _HALF + 1 :] - total[:, : -2 * _HALF - 1]
-        return np.where(good, values - summed / np.where(count > 0, count, 1.0), 0.0)
+    @cached_property
+    def _products(self) -> np.ndarray:
+        """Products of each two templates of a width, pixel by pixel, (n_grid * n_pair, n_pixel)."""
+        pairs = self._templates[:, self._row] * self._templates[:, self._column]
+        return pairs.reshape(-1, pairs.shape[2])
 
     def fit(self, flux: np.ndarray, sigma: np.ndarray, mask: np.ndarray) -> Widths:
         """Fit spectra on the training grid.
@@ -106,43 +111,67 @@ class WidthFitter:
         -------
         Widths
         """
-        found = np.array([self._one(*row) for row in zip(flux, sigma, mask, strict=True)])
-        return Widths(*found.reshape(len(flux), 4).T)
-
-    def _one(
-        self, flux: np.ndarray, sigma: np.ndarray, mask: np.ndarray
-    ) -> tuple[float, float, float, float]:
         good = mask & self._stars
-        unknown = (0.0, np.nan, np.nan, np.nan)
-        level = np.median(flux[good]) if good.sum() >= 2 * _LEAST_PIXELS else 0.0
-        if not level > 0:
-            return unknown
-        data = self._filtered(flux / level, good)[self._step]
-        spread = np.where(good, sigma / level, 1.0)[self._step]
-        used = good[self._step]
+        level = good_medians(flux.astype(float), good, empty=0.0)
+        rows = np.flatnonzero((good.sum(axis=1) >= 2 * _LEAST_PIXELS) & (level > 0))
+        found = np.tile([0.0, np.nan, np.nan, np.nan], (len(flux), 1))
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            over = level[some, None]
+            found[some] = self._some(flux[some] / over, sigma[some] / over, good[some])
+        return Widths(*found.T)
+
+    def _some(self, flux: np.ndarray, sigma: np.ndarray, good: np.ndarray) -> np.ndarray:
+        """Return velocity, its error, square of the width and its error, (n, 4)."""
+        data = _filtered(flux, good)[:, self._step]
+        used = good[:, self._step]
         # Half of the pixels stand for all.
+        spread = np.where(used, sigma[:, self._step], 1.0)
         weight = np.where(used, 2.0 / (spread**2 + _TEMPLATE_ERROR**2), 0.0) / _SHARED_NOISE
-        n = int(used.sum())
-        chi2 = np.empty(len(_GRID_KMS))
-        amplitudes, total = [], float((weight * data**2).sum())
-        weighted = (weight * data).astype(np.float32)
-        for k, rows in enumerate(self._templates):
-            gram = ((rows * weight.astype(np.float32)) @ rows.T).astype(float)
-            right = (rows @ weighted).astype(float)
-            gram[np.diag_indices_from(gram)] *= 1 + 1e-6
-            amplitude = np.linalg.solve(gram, right)
-            amplitudes.append(amplitude)
-            chi2[k] = total - amplitude @ right
-        best = int(chi2.argmin())
-        scale = max(chi2[best] / max(n - _N_TEMPLATE, 1), 1.0)
-        square, square_err = _minimum(_GRID_KMS, chi2 / scale)
-        rows, slope = self._templates[best], amplitudes[best] @ self._slopes[best]
-        joint = np.concatenate([rows, slope[None]]).astype(float)
+        n, n_grid = len(data), len(_GRID_KMS)
+        sums = (weight.astype(np.float32) @ self._products.T).reshape(n, n_grid, -1)
+        gram = np.empty((n, n_grid, _N_TEMPLATE, _N_TEMPLATE))
+        gram[:, :, self._row, self._column] = gram[:, :, self._column, self._row] = sums
+        diagonal = np.arange(_N_TEMPLATE)
+        gram[:, :, diagonal, diagonal] *= 1 + 1e-6
+        flat = self._templates.reshape(-1, data.shape[1])
+        right = ((weight * data).astype(np.float32) @ flat.T).reshape(n, n_grid, -1).astype(float)
+        amplitudes = np.linalg.solve(gram, right[..., None])[..., 0]
+        chi2 = (weight * data**2).sum(axis=1)[:, None] - (amplitudes * right).sum(axis=2)
+        best = chi2.argmin(axis=1)
+        freedom = np.maximum(used.sum(axis=1) - _N_TEMPLATE, 1)
+        scale = np.maximum(chi2.min(axis=1) / freedom, 1.0)
+        velocities = (
+            self._velocity(data[i], weight[i], amplitudes[i, k], int(k)) for i, k in enumerate(best)
+        )
+        return np.array(
+            [
+                (velocity, variance_root * np.sqrt(scale[i]), *_minimum(_GRID_KMS, chi2[i] / scale[i]))
+                for i, (velocity, variance_root) in enumerate(velocities)
+            ]
+        )
+
+    def _velocity(
+        self, data: np.ndarray, weight: np.ndarray, amplitude: np.ndarray, of_grid: int
+    ) -> tuple[float, float]:
+        """Return the velocity and its error for residuals of one, both in km/s."""
+        slope = amplitude @ self._slopes[of_grid]
+        joint = np.concatenate([self._templates[of_grid], slope[None]]).astype(float)
         gram = (joint * weight) @ joint.T
         gram[np.diag_indices_from(gram)] *= 1 + 1e-6
         inverse = np.linalg.inv(gram)
-        velocity = -float((inverse @ (joint @ (weight * data)))[-1])
-        return velocity, float(np.sqrt(inverse[-1, -1] * scale)), square, square_err
+        return -float((inverse @ (joint @ (weight * data)))[-1]), float(np.sqrt(inverse[-1, -1]))
+
+
+def _filtered(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Subtract the running mean of the good pixels, (n, n_wave); zero where none is good."""
+
+    def summed(rows: np.ndarray) -> np.ndarray:
+        total = np.cumsum(np.pad(rows, ((0, 0), (_HALF + 1, _HALF))), axis=1)
+        return total[:, 2 * _HALF + 1 :] - total[:, : -2 * _HALF - 1]
+
+    count = summed(good.astype(float))
+    return np.where(good, values - summed(np.where(good, values, 0.0)) / np.where(count > 0, count, 1.0), 0.0)
 
 
 def _minimum(sigma_kms: np.ndarray, chi2: np.ndarray) -> tuple[float, float]:

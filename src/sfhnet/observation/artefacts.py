@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, median_filter
 
-__all__ = ["ErrorScale", "error_scale", "fill_values", "light", "spikes"]
+from sfhnet.observation.medians import beside_too, far_medians, good_medians
+
+__all__ = ["ErrorScale", "error_scale", "fill_values", "light", "runs", "spikes"]
 
 # So many equal values, or values on one straight line, in a row are no measurement.
 _REPEATED, _STRAIGHT = 4, 10
@@ -45,12 +46,11 @@ def fill_values(flux: np.ndarray) -> np.ndarray:
         same = change <= 0.0 * size
         straight = (bend <= _EQUAL * size[:, 1:]) & (change[:, 1:] > 0)
     result = flux == 0
-    for i in range(len(flux)):
-        for run, least, more in ((same[i], _REPEATED - 1, 1), (straight[i], _STRAIGHT - 2, 2)):
-            if run.any():
-                for start, stop in _runs(run):
-                    if stop - start >= least:
-                        result[i, start : stop + more] = True
+    for where, least, more in ((same, _REPEATED - 1, 1), (straight, _STRAIGHT - 2, 2)):
+        for i in np.flatnonzero(where.any(axis=1)):
+            for start, stop in runs(where[i]):
+                if stop - start >= least:
+                    result[i, start : stop + more] = True
     return result
 
 
@@ -89,21 +89,19 @@ def spikes(flux: np.ndarray, sigma: np.ndarray, good: np.ndarray) -> np.ndarray:
     -------
     ndarray of bool (n, n_wave)
     """
-    level = np.array(
-        [np.median(row[kept]) if kept.any() else 0.0 for row, kept in zip(flux, good, strict=True)]
-    )
-    filled = np.where(good, flux, level[:, None])
-    local = median_filter(filled, size=(1, _SPIKE_WINDOW), mode="nearest")
+    filled = np.where(good, flux, good_medians(flux, good, empty=0.0)[:, None])
+    least = _SPIKE_SIGMA * np.where(good, sigma, 0.0)
+    local = far_medians(filled, _SPIKE_WINDOW, least=np.where(good, least, np.inf))
     excess = np.where(good, filled - local, 0.0)
     height = np.abs(excess)
-    limit = np.maximum(_SPIKE_SIGMA * np.where(good, sigma, 0.0), _SPIKE_SHARE * np.abs(local))
+    limit = np.maximum(least, _SPIKE_SHARE * np.abs(local))
     padded = np.pad(excess * np.sign(excess), ((0, 0), (1, 1)))
     beside = np.maximum(padded[:, :-2], padded[:, 2:])
     alone = good & (height > limit) & (beside < _NEIGHBOUR_SHARE * height)
     # An absorption of the whole light in a pixel or two is none of stars.
     dead = good & (excess < -limit) & (filled < 0.3 * local)
     bright = _bright_with_an_edge(excess, sigma, local, good=good, limit=limit)
-    return binary_dilation(alone | dead | bright, np.ones((1, 3), dtype=bool)) & good
+    return beside_too(alone | dead | bright) & good
 
 
 def _bright_with_an_edge(
@@ -116,7 +114,7 @@ def _bright_with_an_edge(
     bright = good & (excess > np.maximum(_BRIGHT_SIGMA * sigma, _BRIGHT_SHARE * np.abs(local)))
     result = np.zeros(good.shape, dtype=bool)
     for i in np.flatnonzero(bright.any(axis=1)):
-        for start, stop in _runs(good[i] & (excess[i] > limit[i])):
+        for start, stop in runs(good[i] & (excess[i] > limit[i])):
             if stop - start > _SHARP_WIDEST or not 0 < start < stop < good.shape[1]:
                 continue
             inside, noise = excess[i, start:stop], 3 * sigma[i, start:stop].max()
@@ -161,7 +159,7 @@ def error_scale(flux: np.ndarray, sigma: np.ndarray, good: np.ndarray) -> ErrorS
     ErrorScale
     """
     whole = good[:, 2:] & good[:, 1:-1] & good[:, :-2]
-    bend, further = _bend(flux, 1), _bend(np.where(good, flux, np.nan), _FURTHER)
+    bend = _bend(flux, 1)
     ratio = np.full(len(flux), np.nan)
     kinds = np.full(len(flux), "sigma", dtype="<U8")
     for i, used in enumerate(whole):
@@ -175,7 +173,8 @@ def error_scale(flux: np.ndarray, sigma: np.ndarray, good: np.ndarray) -> ErrorS
         ratio[i] = np.median(scatter / error)
         if 1 / _AGREE < ratio[i] < _AGREE:
             continue
-        if np.nanmedian(further[i]) > _CORRELATED * np.median(bend[i][used]):
+        further = _bend(np.where(good[i], flux[i], np.nan)[None], _FURTHER)
+        if np.nanmedian(further) > _CORRELATED * np.median(bend[i][used]):
             continue
         for kind, other in (("variance", np.sqrt(error)), ("ivar", error**-0.5)):
             again = np.median(scatter / other)
@@ -191,6 +190,7 @@ def _bend(flux: np.ndarray, lag: int) -> np.ndarray:
         return np.abs(flux[:, 2 * lag :] - 2 * middle + flux[:, : -2 * lag]) / np.sqrt(6.0)
 
 
-def _runs(where: np.ndarray) -> list[tuple[int, int]]:
+def runs(where: np.ndarray) -> list[tuple[int, int]]:
+    """Return first pixel and end of each run of True in (n_wave,) bool."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(np.int8), [0]])))
     return list(zip(edges[0::2], edges[1::2], strict=True))

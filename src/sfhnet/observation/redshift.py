@@ -14,9 +14,10 @@ from scipy import fft
 
 from pyprospect.constants import C_KMS
 from sfhnet.core.emission_lines import NAMED_AA
+from sfhnet.observation.medians import good_medians
 from sfhnet.observation.resample import pixel_edges
 
-__all__ = ["REDSHIFT_RANGE", "Redshift", "RedshiftFinder", "line_templates", "without_continuum"]
+__all__ = ["REDSHIFT_RANGE", "RedshiftFinder", "Redshifts", "line_templates", "without_continuum"]
 
 # Of nearby galaxies, with room for negative velocities.
 REDSHIFT_RANGE = (-0.005, 0.15)
@@ -34,31 +35,33 @@ _PAIRS: tuple[dict[str, float], ...] = (
     {"[NII]6583": 3.05, "[NII]6548": 1.0},
     {"[SII]6716": 1.3, "[SII]6731": 1.0},
 )
+# Spectra whose hypotheses are compared together: what they take stays in the cache.
+_ROWS = 4
 # ASSUME: no pixel is known better than this share of the typical flux; templates fit no better.
 _TEMPLATE_ERROR = 0.01
 
 
 @dataclass(frozen=True)
-class Redshift:
-    """What one spectrum says of its redshift.
+class Redshifts:
+    """What n spectra say of their redshifts.
 
     Parameters
     ----------
-    z, z_err : float
+    z, z_err : ndarray (n,)
         The most probable redshift and its standard deviation about that peak; NaN without a usable pixel.
-    probability : float
+    probability : ndarray (n,)
         Of the redshifts within 300 km/s of it.
-    gain : float
+    gain : ndarray (n,)
         Chi-square that templates there save against none, in units of the chi-square per pixel that they leave.
-    lead : float
+    lead : ndarray (n,)
         That gain over the gain of the best redshift elsewhere.
     """
 
-    z: float
-    z_err: float
-    probability: float
-    gain: float
-    lead: float
+    z: np.ndarray
+    z_err: np.ndarray
+    probability: np.ndarray
+    gain: np.ndarray
+    lead: np.ndarray
 
 
 class RedshiftFinder:
@@ -90,8 +93,7 @@ class RedshiftFinder:
         self._rest_edges = self._first + _STEP * np.arange(n_rest + 1)
         rows = np.concatenate([templates, lines])
         rest = _rebin(edges, rows, self._rest_edges)
-        whole = np.ones(n_rest)
-        self._templates = np.array([without_continuum(row, whole) for row in rest])
+        self._templates = without_continuum(rest, np.ones(rest.shape))
         norm = np.sqrt((self._templates**2).mean(axis=1, keepdims=True))
         self._templates /= np.where(norm > 0, norm, 1.0)
         self._n_line = len(lines)
@@ -114,34 +116,45 @@ class RedshiftFinder:
         variance: np.ndarray,
         *,
         good: np.ndarray,
-        prior: tuple[float, float] | None = None,
-    ) -> Redshift:
-        """Find the redshift of one spectrum.
+        prior: tuple[np.ndarray, float] | None = None,
+    ) -> Redshifts:
+        """Find the redshifts of spectra.
 
         Parameters
         ----------
-        wave_aa : ndarray (n,)
+        wave_aa : ndarray (n_wave,)
             Observed wavelengths, in the medium of the templates.
-        flux, variance : ndarray (n,)
-            Spectrum and its variance.
-        good : ndarray of bool (n,)
+        flux, variance : ndarray (n, n_wave)
+            Spectra and their variances.
+        good : ndarray of bool (n, n_wave)
             Good pixels.
-        prior : (float, float), optional
-            Redshift that is believed and its standard deviation. It decides between peaks; one spectrum in a hundred is
-            taken to lie anywhere, so that a clear peak elsewhere is still found.
+        prior : (ndarray (n,), float), optional
+            Redshifts that are believed and their standard deviation. They decide between peaks; one spectrum in a hundred
+            is taken to lie anywhere, so that a clear peak elsewhere is still found.
 
         Returns
         -------
-        Redshift
+        Redshifts
         """
         weight, values = self._observed(wave_aa, flux, variance, good)
-        if np.count_nonzero(weight) < 2 * _CONTINUUM_PIXELS:
-            return Redshift(np.nan, np.nan, 0.0, 0.0, 0.0)
-        gain = self._gain(weight, values)
-        total = float((weight * values**2).sum())
-        left = (total - gain.max()) / max(np.count_nonzero(weight) - len(self._templates), 1)
-        # Templates describe no spectrum to its errors: what they leave is the unit in which hypotheses differ.
-        gain = gain / max(left, 1.0)
+        number = np.count_nonzero(weight, axis=1)
+        found = np.tile([np.nan, np.nan, 0.0, 0.0, 0.0], (len(flux), 1))
+        enough = np.flatnonzero(number >= 2 * _CONTINUUM_PIXELS)
+        for start in range(0, len(enough), _ROWS):
+            rows = enough[start : start + _ROWS]
+            gain = self._gain(weight[rows], values[rows])
+            total = (weight[rows] * values[rows] ** 2).sum(axis=1)
+            left = (total - gain.max(axis=1)) / np.maximum(number[rows] - len(self._templates), 1)
+            # Templates describe no spectrum to its errors: what they leave is the unit in which hypotheses differ.
+            gain /= np.maximum(left, 1.0)[:, None]
+            for i, one in zip(rows, gain, strict=True):
+                found[i] = self._best(one, None if prior is None else (float(prior[0][i]), prior[1]))
+        return Redshifts(*found.T)
+
+    def _best(
+        self, gain: np.ndarray, prior: tuple[float, float] | None
+    ) -> tuple[float, float, float, float, float]:
+        """Return what `Redshifts` holds of one spectrum from the chi-square that templates save, (n_z,)."""
         log_p = 0.5 * gain
         if prior is not None:
             width = np.hypot(prior[1], _STEP)
@@ -153,26 +166,24 @@ class RedshiftFinder:
         offset, width = _peak(log_p, best)
         elsewhere = gain[~near].max() if (~near).any() else 0.0
         z = float(np.expm1(_STEP * (self._shifts[best] + offset)))
-        return Redshift(
-            z=z,
-            z_err=float(_STEP * width * (1 + z)),
-            probability=float(p[near].sum() / p.sum()),
-            gain=float(gain[best]),
-            lead=float(gain[best] - elsewhere),
-        )
+        share = float(p[near].sum() / p.sum())
+        return z, float(_STEP * width * (1 + z)), share, float(gain[best]), float(gain[best] - elsewhere)
 
     def _observed(
         self, wave_aa: np.ndarray, flux: np.ndarray, variance: np.ndarray, good: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights and values without continuum on the observed log grid, both (n_observed,)."""
+        """Return weights and values without continuum on the observed log grid, both (n, n_observed)."""
         edges = pixel_edges(wave_aa)
         usable = good & (variance > 0) & np.isfinite(flux)
-        rows = np.stack([np.where(usable, flux, 0.0), np.where(usable, variance, 0.0), usable.astype(float)])
-        values, spread, share = _rebin(edges, rows, self._observed_edges)
+        values, spread, share = (
+            _rebin(edges, rows, self._observed_edges)
+            for rows in (np.where(usable, flux, 0.0), np.where(usable, variance, 0.0), usable.astype(float))
+        )
         known = share > 0.6
-        values = np.where(known, values / np.where(known, share, 1), 0.0)
-        level = np.median(values[known]) if known.any() else 1.0
-        level = abs(level) if level != 0 else 1.0
+        whole = np.where(known, share, 1)
+        values = np.where(known, values / whole, 0.0)
+        level = np.abs(good_medians(values, known, empty=1.0))[:, None]
+        level[level == 0] = 1.0
         # Variance of a mean of several pixels, or of a share of one.
         n_pixel = np.interp(
             0.5 * (self._observed_edges[1:] + self._observed_edges[:-1]),
@@ -180,35 +191,71 @@ class RedshiftFinder:
             np.gradient(wave_aa),
         )
         n_pixel = np.exp(self._observed_edges[1:]) * _STEP / np.maximum(n_pixel, 1e-9)
-        spread = np.where(known, spread / np.where(known, share, 1), 1.0) / np.maximum(n_pixel, 1e-9)
+        spread = np.where(known, spread / whole, 1.0) / np.maximum(n_pixel, 1e-9)
         values = without_continuum(values / level, known.astype(float))
         weight = np.where(known, 1 / (spread / level**2 + _TEMPLATE_ERROR**2), 0.0)
         return weight, _clip(values, weight)
 
     def _gain(self, weight: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Return the chi-square that the templates save at each redshift, (n_z,)."""
-        n_z, k = len(self._shifts), len(self._templates)
-        of_weight = fft.rfft(weight.astype(np.float32), self._n_fft)
-        of_data = fft.rfft((weight * values).astype(np.float32), self._n_fft)
-        sums = fft.irfft(of_weight * self._product_fft, self._n_fft, axis=1)[:, :n_z].T.astype(float)
-        right = fft.irfft(of_data * self._template_fft, self._n_fft, axis=1)[:, :n_z].T.astype(float)
-        gram = np.empty((n_z, k, k))
-        gram[:, self._row, self._column] = gram[:, self._column, self._row] = sums
+        """Return the chi-square that the templates save at each redshift, (n, n_z)."""
+        n, n_z, k = len(weight), len(self._shifts), len(self._templates)
+
+        def at_all(
+            of_data: np.ndarray, of_templates: np.ndarray
+        ) -> np.ndarray:  # (len(of_templates), n * n_z)
+            product = fft.rfft(of_data.astype(np.float32), self._n_fft, axis=1) * of_templates[:, None]
+            shifted = fft.irfft(product, self._n_fft, axis=2)[:, :, :n_z]
+            return shifted.astype(float).reshape(len(of_templates), -1)
+
+        gram, right = at_all(weight, self._product_fft), at_all(weight * values, self._template_fft)
         # ASSUME: templates are no more than this certain; where few pixels overlap the fit does not run away.
-        gram[:, np.arange(k), np.arange(k)] += 1e-4 * weight.sum()
-        amplitude = np.linalg.solve(gram, right[..., None])[..., 0]
-        gain = (amplitude * right).sum(axis=1)
+        starts = np.cumsum([0, *range(k, 1, -1)])
+        gram[starts] += np.repeat(1e-4 * weight.sum(axis=1), n_z)
+        stars = k - self._n_line
+        gain = _eliminate(gram, right, stars, starts)
+        # Gram matrix and right side of what is left for the lines when the stars have had theirs.
+        gram, right = gram[starts[stars] :], right[stars:]
+        lines = np.triu_indices(self._n_line)
+        starts = starts[stars:] - starts[stars]
+        solved, reduced = gram.copy(), right.copy()
+        by_lines = _eliminate(solved, reduced, self._n_line, starts)
+        amplitude = np.zeros_like(reduced)
+        for p in range(self._n_line - 1, -1, -1):
+            row = solved[starts[p] : starts[p] + self._n_line - p]
+            amplitude[p] = (reduced[p] - (row[1:] * amplitude[p + 1 :]).sum(axis=0)) / row[0]
         # A line that would absorb is left out; once is enough where they hardly overlap.
-        lines = np.zeros((n_z, k), dtype=bool)
-        lines[:, k - self._n_line :] = amplitude[:, k - self._n_line :] < 0
-        again = np.flatnonzero(lines.any(axis=1))
-        if again.size:
-            out = lines[again]
-            part = np.where(out[:, :, None] | out[:, None, :], 0.0, gram[again])
-            part[:, np.arange(k), np.arange(k)] += out
-            rest = np.where(out, 0.0, right[again])
-            gain[again] = (np.linalg.solve(part, rest[..., None])[..., 0] * rest).sum(axis=1)
-        return gain
+        again = np.flatnonzero((amplitude < 0).any(axis=0))
+        out = amplitude[:, again] < 0
+        apart = out[lines[0]] | out[lines[1]]
+        part = np.where(apart, (lines[0] == lines[1])[:, None], gram[:, again])
+        by_lines[again] = _eliminate(part, np.where(out, 0.0, right[:, again]), self._n_line, starts)
+        return (gain + by_lines).reshape(n, n_z)
+
+
+def _eliminate(gram: np.ndarray, right: np.ndarray, n_pivot: int, starts: np.ndarray) -> np.ndarray:
+    """Eliminate unknowns of many small systems at once, and return the chi-square that they save, (m,).
+
+    Parameters
+    ----------
+    gram : ndarray (k (k + 1) / 2, m)
+        Upper triangles, row by row; what is left of the other unknowns stays in their rows.
+    right : ndarray (k, m)
+        Right sides; changed alike.
+    n_pivot : int
+        How many, from the first.
+    starts : ndarray of int (k,)
+        Where the rows begin.
+    """
+    saved, k = np.zeros(right.shape[1]), len(right)
+    for p in range(n_pivot):
+        row = gram[starts[p] : starts[p] + k - p]
+        over = 1 / row[0]
+        saved += right[p] ** 2 * over
+        for i in range(p + 1, k):
+            factor = row[i - p] * over
+            right[i] -= factor * right[p]
+            gram[starts[i] : starts[i] + k - i] -= factor * row[i - p :]
+    return saved
 
 
 def line_templates(wave_aa: np.ndarray, sigma_aa: np.ndarray) -> np.ndarray:
@@ -241,45 +288,47 @@ def without_continuum(values: np.ndarray, weight: np.ndarray, n_pixel: int = _CO
 
     Parameters
     ----------
-    values : ndarray (n,)
-        A spectrum.
-    weight : ndarray (n,)
+    values : ndarray (n, m)
+        Spectra.
+    weight : ndarray (n, m)
         One where there is something, zero elsewhere.
     n_pixel : int
         The mean takes so many.
 
     Returns
     -------
-    ndarray (n,)
+    ndarray (n, m)
         Zero where there is nothing.
     """
-    half = n_pixel // 2
-    ends = np.arange(len(values) + 1)
-    low, high = np.maximum(ends[:-1] - half, 0), np.minimum(ends[:-1] + half + 1, len(values))
-    sums = np.concatenate([[0.0], np.cumsum(weight * values)])
-    count = np.concatenate([[0.0], np.cumsum(weight)])
-    inside = count[high] - count[low]
-    mean = (sums[high] - sums[low]) / np.where(inside > 0, inside, 1.0)
+    half, m = n_pixel // 2, values.shape[1]
+    at = np.arange(m)
+    low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, m)
+    sums, count = (np.pad(np.cumsum(rows, axis=1), ((0, 0), (1, 0))) for rows in (weight * values, weight))
+    inside = count[:, high] - count[:, low]
+    mean = (sums[:, high] - sums[:, low]) / np.where(inside > 0, inside, 1.0)
     return np.where(weight > 0, values - mean, 0.0)
 
 
 def _rebin(edges_aa: np.ndarray, rows: np.ndarray, log_edges: np.ndarray) -> np.ndarray:
     """Return means of rows (m, n) over pixels of a log grid, (m, n_log); zero beyond their range."""
     widths = np.diff(edges_aa)
-    total = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows * widths, axis=1)], axis=1)
+    total = np.pad(np.cumsum(rows * widths, axis=1), ((0, 0), (1, 0)))
     at = np.clip(np.exp(log_edges), edges_aa[0], edges_aa[-1])
     place = np.interp(at, edges_aa, np.arange(len(edges_aa)))
     low = np.minimum(place.astype(int), len(widths) - 1)
-    part = total[:, low] + (place - low) * (total[:, low + 1] - total[:, low])
+    below = total[:, low]
+    part = below + (place - low) * (total[:, low + 1] - below)
     return np.diff(part, axis=1) / np.diff(np.exp(log_edges))
 
 
 def _clip(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Bring in what stands out downwards like no absorption, and single pixels like no line."""
+    """Bring in what stands out downwards like no absorption, and single pixels like no line, (n, m)."""
     known = weight > 0
-    scatter = 1.4826 * np.median(np.abs(values[known])) if known.any() else 0.0
-    limit = 10 * max(scatter, float(np.median(weight[known]) ** -0.5) if known.any() else 0.0)
-    beside = np.maximum(np.roll(values, 1), np.roll(values, -1))
+    scatter = 1.4826 * good_medians(np.abs(values), known, empty=0.0)
+    with np.errstate(divide="ignore"):
+        noise = np.where(known.any(axis=1), good_medians(weight, known, empty=0.0) ** -0.5, 0.0)
+    limit = 10 * np.maximum(scatter, noise)[:, None]
+    beside = np.maximum(np.roll(values, 1, axis=1), np.roll(values, -1, axis=1))
     # A line of the resolution of spectra is wider than one pixel of 60 km/s.
     return np.where((values > limit) & (beside < 0.2 * values), 0.0, np.maximum(values, -limit))
 

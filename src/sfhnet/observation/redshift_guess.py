@@ -8,7 +8,7 @@ import numpy as np
 
 from pyprospect.constants import C_KMS
 from pyprospect.stars.library import SSPLibrary
-from sfhnet.observation.redshift import REDSHIFT_RANGE, Redshift, RedshiftFinder, line_templates
+from sfhnet.observation.redshift import REDSHIFT_RANGE, RedshiftFinder, line_templates
 from sfhnet.observation.resample import kernel, pixel_edges
 
 __all__ = ["checked_guess", "library_finder"]
@@ -90,20 +90,17 @@ def checked_guess(
     # Further away, or in another range of wavelengths, the sheet is believed.
     if not low < redshift < high or ssp.meta.get("medium", "air") != "air" or covered.sum() < 800:
         return redshift
-    found = library_finder(ssp).find(wave_aa, flux, variance, good=good)
-    off_kms = _off_kms(found, redshift)
-    if found.lead > _LEAD and found.gain > _GAIN and off_kms > _FAR_KMS:
+    one = library_finder(ssp).find(wave_aa, flux[None], variance[None], good=good[None])
+    found = float(one.z[0])
+    off_kms = abs(found - redshift) / (1 + redshift) * C_KMS
+    if one.lead[0] > _LEAD and one.gain[0] > _GAIN and off_kms > _FAR_KMS:
         _log.warning(
             "%s: the spectrum lies at redshift %.5f, %.0f km/s from the %.5f of the sample sheet; %.5f is used, correct the sheet",
             galaxy,
-            found.z,
+            found,
             off_kms,
             redshift,
-            found.z,
+            found,
         )
-        return found.z
+        return found
     return redshift
-
-
-def _off_kms(found: Redshift, redshift: float) -> float:
-    return abs(found.z - redshift) / (1 + redshift) * C_KMS if np.isfinite(found.z) else 0.0

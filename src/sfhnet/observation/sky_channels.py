@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import binary_dilation, binary_opening, median_filter
+
+from sfhnet.observation.artefacts import runs
+from sfhnet.observation.medians import above_medians
 
 if TYPE_CHECKING:
     from sfhnet.config import GalaxiesConfig
@@ -48,11 +50,10 @@ def sky_mask(
         chosen = np.flatnonzero(good.any(axis=1))
         chosen = chosen[:: max(1, chosen.size // _SKY_SPECTRA)]
         level = np.array([np.median(variance[i][good[i]]) for i in chosen])
-        typical = np.median(variance[chosen] / level[:, None], axis=0)
-        smooth = np.zeros(wave_aa.size)
-        smooth[some] = median_filter(typical[some], size=_SKY_WINDOW, mode="nearest")
-        masked |= some & (typical > config.sky_variance_ratio * smooth)
-    if some.all():
-        return masked
-    gap = binary_opening(~some, np.ones(_GAP_CHANNELS, dtype=bool))
-    return masked | binary_dilation(gap, np.ones(2 * _GAP_EDGE + 1, dtype=bool))
+        scaled = variance[chosen] / level[:, None]
+        typical = np.median(scaled, axis=0) if len(scaled) > 1 else scaled[0]
+        masked[some] |= above_medians(typical[some], _SKY_WINDOW, ratio=config.sky_variance_ratio)
+    for start, stop in runs(~some):
+        if stop - start >= _GAP_CHANNELS:
+            masked[max(start - _GAP_EDGE, 0) : stop + _GAP_EDGE] = True
+    return masked
