@@ -145,6 +145,7 @@ class Trainer:
         self.network = build(spec, seed)
         if start is not None:
             start.begin(self.network)
+        self._before = [] if start is None else start.parts()
         self.prior, self.label_ranges = set_scales(
             self.network, spec, mocks, noise, n=training.fit_galaxies, seed=seed
         )
@@ -424,6 +425,12 @@ class Trainer:
         network.eval()
         if self.rank == 0:
             n_parameter = sum(p.numel() for p in network.parameters())
+            part = {
+                "spectra": self.state.step * self.training.batch * self.n_rank,
+                "seconds": self.state.seconds,
+                **{name: getattr(self.training, name) for name in ("source", "learning_rate", "batch")},
+            }
+            parts = [*self._before, part]
             extra = {
                 **self.mocks.grid.to_json(),
                 "scalars": list(SCALARS),
@@ -436,7 +443,9 @@ class Trainer:
                     **asdict(self.state),
                     "best": self.state.best if math.isfinite(self.state.best) else None,
                     "n_mocks": len(self.mocks),
-                    "n_spectra": self.state.step * self.training.batch * self.n_rank,
+                    "n_spectra": sum(one["spectra"] for one in parts),
+                    "seconds": sum(one["seconds"] for one in parts),
+                    "parts": parts,
                     "source": self.training.source,
                     "n_parameters": n_parameter,
                     "device": str(self.device),

@@ -1,9 +1,10 @@
-"""Start a training from a trained network: the same one, with bands that it did not know."""
+"""Start a training from a trained network: more galaxies for it, or bands that it did not know."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +100,11 @@ class Start:
                 f"start_from is for networks of kind linear and linear_flow, not {network.spec.kind}"
             )
         network.go_on_from(base, self.trunk_rate)
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Return what it was trained on: spectra, seconds and settings of each training that it went through."""
+        training = load_network(self.folder)[1]["training"]
+        return training.get("parts") or [{"spectra": training["n_spectra"], "seconds": training["seconds"]}]
 
 
 def start_of(model: ModelConfig) -> Start | None:

@@ -1,5 +1,6 @@
 """A trained network learns new bands: silent at first, and for ever where they are absent if its trunk stays."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -238,6 +239,8 @@ def test_a_network_goes_on_learning(base, shard_paths, tmp_path):
     moved = {name for name, value in network.state_dict().items() if not torch.equal(value, known[name])}
     trained = {name for name, _ in network.named_parameters()}
     assert {name.split(".")[0] for name in moved & trained} == {name.split(".")[0] for name in trained}
+    info = json.loads((tmp_path / "model.json").read_text())["training"]
+    assert len(info["parts"]) == 2 and info["n_spectra"] == sum(part["spectra"] for part in info["parts"])
     # Scales and components are those that its weights have learnt.
     assert not moved - trained
 
