@@ -113,7 +113,7 @@ def match_training(
         A spectrum depends on no other one.
     """
     wave_aa = grid.wave_aa
-    out_edges = pixel_edges(wave_aa)
+    out_edges, in_edges = pixel_edges(wave_aa), pixel_edges(observed.wave_aa)
     middle = wave_aa.size // 2
     n = len(observed.flux)
     flux, sigma = (np.zeros((n, wave_aa.size), dtype=np.float32) for _ in range(2))
@@ -142,7 +142,7 @@ def match_training(
                     # The kernel takes pixels as boxes, which broadens by their width too.
                     extra_aa = np.sqrt(np.clip(grid.sigma_aa**2 - own_aa**2 - step_aa**2 / 12, 0, None))
                 too_broad = np.mean(own_aa > 1.1 * grid.broadest_aa) > _MAX_TOO_BROAD
-                matrix = kernel(pixel_edges(observed.wave_aa / factor), out_edges, extra_aa)
+                matrix = kernel(in_edges / factor, out_edges, extra_aa)
             smoothing_aa[rows] = extra_aa[middle]
             if too_broad:
                 flags[rows] |= np.uint32(Flag.RESOLUTION)

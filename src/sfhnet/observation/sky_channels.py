@@ -53,7 +53,7 @@ def sky_mask(
         scaled = variance[chosen] / level[:, None]
         typical = np.median(scaled, axis=0) if len(scaled) > 1 else scaled[0]
         masked[some] |= above_medians(typical[some], _SKY_WINDOW, ratio=config.sky_variance_ratio)
-    for start, stop in runs(~some):
+    for start, stop in runs(np.asarray(~some)):
         if stop - start >= _GAP_CHANNELS:
             masked[max(start - _GAP_EDGE, 0) : stop + _GAP_EDGE] = True
     return masked
