@@ -64,7 +64,7 @@ MEANING: dict[Flag, str] = {
     Flag.FOREGROUND: "a foreground star or a masked region lies inside the bin",
     Flag.NOT_REPRODUCED: "the forward model on the posterior's draws misses the spectrum or bands by more than on mocks",
     Flag.DRAWS_OFF: "the model that fits the spectrum lies further from the posterior's draws than on mocks",
-    Flag.UNSTABLE: "the answer without lines, or to a part of the range, differs by more than on mocks; intervals were widened",
+    Flag.UNSTABLE: "the answer without lines, or to a part of the range, differs by more of its interval than on mocks; intervals were widened",
     Flag.NOT_A_GALAXY: "no redshift from -0.005 to 0.15 makes this a galaxy's spectrum: no result",
     Flag.AGN_LIKE: "broad or highly excited lines: light of an active nucleus, which no mock has",
     Flag.REDSHIFT: "the spectrum clearly lies at another redshift than was given",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation, median_filter
 
 from sfhnet.core.batch import Batch
 from sfhnet.core.flags import Flag
@@ -16,7 +15,8 @@ from sfhnet.inference.answers import Seen
 from sfhnet.inference.basis import Basis, line_pixels
 from sfhnet.inference.measured import LineMeasures, measure_lines
 from sfhnet.inference.screens import widened
-from sfhnet.inference.stability import ask_again
+from sfhnet.inference.stability import VARIANTS, ask_again
+from sfhnet.observation.medians import beside_too, far_medians
 
 if TYPE_CHECKING:
     from sfhnet.inference.model import Model
@@ -115,7 +115,8 @@ def judge(
         )
     posterior = model.infer_batch(batch, n_samples=n_samples, seed=seed, first=first)
     covered = batch.mask.float().mean(1).double().numpy()
-    factor, over = _uncertain(model, batch, posterior, covered)
+    changes = _changes(model, batch, posterior)
+    factor, over = _uncertain(model, posterior, covered, changes)
     if basis is not None and blur_kms is not None and len(rows):
         factor = factor * _of_width(model, batch, posterior, rows, blur_kms[rows], amplitudes)
     posterior = widened(posterior, factor)
@@ -125,10 +126,20 @@ def judge(
     flags[usable & model.screens.broad_lines.agn_like(lines)] |= np.uint32(Flag.AGN_LIKE)
     if not model.trained_on_windows:
         flags[usable & (covered < _WHOLE)] |= np.uint32(Flag.NARROW_WINDOW)
-    if basis is not None and model.screens.stars is not None and len(rows):
-        chi2 = stars_chi2(batch[torch.from_numpy(rows)], model_flux[rows], wave)
-        flags[rows[model.screens.stars.poor(chi2, posterior.snr[rows])]] |= np.uint32(Flag.BAD_FIT)
-    measured = {"halpha_ew_aa": lines.halpha_ew_aa, "stability": over, "covered": covered}
+    chi2 = np.full(len(batch), np.nan)
+    if basis is not None and len(rows):
+        chi2[rows] = stars_chi2(batch[torch.from_numpy(rows)], model_flux[rows], wave)
+        if model.screens.stars is not None:
+            poor = model.screens.stars.poor(chi2[rows], posterior.snr[rows])
+            flags[rows[poor]] |= np.uint32(Flag.BAD_FIT)
+    measured = {
+        "halpha_ew_aa": lines.halpha_ew_aa,
+        "stability": over,
+        "without_lines": changes[:, 0],
+        "by_halves": changes[:, 1:].max(axis=1),
+        "chi2_stars": chi2,
+        "covered": covered,
+    }
     seen = Seen(
         wave,
         batch.flux.numpy(),
@@ -182,7 +193,8 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
     flux, sigma, given = part.flux.double().numpy(), part.sigma.double().numpy(), part.mask.numpy()
     may = given & ~line_pixels(basis.grid.wave_aa, _NEAR_LINES_AA)
     # What stands out of its surroundings like no band of stars would drag the first fit with it.
-    local = median_filter(np.where(given, flux, 1.0), size=(1, _SURROUNDINGS), mode="nearest")
+    least = np.where(may, _OUTLIER_SIGMA * sigma, np.inf)
+    local = far_medians(np.where(given, flux, 1.0), _SURROUNDINGS, least=least)
     off = np.abs(flux - local)
     mask = given & ~(may & (off > np.maximum(_OUTLIER_SIGMA * sigma, _STANDS_OUT * np.abs(local))))
     amplitudes = basis.fit(flux, sigma, mask)
@@ -191,7 +203,7 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
         expected = basis.model(amplitudes[left])
         off = np.abs(flux[left] - expected)
         limit = np.maximum(_OUTLIER_SIGMA * sigma[left], _OUTLIER_SHARE * np.abs(expected))
-        wild = binary_dilation((off > limit) & may[left], np.ones((1, 5), dtype=bool)) & given[left]
+        wild = beside_too((off > limit) & may[left], 2) & given[left]
         wild[wild.sum(axis=1) > _MOST_OUTLIERS * given[left].sum(axis=1)] = False
         changed = ((given[left] & ~wild) != mask[left]).any(axis=1)
         mask[left] = given[left] & ~wild
@@ -211,20 +223,15 @@ def _sharpened(batch: Batch, rows: np.ndarray, excess_kms: np.ndarray, basis: Ba
     """Give spectra the resolution of the training: the basis says what of them their own width has washed out."""
     flux = batch.flux.clone()
     plain = basis.broadened(0.0)
-    for row in rows:
-        steps = _steps(excess_kms[row])
-        if not steps:
-            continue
-        broad = basis.broadened(steps * _STEP_KMS)
+    steps = _steps(excess_kms[rows])
+    for step in np.unique(steps[steps > 0]):
+        index = torch.from_numpy(rows[steps == step])
+        part = batch[index]
+        broad = basis.broadened(step * _STEP_KMS)
         one = replace(basis, mean=broad[0], components=broad[1:])
-        this = slice(row, row + 1)
-        spectrum = (
-            batch.flux[this].double().numpy(),
-            batch.sigma[this].double().numpy(),
-            batch.mask[this].numpy(),
-        )
-        change = torch.from_numpy(one.fit(*spectrum)[0] @ (plain - broad)).to(flux)
-        flux[row] += change.masked_fill(~batch.mask[row], 0.0)
+        amplitudes = one.fit(part.flux.double().numpy(), part.sigma.double().numpy(), part.mask.numpy())
+        change = torch.from_numpy(amplitudes @ (plain - broad)).to(flux)
+        flux[index] += change.masked_fill(~part.mask, 0.0)
     return replace(batch, flux=flux)
 
 
@@ -238,37 +245,47 @@ def _of_width(
 ) -> np.ndarray:
     """Return the factor on the intervals, (n,), that an uncertain dispersion asks for."""
     factor, basis = np.ones(len(batch)), model.basis
-    steps = np.array([_steps(blur) for blur in blur_kms])
+    steps = _steps(blur_kms)
     chosen = np.flatnonzero(steps)
     if basis is None or not chosen.size:
         return factor
     index = rows[chosen]
     part = batch[torch.from_numpy(index)]
     plain = basis.broadened(0.0)
-    change = np.array([amplitudes[k] @ (basis.broadened(steps[k] * _STEP_KMS) - plain) for k in chosen])
+    change = np.empty(part.flux.shape)
+    for step in np.unique(steps[chosen]):
+        some = steps[chosen] == step
+        change[some] = amplitudes[chosen[some]] @ (basis.broadened(step * _STEP_KMS) - plain)
     flux = part.flux + torch.from_numpy(change).to(part.flux).masked_fill(~part.mask, 0.0)
-    other = model.infer_batch(replace(part, flux=flux))
+    other = model.scalars(replace(part, flux=flux))
     for name in _OF_WIDTH:
         low, high = (end[index] for end in posterior.interval(name, 0.68))
         with np.errstate(invalid="ignore", divide="ignore"):
-            moved = 2 * np.abs(other.scalars[name] - posterior.scalars[name][index]) / (high - low)
+            moved = 2 * np.abs(other[name] - posterior.scalars[name][index]) / (high - low)
         factor[index] = np.maximum(factor[index], np.hypot(1.0, np.nan_to_num(moved, posinf=1.0)))
     return factor
 
 
-def _steps(width_kms: float) -> int:
-    steps = round(min(float(width_kms), SHARPEN_MOST_KMS) / _STEP_KMS)
-    return steps if steps >= _LEAST_STEPS else 0
+def _steps(width_kms: np.ndarray) -> np.ndarray:
+    """Return how many steps of the broadening widths are, (n,) int; zero where that is nothing."""
+    steps = np.rint(np.minimum(width_kms, SHARPEN_MOST_KMS) / _STEP_KMS).astype(int)
+    return np.where(steps >= _LEAST_STEPS, steps, 0)
+
+
+def _changes(model: Model, batch: Batch, posterior: Posterior) -> np.ndarray:
+    """Return the changes when asked again, (n, n_variant); zero for a model without limits of them."""
+    if model.screens.stability is None:
+        return np.zeros((len(batch), len(VARIANTS)))
+    return ask_again(model.scalars, batch, model.wave_aa, posterior)
 
 
 def _uncertain(
-    model: Model, batch: Batch, posterior: Posterior, covered: np.ndarray
+    model: Model, posterior: Posterior, covered: np.ndarray, changes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the factor on the intervals, and the change over its limit when asked again, both (n,)."""
-    factor, over = np.ones(len(batch)), np.zeros(len(batch))
+    """Return the factor on the intervals, and the largest change over its limit, both (n,)."""
+    factor, over = np.ones(len(posterior)), np.zeros(len(posterior))
     stability = model.screens.stability
     if stability is not None:
-        changes = ask_again(model.infer_batch, batch, model.wave_aa, posterior)
         over = stability.over_limit(changes, posterior.snr)
         factor = np.maximum(factor, over)
     if not model.trained_on_windows:

@@ -26,7 +26,7 @@ from sfhnet.inference.given import number_of, read_bands, read_given, some_rows
 from sfhnet.inference.judge import Judged, judge
 from sfhnet.inference.line_of_sight import Kinematics, measure_kinematics, other_medium
 from sfhnet.inference.masses import log_mass_formed
-from sfhnet.inference.network_answers import answer
+from sfhnet.inference.network_answers import answer, scalars
 from sfhnet.inference.screens import Screens
 from sfhnet.inference.surviving_mass import SurvivingMass
 from sfhnet.inference.training_frame import TrainingFrame
@@ -216,6 +216,17 @@ class Model:
                 name for name in posterior.from_draws if name in self.conformal.scalars
             ]
         return posterior.with_meta(**meta)
+
+    def scalars(self, batch: Batch) -> dict[str, np.ndarray]:
+        """Return the point estimates of the scalars alone, as `infer_batch` gives them, (n,) each.
+
+        Parameters
+        ----------
+        batch : Batch
+            n usable spectra on this model's grid.
+        """
+        parts = [scalars(self, batch[start : start + _CHUNK]) for start in range(0, len(batch), _CHUNK)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     @property
     def draws_samples(self) -> bool:

@@ -17,7 +17,7 @@ from sfhnet.inference.stability import Stability
 
 __all__ = ["SCREENS_SCHEMA", "BroadLines", "Screens", "StarsFit", "widened"]
 
-SCREENS_SCHEMA = "sfhnet.screens/1"
+SCREENS_SCHEMA = "sfhnet.screens/2"
 
 # Wings brighter than the brightest of mocks by this factor, and this share of the continuum at least, are broad lines.
 _BEYOND_MOCKS, _LEAST_WINGS = 2.0, 0.06
@@ -132,6 +132,9 @@ class Screens:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Screens:
         """Invert `to_json`."""
+        if value.get("schema_version") != SCREENS_SCHEMA:
+            found = value.get("schema_version", "none")
+            raise ValueError(f"screens have schema {found!r}, expected {SCREENS_SCHEMA!r}; calibrate again")
         return cls(
             Stability.from_json(value["stability"]) if value["stability"] else None,
             BandCheck.from_json(value["bands"]) if value["bands"] else None,

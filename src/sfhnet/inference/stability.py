@@ -25,19 +25,21 @@ VARIANTS: tuple[str, ...] = ("lines", "red", "blue_half", "red_half")
 _RED_AA = 7350.0
 # A variant that leaves less than this share of the good pixels, or hides less, asks nothing.
 _LEAST_LEFT, _LEAST_HIDDEN = 0.15, 0.01
-# Changes smaller than this are none [dex].
-_FLOOR_DEX = 0.01
+# No interval is believed to be narrower on either side [dex].
+_FLOOR_DEX = 0.03
+# Changes of less than the half width of the interval are none.
+_LEAST_LIMIT = 1.0
 
 
 def ask_again(
-    answer: Callable[[Batch], Posterior], batch: Batch, wave_aa: np.ndarray, base: Posterior
+    answer: Callable[[Batch], dict[str, np.ndarray]], batch: Batch, wave_aa: np.ndarray, base: Posterior
 ) -> np.ndarray:
     """Answer spectra with parts of them hidden.
 
     Parameters
     ----------
     answer : callable
-        Batch to posterior, as `base` was made.
+        Batch to scalars, as `sfhnet.inference.model.Model.scalars`.
     batch : Batch
         n spectra.
     wave_aa : ndarray (n_wave,)
@@ -47,10 +49,11 @@ def ask_again(
 
     Returns
     -------
-    ndarray (n, n_variant, n_asked)
-        Change of `ASKED` in dex; NaN where a variant asks nothing.
+    ndarray (n, n_variant)
+        Largest change of `ASKED` in half widths of the 68 % interval of the answer; zero where a variant asks nothing.
     """
-    changes = np.full((len(batch), len(VARIANTS), len(ASKED)), np.nan)
+    changes = np.zeros((len(batch), len(VARIANTS)))
+    half = {name: 0.5 * np.subtract(*base.interval(name, 0.68)[::-1]) for name in ASKED}
     good = batch.mask
     count = good.sum(1)
     for k, hidden in enumerate(_hidden(wave_aa)):
@@ -59,9 +62,12 @@ def ask_again(
         index = rows.nonzero()[:, 0]
         if not len(index):
             continue
-        again = answer(batch[index].hiding(hidden))
-        for j, name in enumerate(ASKED):
-            changes[index.numpy(), k, j] = again.scalars[name] - base.scalars[name][index.numpy()]
+        again, some = answer(batch[index].hiding(hidden)), index.numpy()
+        moved = [
+            np.abs(again[name] - base.scalars[name][some]) / np.maximum(half[name][some], _FLOOR_DEX)
+            for name in ASKED
+        ]
+        changes[some, k] = np.max(moved, axis=0)
     return changes
 
 
@@ -80,25 +86,18 @@ def _hidden(wave_aa: np.ndarray) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Stability:
-    """How much answers to mocks change when asked again, and the change beyond which an answer is unstable.
+    """The change when asked again beyond which an answer is unstable.
 
     Attributes
     ----------
     snr_edges : ndarray (n_snr - 1,)
         Inner edges of the S/N strata.
-    centre, spread : ndarray (n_snr, n_variant, n_asked)
-        Median change of mocks, and the half of the interval that holds 68 % of them.
     limit : ndarray (n_snr,)
-        Largest change of all over its spread that mocks have, but for the share ``1 - quantile``.
-    usual : ndarray (n_snr,)
-        The same change that two thirds of the mocks stay below.
+        Largest change that mocks have, but for the share ``1 - quantile``, in half widths of the 68 % interval.
     """
 
     snr_edges: np.ndarray
-    centre: np.ndarray
-    spread: np.ndarray
     limit: np.ndarray
-    usual: np.ndarray
 
     @classmethod
     def fit(
@@ -108,7 +107,7 @@ class Stability:
 
         Parameters
         ----------
-        changes : ndarray (n, n_variant, n_asked)
+        changes : ndarray (n, n_variant)
             From `ask_again`.
         snr : ndarray (n,)
         snr_edges : ndarray
@@ -120,39 +119,17 @@ class Stability:
         Stability
         """
         edges = np.asarray(snr_edges, dtype=float)
-        n_snr = len(edges) + 1
-        centre, spread = np.zeros((n_snr, *changes.shape[1:])), np.ones((n_snr, *changes.shape[1:]))
-        stratum = np.digitize(snr, edges)
-        for k in range(n_snr):
+        stratum, largest = np.digitize(snr, edges), changes.max(axis=1)
+        limits = []
+        for k in range(len(edges) + 1):
             here = stratum == k
-            here = here if here.sum() >= 50 else np.ones(len(snr), dtype=bool)
-            for place in np.ndindex(changes.shape[1:]):
-                known = changes[(here, *place)]
-                known = known[np.isfinite(known)]
-                if known.size < 10:
-                    continue
-                low, centre[(k, *place)], high = np.quantile(known, [0.16, 0.5, 0.84])
-                spread[(k, *place)] = max(0.5 * (high - low), _FLOOR_DEX)
-        one = cls(edges, centre, spread, np.ones(n_snr), np.ones(n_snr))
-        score = one.score(changes, snr)
-        limits = np.ones((2, n_snr))
-        for k in range(n_snr):
-            here = (stratum == k) & np.isfinite(score)
-            here = here if here.sum() >= 50 else np.isfinite(score)
-            if here.any():
-                limits[:, k] = np.quantile(score[here], [quantile, 0.68])
-        return cls(edges, centre, spread, limits[0], limits[1])
-
-    def score(self, changes: np.ndarray, snr: np.ndarray) -> np.ndarray:
-        """Return the largest change over the usual one, (n,); zero where nothing could be asked."""
-        stratum = np.digitize(np.nan_to_num(snr, nan=1.0), self.snr_edges)
-        relative = np.abs(changes - self.centre[stratum]) / self.spread[stratum]
-        return np.nan_to_num(relative).reshape(len(changes), -1).max(axis=1)
+            limits.append(float(np.quantile(largest[here] if here.sum() >= 50 else largest, quantile)))
+        return cls(edges, np.maximum(limits, _LEAST_LIMIT))
 
     def over_limit(self, changes: np.ndarray, snr: np.ndarray) -> np.ndarray:
-        """Return the score over its limit, (n,): above one = unstable."""
+        """Return the largest change over its limit, (n,): above one = unstable."""
         stratum = np.digitize(np.nan_to_num(snr, nan=1.0), self.snr_edges)
-        return self.score(changes, snr) / self.limit[stratum]
+        return changes.max(axis=1) / self.limit[stratum]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists."""

@@ -41,6 +41,7 @@ STREAMS: dict[str, str] = {
     "noise.sigma": "table of the scatter of quoted errors from pixel to pixel; one for all seeds",
     "calibrate.noise": "noise of the calibration mocks (pass)",
     "screens.noise": "noise of the mocks that the checks beside an answer are learned from",
+    "screens.redshift": "redshifts that mocks are moved to, and noise of spectra without features",
     "limits.noise": "noise of the mocks that the limits of the predictive check are learned from",
     "benchmark.noise": "noise of a benchmark set (kind, ten times the S/N)",
     "benchmark.ripple": "ripple of the flux calibration of a benchmark set (as its noise)",

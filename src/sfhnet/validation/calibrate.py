@@ -110,7 +110,9 @@ def calibrate(
             np.mean(half.score(components[odd], chi2=rest.chi2, snr=rest.snr, log_ew=widths[odd]) > 1)
         )
         familiarity = _familiarity(components, seen, widths, config)
-    screens = learn_screens(replace(model, conformal=conformal), mocks, config, noise=noise, seed=seed)
+    screens, redshifts = learn_screens(
+        replace(model, conformal=conformal), mocks, config, noise=noise, seed=seed
+    )
     write_json(
         out,
         {
@@ -119,6 +121,7 @@ def calibrate(
             "familiarity": familiarity.to_json() if familiarity else None,
             "screens": screens.to_json(),
             "surviving": surviving.to_json() if surviving else None,
+            "redshifts": redshifts,
             "out_of_distribution_in_other_half": unlike,
             "coverage": report,
             "from_draws": of_draws,

@@ -1,4 +1,4 @@
-"""Learn on mocks what is checked of every spectrum beside the answer: stability, bands, broad lines, the fit of the stars."""
+"""Learn on mocks what is checked of every spectrum beside the answer: redshift, stability, bands, broad lines, the stars."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sfhnet.inference.screens import BroadLines, Screens, StarsFit
 from sfhnet.inference.stability import Stability, ask_again
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.draw import draw
+from sfhnet.validation.learn_redshift import learn_redshift
 
 __all__ = ["learn_screens"]
 
@@ -25,7 +26,7 @@ _STABLE = 0.97
 
 def learn_screens(
     model: Model, mocks: Mocks, config: CalibrationConfig, *, noise: NoiseConfig, seed: int
-) -> Screens:
+) -> tuple[Screens, dict[str, float | None]]:
     """Learn the limits.
 
     Parameters
@@ -40,7 +41,8 @@ def learn_screens(
 
     Returns
     -------
-    Screens
+    Screens, dict
+        Limits, and what those of the redshift do (`sfhnet.validation.learn_redshift.RedshiftLimits`).
     """
     n = min(len(mocks), config.screen_mocks)
     batch, _ = draw(mocks, np.arange(n), noise, key=("screens.noise", seed))
@@ -48,12 +50,12 @@ def learn_screens(
     edges = np.asarray(config.snr_edges, dtype=float)
     posterior = model.infer_batch(batch)
     snr = posterior.snr
-    changes = ask_again(model.infer_batch, batch, model.wave_aa, posterior)
+    changes = ask_again(model.scalars, batch, model.wave_aa, posterior)
     broad = BroadLines.fit(lines_of(batch, model.wave_aa))
     stability = Stability.fit(changes, snr, edges, quantile=_STABLE)
     basis = model.basis
     if basis is None:
-        return Screens(stability=stability, broad_lines=broad)
+        return Screens(stability=stability, broad_lines=broad), {}
     amplitudes = basis.fit(batch.flux.double().numpy(), batch.sigma.double().numpy(), batch.mask.numpy())
     bands = BandCheck.fit(
         amplitudes[:, 1:], batch.band_flux.double().numpy(), batch.band_mask.numpy(), snr=snr, snr_edges=edges
@@ -63,4 +65,14 @@ def learn_screens(
     _log.info(
         "screens from %d mocks; changes when asked again are limited to %s", len(batch), stability.limit
     )
-    return Screens(stability=stability, bands=bands, stars=stars, broad_lines=broad)
+    redshift = learn_redshift(basis.finder, model.wave_aa, batch, seed=seed)
+    _log.info("redshifts lead by %.1f and save %.1f: %s", redshift.lead, redshift.gain, redshift.report)
+    screens = Screens(
+        stability=stability,
+        bands=bands,
+        stars=stars,
+        broad_lines=broad,
+        redshift_lead=redshift.lead,
+        redshift_gain=redshift.gain,
+    )
+    return screens, redshift.report

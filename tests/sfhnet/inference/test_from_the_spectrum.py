@@ -51,6 +51,27 @@ def test_the_redshift_is_found_wherever_it_is(model, galaxies, redshift):
     assert answers.usable.all()
 
 
+def test_spectra_are_answered_alike_alone_and_together(model, galaxies):
+    redshift = np.array([0.003, 0.012, 0.0075])
+    flux, sigma = (
+        np.concatenate(part)
+        for part in zip(
+            *(seen(model, galaxies[i : i + 1], z, seed=i) for i, z in enumerate(redshift)), strict=True
+        )
+    )
+    given = {"fwhm_aa": muse_udf10_fwhm_aa(MUSE_AA)}
+    together = model.infer(MUSE_AA, flux, sigma, **given)
+    for i in range(3):
+        alone = model.infer(MUSE_AA, flux[i], sigma[i], **given)
+        assert alone.measured["redshift"][0] == pytest.approx(together.measured["redshift"][i], abs=1e-7)
+        assert alone.measured["dispersion_kms"][0] == pytest.approx(
+            together.measured["dispersion_kms"][i], rel=2e-3
+        )
+        for name, values in together.scalars.items():
+            assert alone.scalars[name][0] == pytest.approx(values[i], abs=2e-3)
+        assert alone.flags[0] == together.flags[i]
+
+
 @pytest.mark.parametrize("off_kms", [200.0, 600.0, 3000.0])
 def test_a_redshift_that_is_believed_is_mended_and_a_known_one_flagged(model, galaxies, off_kms):
     flux, sigma = seen(model, galaxies, 0.01)
