@@ -11,19 +11,27 @@ from sfhnet.config import NoiseConfig, ValidationConfig
 from sfhnet.core.flags import quality
 from sfhnet.core.posterior import Posterior
 from sfhnet.foreign.real_spectra import FLAGGED_FROM, RealSpectrum, answer_real
+from sfhnet.foreign.warning_signs import (
+    AGES,
+    SIGNS,
+    Signs,
+    far_answers,
+    markdown_signs,
+    signs_of,
+    signs_table,
+    wrong_answers,
+)
+from sfhnet.inference.judge import judge
 from sfhnet.inference.model import Model
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.tools.progress import Progress
 from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS, benchmark_cases
 from sfhnet.validation.metrics import point_metrics
 
-__all__ = ["AGES", "foreign_scores", "markdown", "measure_foreign"]
+__all__ = ["foreign_scores", "markdown", "measure_foreign"]
 
-# The answers that decide whether one is right.
-AGES = ("lw_log_age", "mw_log_age")
-# An interval below this is not believed: the age bins are 0.15 to 0.3 dex wide.
-SMALLEST_SIGMA_DEX = 0.03
-WRONG_SIGMA = 3.0
+# Mocks like the training's, and what they are called here.
+_OWN = "own"
 
 
 def foreign_scores(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dict[str, float | None]:
@@ -50,13 +58,10 @@ def foreign_scores(posterior: Posterior, truth: Mapping[str, np.ndarray]) -> dic
         "cum_mae": points["cum_mae"],
         "w1_dex": points["w1_dex"],
     }
-    wrong = np.zeros(len(posterior), dtype=bool)
+    wrong = wrong_answers(posterior, truth)
     for name in AGES:
         low, high = posterior.interval(name, 0.68)
-        error = posterior.scalars[name] - truth[name]
-        sigma = np.maximum(0.5 * (high - low), SMALLEST_SIGMA_DEX)
-        wrong |= np.abs(error) > WRONG_SIGMA * sigma
-        scores[f"{name}_bias"] = float(np.median(error))
+        scores[f"{name}_bias"] = float(np.median(posterior.scalars[name] - truth[name]))
         scores[f"{name}_scatter"] = points["scalars"][name]["robust_scatter"]
         scores[f"{name}_coverage68"] = float(np.mean((truth[name] >= low) & (truth[name] <= high)))
     for name in ("a_v", "lw_mh"):
@@ -95,7 +100,8 @@ def measure_foreign(
     -------
     dict
         ``model``, ``mocks`` (case -> title, ``all``, and groups of families by the equivalent width of Halpha), ``real``
-        (object -> answer and whether it is accepted) and ``real_summary``.
+        (object -> answer and whether it is accepted), ``real_summary``, and ``signs``
+        (`sfhnet.foreign.warning_signs.signs_table`) if there are mocks of both kinds.
 
     Raises
     ------
@@ -110,6 +116,7 @@ def measure_foreign(
                 f"the foreign mocks {name} are on another wavelength grid than {model.name}; make them anew"
             )
     result: dict[str, Any] = {"model": model.name, "snr": config.stress_snr, "mocks": {}, "real": {}}
+    signs: dict[str, Signs] = {}
     n_case = sum(kind.mocks in mocks for kind in BENCHMARK_KINDS.values())
     with Progress(n_case, f"foreign benchmarks of {model.name}", "cases") as progress:
         for case in benchmark_cases(mocks, config, noise, seed=seed):
@@ -117,9 +124,9 @@ def measure_foreign(
             if BENCHMARK_KINDS[case.kind].hidden_aa and (hidden is None or not hidden.any()):
                 progress.update(1, f"{case.kind}: this grid has nothing to hide")
                 continue
-            answers = model.infer_batch(case.batch)
-            usable = answers.usable
-            answers = answers.take(usable)
+            found = judge(model, case.batch)
+            usable = found.posterior.usable
+            answers = found.posterior.take(usable)
             truth = {name: value[usable] for name, value in case.benchmark.truth.items()}
             family = case.benchmark.family[usable]
             groups = {"all": np.ones(len(answers), dtype=bool)}
@@ -137,11 +144,30 @@ def measure_foreign(
                     for name, rows in groups.items()
                 },
             }
+            if case.kind == BENCHMARK_KINDS[case.kind].mocks:
+                signs[case.kind] = Signs(
+                    signs_of(answers, {name: values[usable] for name, values in found.measured.items()}),
+                    wrong_answers(answers, truth),
+                    far_answers(answers, truth),
+                    quality(answers.flags) >= FLAGGED_FROM,
+                )
             progress.update(1, f"{case.kind}: cum {result['mocks'][case.kind]['all']['cum_mae']:.3f}")
     if real:
         result["real"] = {name: answer_real(model, spectrum) for name, spectrum in real.items()}
         result["real_summary"] = _summary(result["real"])
+    foreign = [one for name, one in signs.items() if name != _OWN]
+    if _OWN in signs and foreign:
+        result["signs"] = signs_table(signs[_OWN], Signs.cat(foreign), _signs_of_real(result["real"]))
     return result
+
+
+def _signs_of_real(real: Mapping[str, Mapping[str, Any]]) -> Signs | None:
+    rows = [row for row in real.values() if row.get("age_accepted") is not None]
+    if not rows:
+        return None
+    wrong = np.array([not row["age_accepted"] for row in rows])
+    values = {name: np.array([row["signs"][name] for row in rows], dtype=float) for name in SIGNS}
+    return Signs(values, wrong, wrong, np.array([row["flagged"] for row in rows]))
 
 
 def _summary(real: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -201,6 +227,8 @@ def markdown(result: Mapping[str, Any], *, heading: str = "##") -> list[str]:
             lines.append(_row(f"{name}: {program}", scores))
     if result["real"]:
         lines += ["", *_real_table(result, heading)]
+    if "signs" in result:
+        lines += ["", *markdown_signs(result["signs"], heading=heading)]
     return [*lines, ""]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sfhnet.core.flags import describe_flags, quality
+from sfhnet.foreign.warning_signs import signs_of
 from sfhnet.inference.model import Model
 from sfhnet.observation.milky_way_extinction import correction
 from sfhnet.tools.hdf5 import open_whole
@@ -133,7 +134,7 @@ def answer_real(model: Model, spectrum: RealSpectrum) -> dict[str, Any]:
     -------
     dict
         Ranges, ``lw_log_age``, ``lw_mh`` with half widths (``_sigma``), ``a_v``, ``age_accepted``, ``mh_accepted`` (None where
-        nothing is known), ``flagged``, ``flags``; or ``refused``, the reason.
+        nothing is known), ``signs``, ``flagged``, ``flags``; or ``refused``, the reason.
     """
     row: dict[str, Any] = {"grade": spectrum.grade, "note": spectrum.note}
     row["age_lo_gyr"], row["age_hi_gyr"] = spectrum.age_gyr or (None, None)
@@ -162,9 +163,14 @@ def answer_real(model: Model, spectrum: RealSpectrum) -> dict[str, Any]:
     age = None if spectrum.age_gyr is None else tuple(9.0 + np.log10(spectrum.age_gyr))
     row["age_accepted"] = _meets(row["lw_log_age_interval"], age)
     row["mh_accepted"] = _meets(row["lw_mh_interval"], spectrum.mh)
+    row["signs"] = {name: _finite(values[0]) for name, values in signs_of(answer, answer.measured).items()}
     row["flags"] = describe_flags(int(answer.flags[0]))
     row["flagged"] = bool(quality(answer.flags)[0] >= FLAGGED_FROM)
     return row
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _meets(interval: list[float], accepted: tuple[float, float] | None) -> bool | None:

@@ -82,6 +82,11 @@ class Answering:
         return SimpleNamespace(
             usable=np.array([True]),
             flags=np.array([self.flags], dtype=np.uint32),
+            chi2=np.array([1.1]),
+            ood_score=np.array([np.nan]),
+            measured={
+                name: np.array([0.5]) for name in ("chi2_stars", "without_lines", "by_halves", "stability")
+            },
             scalars={"a_v": np.array([0.1])} | {name: np.array([value]) for name, value in values.items()},
             interval=lambda name, level: (np.array([values[name] - 0.1]), np.array([values[name] + 0.1])),
         )
@@ -93,6 +98,7 @@ def test_a_real_spectrum_is_accepted_where_its_interval_meets_what_is_known(tmp_
     for said, accepted in ((9.95, True), (9.81, True), (9.7, False), (10.3, False)):
         row = answer_real(Answering(said), spectrum)
         assert row["age_accepted"] is accepted and row["mh_accepted"] is None
+        assert row["signs"]["width"] == pytest.approx(0.2) and row["signs"]["ood_score"] is None
     row = answer_real(Answering(9.5, int(Flag.OUT_OF_DISTRIBUTION)), spectrum)
     assert row["flagged"] and row["flags"][0].startswith("OUT_OF_DISTRIBUTION")
 
