@@ -30,8 +30,10 @@ AGE_BINS_MYR = (
 def _default_models() -> dict[str, ModelConfig]:
     return {
         "prior_mean": PriorMeanConfig(),
-        "pca_mlp": PcaMlpConfig(training={"epochs": 5, "batch": 64}),
-        "flow": LinearFlowConfig(pairs=True, training={"epochs": 20, "batch": 512}),
+        "pca_mlp": PcaMlpConfig(training={"epochs": 11, "batch": 64}),
+        "flow": LinearFlowConfig(
+            pairs=True, training={"source": "stream", "draws": 1_500_000, "epochs": 12, "batch": 1024}
+        ),
     }
 
 

@@ -67,7 +67,7 @@ class LibraryMixtureConfig(Section):
 class SynthesisConfig(Section):
     """How many galaxies are simulated, in which shards, and how they are stored."""
 
-    n_shards: int = Field(24, ge=4, le=100000)
+    n_shards: int = Field(12, ge=4, le=100000)
     """Number of shards (files)."""
     galaxies_per_shard: int = Field(2500, ge=1, le=1000000)
     """Galaxies in each shard."""
