@@ -19,7 +19,7 @@ import torch
 
 from pyprospect import toy_library
 from pyprospect.fit import Data, GalaxyModel, Photometry, Spectrum, Uniform
-from pyprospect.fit.simulated import rank_test, ranks
+from pyprospect.fit.simulated import rank_test, ranks, ranks_together
 
 WAVE_AA = np.arange(4800.0, 6400.0, 10.0)
 BANDS = {
@@ -34,24 +34,24 @@ PARAMETERS = {
     "tau_screen": Uniform(0.0, 1.5),
 }
 OPTIONS = {
-    "nuts": {"n_chain": 6, "min_effective": 100},
+    "nuts": {"n_chain": 4, "n_draw": 100},
     "nested": {"n_live": 300, "n_effective": 400, "n_networks": 0},
     "laplace": {"n_draw": 500},
 }
 
 
-# Mocks after which the ranks are written.
-_TOGETHER = 5
+# Mocks after which the ranks are written; those of chains are sampled together.
+_TOGETHER = {"nuts": 40, "nested": 5, "laplace": 20}
 
 
-def make_model() -> GalaxyModel:
-    """Return the model whose prior the mocks are drawn from."""
-    ones = np.ones(WAVE_AA.size), np.ones(len(BANDS))
+def make_model(n: int) -> GalaxyModel:
+    """Return the model of n galaxies whose prior the mocks are drawn from."""
+    ones = np.ones((n, WAVE_AA.size)), np.ones((n, len(BANDS)))
     data = Data(
         Spectrum(WAVE_AA, ones[0], ones[0]),
         Photometry(BANDS, *2 * (ones[1],)),
-        redshift=0.005,
-        lum_dist_mpc=20.0,
+        redshift=np.full(n, 0.005),
+        lum_dist_mpc=np.full(n, 20.0),
     )
     library = toy_library(np.arange(2800.0, 8700.0, 2.0), n_lines=60)
     return GalaxyModel(library, data, PARAMETERS, history="snorm")
@@ -70,26 +70,31 @@ if __name__ == "__main__":
     )
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model = make_model()
+    options, step = OPTIONS[args.way], _TOGETHER[args.way]
+    model = make_model(step if args.way == "nuts" else 1)
     warnings.simplefilter("ignore")
     began = time.process_time()
-
-    def sample(found):
-        return found.sample(args.way, **OPTIONS[args.way])
-
-    parts = (
-        [np.load(args.out)] if args.out and args.out.is_file() else [np.zeros((0, model.parameters.n_free))]
-    )
+    parts = [np.zeros((0, model.parameters.n_free))]
+    if args.out and args.out.is_file():
+        parts = [np.load(args.out)]
     before = len(parts[0])
-    for first in range(before, args.mocks, _TOGETHER):
-        n = min(_TOGETHER, args.mocks - first)
-        parts.append(ranks(model, n, sample, snr=args.snr, seed=args.seed, first=first))
+    for first in range(before, args.mocks, step):
+        if args.way == "nuts":
+            new = ranks_together(model, step, snr=args.snr, seed=args.seed, first=first, **options)
+        else:
+            new = ranks(
+                model,
+                step,
+                lambda f: f.sample(args.way, **options),
+                snr=args.snr,
+                seed=args.seed,
+                first=first,
+            )
+        parts.append(new)
         if args.out:
             np.save(args.out, np.concatenate(parts))
-        print(
-            f"{first + n} mocks, {(time.process_time() - began) / (first + n - before):.2f} CPU s each",
-            flush=True,
-        )
+        done = first + step
+        print(f"{done} mocks, {(time.process_time() - began) / (done - before):.2f} CPU s each", flush=True)
     found = np.concatenate(parts)
     result = rank_test(found)
     print(f"{len(found)} mocks by {args.way}, S/N {args.snr:g}, load {os.getloadavg()[0]:.1f}")

@@ -12,7 +12,7 @@ import torch
 
 from pyprospect import SSPLibrary
 from pyprospect.fit import Calibration, Data, GalaxyModel, Photometry, Spectrum, Uniform
-from pyprospect.fit.simulated import mock
+from pyprospect.fit.simulated import mock, together
 from pyprospect.numerics.lsf import muse_udf10_fwhm_aa
 from sfhnet.mocks.filters_and_lines import load_bands, load_lines
 from sfhnet.tools import script_options
@@ -66,26 +66,7 @@ def galaxies(model: GalaxyModel, n: int, *, snr: float, seed: int) -> Data:
     rng = stream("speed.fits", seed)
     u = torch.as_tensor(0.7 * rng.standard_normal((n, model.parameters.n_free)))
     many = [mock(model, model.parameters.values(row[None]), snr=snr, band_error=0.03, rng=rng) for row in u]
-    first = many[0]
-    assert first.spectrum is not None  # noqa: S101 (set_up gives both)
-    assert first.photometry is not None  # noqa: S101
-
-    def stacked(part: str, column: str) -> np.ndarray:
-        return np.concatenate([getattr(getattr(one, part), column) for one in many])
-
-    return Data(
-        Spectrum(
-            first.spectrum.wave_aa,
-            stacked("spectrum", "flux"),
-            stacked("spectrum", "sigma"),
-            lsf_fwhm_aa=muse_udf10_fwhm_aa,
-        ),
-        Photometry(
-            list(first.photometry.bands), stacked("photometry", "flux"), stacked("photometry", "sigma")
-        ),
-        redshift=np.full(n, REDSHIFT),
-        lum_dist_mpc=np.full(n, DISTANCE_MPC),
-    )
+    return together(many)
 
 
 def load() -> str:

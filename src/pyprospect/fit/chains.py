@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 
 from pyprospect.fit.convergence import effective_size, r_hat
 from pyprospect.fit.laplace import Laplace
-from pyprospect.fit.nuts import sample_nuts
+from pyprospect.fit.nuts import Chains, sample_nuts
 from pyprospect.fit.target import Target
 
-__all__ = ["Run", "run_chains"]
+__all__ = ["Run", "run_chains", "sample_many"]
 
 Array = NDArray[np.float64]
 _SEGMENT, _WARM = 50, 50
@@ -82,6 +83,109 @@ class _Shown:
             print(f"  nuts: {text}", file=sys.stderr)  # noqa: T201
 
 
+@dataclass(frozen=True)
+class _Metric:
+    """Where the chains of each galaxy walk: their centre (n, p) and factor (n, p, p) of the covariance there."""
+
+    centre: Array
+    factor: Array
+
+    def walk(
+        self, target: Target, galaxies: Sequence[int], starts: Array, *, n_draw: int, **options: Any
+    ) -> Chains:
+        """Walk from starts (n, n_chain, p), which are in units of the metric; all chains of all galaxies together."""
+        n_chain = starts.shape[1]
+        rows = torch.as_tensor(np.repeat(galaxies, n_chain))
+        centre, factor = (np.repeat(x, n_chain, axis=0) for x in (self.centre, self.factor))
+
+        def gradient(x: Array, which: list[int]) -> tuple[Array, Array]:
+            u = centre[which] + np.einsum("kij,kj->ki", factor[which], x)
+            value, slope = target.with_gradient(torch.as_tensor(u), rows[which])
+            return value.numpy(), np.einsum("kij,ki->kj", factor[which], slope.numpy())
+
+        return sample_nuts(gradient, starts.reshape(-1, starts.shape[2]), n_draw, **options)
+
+    def outside(self, white: Array) -> Array:
+        """Return draws (n, ..., p) in the target's coordinates."""
+        return self.centre[:, None, None] + np.einsum("nij,ncdj->ncdi", self.factor, white)
+
+    def inside(self, u: Array) -> Array:
+        """Return points (n, n_chain, p) in units of the metric."""
+        return np.linalg.solve(self.factor[:, None], (u - self.centre[:, None])[..., None])[..., 0]
+
+
+def _warmed(
+    target: Target,
+    mode: Laplace,
+    galaxies: Sequence[int],
+    *,
+    n_chain: int,
+    n_draw: int,
+    seed: int,
+    shown: _Shown,
+) -> tuple[_Metric, Chains]:
+    """Learn a metric from the first draws, a step in it, and make the first draws that count."""
+    first_metric = _Metric(mode.u.numpy(), mode.factor.numpy())
+    n, p = first_metric.centre.shape
+    starts = 0.7 * np.random.default_rng([seed, 7]).standard_normal((n, n_chain, p))
+    first = first_metric.walk(
+        target, galaxies, starts, n_draw=_WARM, seed=seed, warm=_WARM, step=0.3, progress=shown
+    )
+    shown.say(f"first metric: acceptance {first.acceptance:.2f}")
+    draws = first.draws.reshape(n, n_chain, _WARM, p)
+    white = draws[:, :, _WARM // 4 :].reshape(n, -1, p)
+    # Half of the spread is that of the mode: few draws do not know every direction.
+    share = white.shape[1] / (white.shape[1] + 5.0 * p)
+    spread = np.stack([share * np.cov(w.T).reshape(p, p) + (1 - share) * np.eye(p) for w in white])
+    factor = first_metric.factor
+    metric = _Metric(
+        first_metric.centre + np.einsum("nij,nj->ni", factor, white.mean(axis=1)),
+        factor @ np.linalg.cholesky(spread),
+    )
+    ends = metric.inside(first_metric.outside(draws[:, :, -1:])[:, :, 0])
+    second = metric.walk(
+        target, galaxies, ends, n_draw=n_draw, seed=seed + 1, warm=_WARM, step=0.5, progress=shown
+    )
+    return metric, second
+
+
+def sample_many(
+    target: Target,
+    mode: Laplace,
+    galaxies: Sequence[int],
+    *,
+    seed: int,
+    n_chain: int = 4,
+    n_draw: int = 100,
+    progress: bool = False,
+) -> tuple[Array, Array]:
+    """Sample many galaxies at once: a gradient for a hundred chains costs little more than for four.
+
+    Parameters
+    ----------
+    target : Target
+    mode : Laplace
+        Of each galaxy.
+    galaxies : sequence of int
+        Rows of the data.
+    seed : int
+    n_chain, n_draw : int
+        Of each galaxy; what convergence asks for is the caller's to look at (`effective_size`, `r_hat`).
+    progress : bool
+
+    Returns
+    -------
+    u : ndarray, shape (n, n_chain, n_draw, n_free)
+        In the coordinates of the target.
+    log_prob : ndarray, shape (n, n_chain, n_draw)
+    """
+    metric, found = _warmed(
+        target, mode, galaxies, n_chain=n_chain, n_draw=n_draw, seed=seed, shown=_Shown(progress)
+    )
+    shape = (len(galaxies), n_chain, n_draw)
+    return metric.outside(found.draws.reshape(*shape, -1)), found.log_prob.reshape(shape)
+
+
 def run_chains(
     target: Target,
     mode: Laplace,
@@ -121,56 +225,25 @@ def run_chains(
     """
     shown = _Shown(progress)
     run = go_on
-
-    def gradient_in(centre: Array, factor: Array) -> Callable[[Array], tuple[Array, Array]]:
-        rows = torch.full((n_chain,), galaxy)
-
-        def gradient(x: Array) -> tuple[Array, Array]:
-            value, slope = target.with_gradient(torch.as_tensor(centre + x @ factor.T), rows[: len(x)])
-            return value.numpy(), slope.numpy() @ factor
-
-        return gradient
-
     if run is None:
-        centre, factor = mode.u[0].numpy(), mode.factor[0].numpy()
-        starts = 0.7 * np.random.default_rng([seed, 7]).standard_normal((n_chain, len(centre)))
-        first = sample_nuts(
-            gradient_in(centre, factor), starts, _WARM, seed=seed, warm=_WARM, step=0.3, progress=shown
-        )
-        shown.say(f"first metric: acceptance {first.acceptance:.2f}")
-        # Half of the spread is that of the mode: few draws do not know every direction.
-        white = np.concatenate(first.draws[:, _WARM // 4 :])
-        n, p = white.shape
-        share = n / (n + 5.0 * p)
-        spread = share * np.cov(white.T) + (1 - share) * np.eye(p)
-        new_centre = centre + factor @ white.mean(axis=0)
-        new_factor = factor @ np.linalg.cholesky(spread)
-        ends = np.linalg.solve(new_factor, ((centre + first.draws[:, -1] @ factor.T) - new_centre).T).T
-        second = sample_nuts(
-            gradient_in(new_centre, new_factor),
-            ends,
-            10,
-            seed=seed + 1,
-            warm=_WARM,
-            step=0.5,
-            progress=shown,
-        )
+        metric, first = _warmed(target, mode, [galaxy], n_chain=n_chain, n_draw=10, seed=seed, shown=shown)
         run = Run(
-            new_centre + second.draws @ new_factor.T,
-            second.log_prob,
-            new_factor,
-            new_centre,
-            second.step,
-            second.divergences,
-            second.acceptance,
+            metric.outside(first.draws[None])[0],
+            first.log_prob,
+            metric.factor[0],
+            metric.centre[0],
+            first.step,
+            first.divergences,
+            first.acceptance,
         )
         keep(run)
     while run.u.shape[1] < max_draws and not run.enough(min_effective):
-        starts = np.asarray(np.linalg.solve(run.factor, (run.u[:, -1] - run.centre).T).T, dtype=np.float64)
-        more = sample_nuts(
-            gradient_in(run.centre, run.factor),
-            starts,
-            _SEGMENT,
+        metric = _Metric(run.centre[None], run.factor[None])
+        more = metric.walk(
+            target,
+            [galaxy],
+            metric.inside(run.u[None, :, -1]),
+            n_draw=_SEGMENT,
             # A stream of its own for each segment, which a resumed run would have had too.
             seed=seed + 1000 + run.u.shape[1],
             step=run.step,
@@ -178,7 +251,7 @@ def run_chains(
         )
         n = run.u.shape[1]
         run = Run(
-            np.concatenate([run.u, run.centre + more.draws @ run.factor.T], axis=1),
+            np.concatenate([run.u, metric.outside(more.draws[None])[0]], axis=1),
             np.concatenate([run.log_prob, more.log_prob], axis=1),
             run.factor,
             run.centre,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 __all__ = ["Chains", "sample_nuts"]
 
 Array = NDArray[np.float64]
-Gradient = Callable[[Array], tuple[Array, Array]]
+Gradient = Callable[[Array, list[int]], tuple[Array, Array]]
 # A step that is still being learned may be far too small: its trees are kept short.
 _MAX_DEPTH, _WARM_DEPTH, _DIVERGES = 8, 5, 1000.0
 
@@ -198,7 +198,7 @@ def _drive(
     asked = {i: next(walk) for i, walk in enumerate(walks)}
     while asked:
         order = list(asked)
-        values, slopes = gradient(np.stack([asked[i] for i in order]))
+        values, slopes = gradient(np.stack([asked[i] for i in order]), order)
         for i, value, slope in zip(order, values, slopes, strict=True):
             try:
                 asked[i] = walks[i].send((float(value), slope))
@@ -224,7 +224,7 @@ def sample_nuts(
     Parameters
     ----------
     gradient : callable
-        Positions (m, n) to log densities (m,) and their gradients (m, n).
+        Positions (m, n), and which chains they are of (m,), to log densities (m,) and their gradients (m, n).
     starts : ndarray, shape (n_chain, n)
         In coordinates whose posterior is about a unit normal.
     n_draw : int

@@ -5,7 +5,8 @@ Of a truth drawn from the prior, the rank among the draws of its posterior is un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pyprospect.arguments import check_counts, checked
+from pyprospect.fit.chains import sample_many
 from pyprospect.fit.data import Data, Photometry, Spectrum
 from pyprospect.fit.fitting import Fit, fit
+from pyprospect.fit.laplace import laplace
+from pyprospect.fit.likelihood import Likelihood
+from pyprospect.fit.map import modes
 from pyprospect.fit.model import GalaxyModel
+from pyprospect.fit.target import Target
 
-__all__ = ["mock", "rank_test", "ranks"]
+__all__ = ["mock", "rank_test", "ranks", "ranks_together", "together"]
 
 Array = NDArray[np.float64]
 
@@ -66,6 +72,80 @@ def mock(
         noisy = band + error * rng.standard_normal(band.shape)
         photometry = Photometry(list(shape.photometry.bands), noisy, error)
     return Data(spectrum, photometry, redshift=shape.redshift[:1], lum_dist_mpc=shape.lum_dist_mpc[:1])
+
+
+def together(many: Sequence[Data]) -> Data:
+    """Return the data of several galaxies, seen with one set-up, as one.
+
+    Parameters
+    ----------
+    many : sequence of Data
+
+    Returns
+    -------
+    Data
+    """
+    first = many[0]
+
+    def joined(part: str, column: str) -> Array:
+        return np.concatenate([getattr(getattr(one, part), column) for one in many])
+
+    spectrum = photometry = None
+    if first.spectrum is not None:
+        spectrum = replace(first.spectrum, **{k: joined("spectrum", k) for k in ("flux", "sigma", "mask")})
+    if first.photometry is not None:
+        columns = {k: joined("photometry", k) for k in ("flux", "sigma", "mask", "upper_limit")}
+        photometry = replace(first.photometry, bands=list(first.photometry.bands), **columns)
+    redshift, distance = (np.concatenate([getattr(d, k) for d in many]) for k in ("redshift", "lum_dist_mpc"))
+    return Data(spectrum, photometry, redshift=redshift, lum_dist_mpc=distance)
+
+
+def ranks_together(
+    model: GalaxyModel,
+    n_mock: int,
+    *,
+    snr: float,
+    band_error: float = 0.03,
+    n_rank: int = 50,
+    n_chain: int = 4,
+    n_draw: int = 100,
+    seed: int = 1,
+    first: int = 0,
+) -> Array:
+    """Return what `ranks` does for chains, all mocks sampled at once.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+        Of data of `n_mock` galaxies with one set-up.
+    n_mock, snr, band_error, n_rank, seed, first
+        As for `ranks`.
+    n_chain, n_draw : int
+        Of each mock.
+
+    Returns
+    -------
+    ndarray, shape (n_mock, n_label)
+    """
+    p, streams = model.parameters, [np.random.default_rng([seed, first + i]) for i in range(n_mock)]
+    truth = torch.cat([torch.as_tensor(rng.standard_normal((1, p.n_free))) for rng in streams])
+    many = [
+        mock(model, p.values(u[None]), snr=snr, band_error=band_error, rng=rng)
+        for u, rng in zip(truth, streams, strict=True)
+    ]
+    target = Target(model, Likelihood(together(many)))
+    rows = torch.arange(n_mock)
+    starts = torch.stack([target.start(8, rng) for rng in streams])
+    found = modes(target, starts, rows)
+    normal = laplace(target, found.u, rows, found.log_prob)
+    u, _ = sample_many(target, normal, range(n_mock), seed=seed + first, n_chain=n_chain, n_draw=n_draw)
+    true, out = p.flat(p.values(truth)).numpy(), []
+    for i, rng in enumerate(streams):
+        flat = u[i].reshape(-1, p.n_free)
+        some = torch.as_tensor(flat[rng.choice(len(flat), n_rank, replace=False)])
+        draws = p.flat(target.values(some, rows[i].expand(n_rank))).numpy()
+        out.append(((draws < true[i]).sum(axis=0) + 0.5) / (n_rank + 1))
+    return np.array(out)
 
 
 def ranks(

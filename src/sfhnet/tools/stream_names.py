@@ -60,6 +60,7 @@ STREAMS: dict[str, str] = {
     "speed.fits": "galaxies that fits are timed on, and their noise",
     "speed.nuclei": "galaxies that may have a nucleus, and their noise (number)",
     "speed.prior": "mocks that a prior is learned from, and where its mixture starts",
+    "speed.starts": "starts of the exact fits beside the truth",
     "speed.exact": "noise of the galaxies that exact posteriors are compared on",
     "speed.order": "order of the draws that networks are compared on (pass)",
 }

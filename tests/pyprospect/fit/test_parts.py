@@ -313,7 +313,7 @@ def correlated():
 def test_chains_on_a_normal():
     precision = correlated()
 
-    def gradient(x):
+    def gradient(x, which):
         return -0.5 * np.einsum("ni,ij,nj->n", x, precision, x), -x @ precision
 
     found = sample_nuts(gradient, np.zeros((4, 4)), 500, seed=1, warm=100, step=0.2)
