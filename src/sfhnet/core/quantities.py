@@ -369,7 +369,7 @@ FROM_DRAWS: dict[str, Quantity] = {
         Quantity(
             "log_sfr10_over_sfr100",
             "dex",
-            "star-formation rate over the last 10 Myr over that of 100 Myr: burstiness",
+            "star-formation rate over the last 10 Myr over that of 100 Myr, where stars formed: burstiness",
             "log SFR(10 Myr) / SFR(100 Myr)",
         ),
         Quantity("p_burst", "", f"probability of a burst: {_BURST}", "probability of a burst"),

@@ -82,12 +82,13 @@ def of_histories(
     Returns
     -------
     dict of ndarray (...)
-        NaN where there was no burst, or no star of that age. Times of bursts fill their bins evenly along the last axis.
+        NaN where there was no burst, no star of that age, or no star formation to be bursty. Times of bursts fill their bins evenly along the last axis.
     """
     edges = np.asarray(edges_yr, dtype=float)
     values = history_scalars(mass, edges, FROM_DRAWS.values())
     rate10, rate100 = (mean_rate_per_yr(mass, edges, window).clip(SFR_FLOOR_PER_YR) for window in (1e7, 1e8))
-    values["log_sfr10_over_sfr100"] = log10_of(rate10 / rate100)
+    # A rate that cannot be told from none is neither steady nor bursty.
+    values["log_sfr10_over_sfr100"] = np.where(rate100 > SFR_FLOOR_PER_YR, log10_of(rate10 / rate100), np.nan)
     within = (_GOLDEN * (1 + np.arange(mass.shape[-2]))) % 1.0
     values["log_t_burst"] = log10_of(last_burst_yr(mass, edges, within))
     for name, chosen in (("mh_young", edges[1:] <= YOUNG_YR), ("mh_old", edges[:-1] >= OLD_YR)):
@@ -115,8 +116,8 @@ def quantiles_of_samples(
     Returns
     -------
     dict of ndarray (n, n_quant)
-        Quantiles at `LEVELS`; ``p_burst`` is (n,). ``log_t_burst`` is over the samples that have a burst, NaN where most have
-        none. Empty without samples.
+        Quantiles at `LEVELS`; ``p_burst`` is (n,). Of what not every history has (`of_histories`), those of the samples that
+        have it; NaN where most have not. Empty without samples.
     """
     if "mass_fraction" not in posterior.samples:
         return {}
@@ -126,9 +127,7 @@ def quantiles_of_samples(
     result = {name: np.full(n if name == "p_burst" else (n, len(LEVELS)), np.nan) for name in names}
     for rows, mass, mh in _histories(posterior):
         values = of_histories(mass, mh, edges_yr, surviving=surviving)
-        probability = np.isfinite(values["log_t_burst"]).mean(axis=1)
-        result["p_burst"][rows] = probability
-        values["log_t_burst"][probability <= 0.5] = np.nan
+        result["p_burst"][rows] = np.isfinite(values["log_t_burst"]).mean(axis=1)
         for name, value in values.items():
             result[name][rows] = _quantiles(value)
     return result
@@ -181,10 +180,10 @@ def _histories(posterior: Posterior) -> Iterator[tuple[np.ndarray, np.ndarray, n
 
 
 def _quantiles(values: np.ndarray) -> np.ndarray:
-    """Quantiles along the samples, (n, n_sample) to (n, n_quant), over what is finite; NaN where nothing is."""
+    """Quantiles along the samples, (n, n_sample) to (n, n_quant), over what is finite; NaN where most is not."""
     result = np.full((len(values), len(LEVELS)), np.nan)
     finite = np.isfinite(values)
-    whole, some = finite.all(axis=1), finite.any(axis=1)
+    whole, some = finite.all(axis=1), finite.mean(axis=1) > 0.5
     result[whole] = np.quantile(values[whole], LEVELS, axis=1).T
     if (some & ~whole).any():
         result[some & ~whole] = np.nanquantile(values[some & ~whole], LEVELS, axis=1).T

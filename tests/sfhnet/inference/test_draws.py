@@ -8,7 +8,7 @@ import pytest
 from galaxy_answers import make_answer, make_spectra
 from ingredients import AGE_EDGES_MYR
 from sfhnet.core.posterior import Posterior
-from sfhnet.core.quantities import FROM_DRAWS, LEVELS, OF_BINS
+from sfhnet.core.quantities import FROM_DRAWS, LEVELS, OF_BINS, SFR_FLOOR_PER_YR
 from sfhnet.inference.conformal import Conformal, Strata
 from sfhnet.inference.draws import (
     AS_DRAWN,
@@ -111,6 +111,20 @@ def test_metallicities_are_those_of_the_stars_of_an_age():
     assert found["mh_old"] == pytest.approx([-0.7])
     mass[EDGES_YR[1:] <= 1e9] = 0.0
     assert np.isnan(of_histories(mass[None], mh[None], EDGES_YR)["mh_young"]).all()
+
+
+def test_what_most_samples_have_not_has_no_answer():
+    old = STEADY.copy()
+    old[EDGES_YR[1:] <= 1e9] = 0.0
+    answer = with_history(old)
+    found = quantities_from_draws(answer)
+    for name in ("log_sfr10_over_sfr100", "mh_young", "log_t_burst"):
+        assert np.isnan(found[name]).all()
+    np.testing.assert_array_equal(found["log_sfr30"], np.log10(SFR_FLOOR_PER_YR))
+    mass = answer.samples["mass_fraction"].copy()
+    mass[:, :30] = STEADY
+    found = quantities_from_draws(replace(answer, samples=answer.samples | {"mass_fraction": mass}))
+    np.testing.assert_allclose(found["log_sfr10_over_sfr100"], 0.0, atol=2e-3)
 
 
 def guessed(rng, n=3000, n_draw=100, narrow=0.5):
