@@ -47,7 +47,7 @@ def band_columns(
     fluxes : BandFluxes
         From `sfhnet.observation.hst_photometry.measure_bands`.
     synthetic : ndarray, shape (n, n_band)
-        From `sfhnet.observation.muse_against_hst.synthetic_bands`.
+        From `sfhnet.observation.muse_against_hst.synthetic_bands`, times 1 + z.
     redshift : ndarray, shape (n,)
         Redshifts of the bins.
     ebv : float

@@ -19,13 +19,12 @@ _EXTENSION_ERROR = 0.1
 def synthetic_bands(
     wave_aa: np.ndarray,
     flux: np.ndarray,
-    mask: np.ndarray,
+    good: np.ndarray,
     *,
-    redshift: np.ndarray,
     curves: Mapping[str, Any],
     names: tuple[str, ...],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Integrate spectra over bands, photon weighted.
+    """Integrate spectra over bands, photon weighted: all that was observed, whatever the training grid holds of it.
 
     Masked pixels are interpolated. Where the response reaches beyond the spectrum, a straight line through its last
     300 Angstrom stands in.
@@ -33,11 +32,9 @@ def synthetic_bands(
     Parameters
     ----------
     wave_aa : ndarray, shape (n_wave,)
-        Rest-frame wavelengths.
-    flux, mask : ndarray, shape (n, n_wave)
-        Rest-frame f_lambda; True where good.
-    redshift : ndarray, shape (n,)
-        Redshifts: bands are fixed in the observed frame.
+        Observed wavelengths, as bands are fixed there.
+    flux, good : ndarray, shape (n, n_wave)
+        Observed f_lambda; True where good.
     curves : mapping of str to curve
         Band -> (wave_aa, response) or an object with these attributes, photon counting.
     names : tuple of str
@@ -53,17 +50,16 @@ def synthetic_bands(
     n = len(flux)
     result, share = np.full((n, len(names)), np.nan), np.zeros((n, len(names)))
     for i in range(n):
-        good = mask[i]
-        if good.sum() < 0.5 * good.size:
+        use = good[i]
+        if use.sum() < 0.5 * use.size:
             continue
-        own_wave, own_flux = wave_aa[good], flux[i][good].astype(float)
+        own_wave, own_flux = wave_aa[use], flux[i][use].astype(float)
         for column, name in enumerate(names):
             if name not in curves:
                 continue
             band_wave, response = curve_of(curves[name])
-            rest = band_wave / (1 + redshift[i])
-            fine = np.arange(rest[0], rest[-1], wave_aa[1] - wave_aa[0])
-            weight = np.interp(fine, rest, response) * fine
+            fine = np.arange(band_wave[0], band_wave[-1], wave_aa[1] - wave_aa[0])
+            weight = np.interp(fine, band_wave, response) * fine
             inside = (fine >= own_wave[0]) & (fine <= own_wave[-1])
             share[i, column] = weight[inside].sum() / weight.sum()
             if share[i, column] < MIN_SHARE:

@@ -158,6 +158,10 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
     if beside.maps is not None and config.kinematics == "maps":
         given = in_bins(beside.maps, bins.bin_map, bins.n, weight=bins.light)
     rest, redshift = _rest_frame(observed, target, run, given)
+    synthetic, share = synthetic_bands(
+        observed.wave_aa, observed.flux, observed.good, curves=wanted, names=run.band_names
+    )
+    synthetic *= (1 + rest.redshift)[:, None]
     del observed  # it may fill the memory that is allowed
     fluxes = measure_bands(
         beside.images,
@@ -170,9 +174,6 @@ def _prepare_cube(target: Target, run: _Run, curves: Mapping[str, Any]) -> Spect
         galaxy=target.galaxy,
         shown=bins.survey.bands,
         registration=config.registration,
-    )
-    synthetic, share = synthetic_bands(
-        rest.wave_aa, rest.flux, rest.mask, redshift=rest.redshift, curves=wanted, names=run.band_names
     )
     bands = band_columns(
         fluxes, synthetic, rest.redshift, ebv=ebv, unit_cgs=cube.flux_unit_cgs, config=config
