@@ -10,7 +10,11 @@ rule train:
 step(
     "train_model",
     "Train the network {wildcards.model}",
-    input={**DRAWN_FROM, "validation": shard_files(VALIDATION_SHARDS), "start": started_from},
+    input={
+        **DRAWN_FROM,
+        "validation": shard_files(VALIDATION_SHARDS),
+        "start": lambda wildcards: started_from(wildcards.model),
+    },
     output={**trained(), "history": "results/model/{model}/history.csv"},
     reads=section("seed", "grid", "noise", "training", without=WHERE_TRAINED),
     params={"model": lambda wildcards: section(f"models.{wildcards.model}"), **MODEL_FOLDER},
@@ -42,13 +46,14 @@ step(
         "shards": shard_files(TRAINING_SHARDS),
         "validation": shard_files(VALIDATION_SHARDS),
         "test": shard_files(TEST_SHARDS),
+        # asked for when the step is: the model need not be there otherwise
+        "start": lambda wildcards: started_from(CONFIG.learning_curve.model),
     },
     output="results/learning_curve/{size}.json",
     reads=[
         *section("seed", "grid", "noise", "training", "learning_curve.model", without=WHERE_TRAINED),
         *section("validation.galaxies", "validation.stress_snr"),
     ],
-    # asked for when the step is: the model need not be there otherwise
     params={"model": lambda wildcards: section(f"models.{CONFIG.learning_curve.model}")},
     options="--shards {input.shards} --size {wildcards.size} --validation {input.validation} --test {input.test} "
     "--out {output}",

@@ -36,10 +36,10 @@ if __name__ == "__main__":
     from sfhnet.figures.loss_curve import plot_history
     from sfhnet.mocks.dataset import Mocks
     from sfhnet.tools.provenance import provenance
-    from sfhnet.training.setup import distributed, make_spec, training_config
+    from sfhnet.training.setup import distributed, training_config
     from sfhnet.training.stream_run import train_on_stream
     from sfhnet.training.trainer import Preempted, Trainer
-    from sfhnet.training.transfer import start_of
+    from sfhnet.training.transfer import spec_and_start
 
     config = load_config(args.config)
     training = training_config(config, args.model)
@@ -73,15 +73,7 @@ if __name__ == "__main__":
                 train_on_stream(config, args.model, args.forward, fresh=args.fresh, **options)
             else:
                 mocks = Mocks(args.shards, training.cache_gb)
-                spec = make_spec(
-                    config.models[args.model],
-                    len(mocks.wave_aa),
-                    mocks.band_names,
-                    age_edges_myr=mocks.age_edges_myr,
-                )
-                start = start_of(config.models[args.model])
-                if start is not None:
-                    spec = start.spec(spec, mocks.grid)
+                spec, start = spec_and_start(config.models[args.model], mocks)
                 trainer = Trainer(
                     spec, training, config.noise, mocks=mocks, seed=config.seed, start=start, **options
                 )

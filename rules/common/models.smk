@@ -52,9 +52,9 @@ def is_streamed(model):
     return CONFIG.models[model].training.get("source", CONFIG.training.source) == "stream"
 
 
-def started_from(wildcards):
+def started_from(model):
     """Return the files of the trained network that a network goes on from, if it does; it may be one of this run."""
-    folder = getattr(CONFIG.models[wildcards.model], "start_from", None)
+    folder = getattr(CONFIG.models[model], "start_from", None)
     return (
         []
         if folder is None

@@ -23,11 +23,11 @@ from sfhnet.mocks.forward_file import ForwardModel, read_forward, write_forward
 from sfhnet.mocks.galaxy_stream import FIT_BLOCK, HELD_OUT_BLOCK, Galaxies, GalaxyStream
 from sfhnet.networks import Network
 from sfhnet.training.feature_bank import FeatureBank
-from sfhnet.training.setup import device_of, make_spec, training_config
+from sfhnet.training.setup import device_of, training_config
 from sfhnet.training.source import Source
 from sfhnet.training.streamed import DrawnMocks, Makers, StreamedFeatures, StreamedGalaxies, block_of
 from sfhnet.training.trainer import Trainer
-from sfhnet.training.transfer import start_of
+from sfhnet.training.transfer import spec_and_start
 
 __all__ = ["train_on_stream"]
 
@@ -117,10 +117,9 @@ class _Run:
     def trainer(self, folder: Path, held_out: Mocks | None, **options: Any) -> Trainer:
         """Return the trainer; see `train_on_stream`."""
         c, config, galaxies = self.training, self.model.config, _stream(self.model, self.training)
-        grids, section = (len(galaxies.wave_aa), galaxies.band_names), config.models[self.name]
-        spec, start = make_spec(section, *grids, age_edges_myr=galaxies.age_edges_myr), start_of(section)
+        spec, start = spec_and_start(config.models[self.name], galaxies)
         return Trainer(
-            spec if start is None else start.spec(spec, galaxies.grid),
+            spec,
             c,
             config.noise,
             mocks=DrawnMocks(galaxies, FIT_BLOCK, c.fit_galaxies),

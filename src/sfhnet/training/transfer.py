@@ -10,12 +10,15 @@ import numpy as np
 
 from sfhnet.config import ModelConfig
 from sfhnet.core.training_grid import TrainingGrid
+from sfhnet.mocks.galaxy_stream import GalaxyStream
 from sfhnet.networks import Network, Spec
 from sfhnet.networks.linear_mlp import LinearMlp
 from sfhnet.networks.storage import load_network
 from sfhnet.tools.shipped_files import verify
+from sfhnet.training.setup import make_spec
+from sfhnet.training.source import FixedMocks
 
-__all__ = ["Start", "start_of"]
+__all__ = ["Start", "spec_and_start", "start_of"]
 
 
 @dataclass(frozen=True)
@@ -111,3 +114,24 @@ def start_of(model: ModelConfig) -> Start | None:
     """Return what the training of a model starts from; None for fresh weights."""
     folder = getattr(model, "start_from", None)
     return None if folder is None else Start(Path(folder), float(getattr(model, "trunk_rate", 0.0)))
+
+
+def spec_and_start(model: ModelConfig, mocks: FixedMocks | GalaxyStream) -> tuple[Spec, Start | None]:
+    """Return the spec of a network that is to learn from mocks, and what it starts from.
+
+    Parameters
+    ----------
+    model : ModelConfig
+        Section of the model.
+    mocks : FixedMocks or GalaxyStream
+        Grid, bands and age bins.
+
+    Returns
+    -------
+    spec : Spec
+    start : Start or None
+        None for fresh weights.
+    """
+    spec = make_spec(model, len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr)
+    start = start_of(model)
+    return (spec, None) if start is None else (start.spec(spec, mocks.grid), start)

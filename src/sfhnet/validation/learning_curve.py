@@ -11,8 +11,9 @@ import numpy as np
 from sfhnet.core.posterior import Posterior
 from sfhnet.mocks.benchmark_noise import BENCHMARK_NOISE
 from sfhnet.mocks.dataset import Mocks
-from sfhnet.training.setup import make_spec, training_config
+from sfhnet.training.setup import training_config
 from sfhnet.training.trainer import Trainer
+from sfhnet.training.transfer import spec_and_start
 from sfhnet.validation.benchmark_sets import make_benchmark
 from sfhnet.validation.metrics import point_metrics
 
@@ -48,6 +49,8 @@ def learning_point(
 ) -> dict[str, Any]:
     """Train for some epochs, with a schedule of its own that ends there, and measure.
 
+    A model with ``start_from`` goes on from that network at every point.
+
     Parameters
     ----------
     config : Config
@@ -71,10 +74,9 @@ def learning_point(
     name = config.learning_curve.model
     training = training_config(config, name).model_copy(update={"epochs": epochs})
     mocks, held_out = Mocks(shards, training.cache_gb), Mocks(validation, training.cache_gb)
+    spec, start = spec_and_start(config.models[name], mocks)
     trainer = Trainer(
-        make_spec(
-            config.models[name], len(mocks.wave_aa), mocks.band_names, age_edges_myr=mocks.age_edges_myr
-        ),
+        spec,
         training,
         config.noise,
         mocks=mocks,
@@ -82,6 +84,7 @@ def learning_point(
         folder=folder,
         seed=config.seed,
         provenance=provenance,
+        start=start,
     )
     network = trainer.run()
     first = [row for row in trainer.history if row["stage"] == 0]

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from ingredients import BANDS
-from sfhnet.config import NoiseConfig, TrainingConfig, config_from_dict
+from sfhnet.config import (
+    Config,
+    LearningCurveConfig,
+    NoiseConfig,
+    TrainingConfig,
+    ValidationConfig,
+    config_from_dict,
+)
 from sfhnet.inference.model import load
 from sfhnet.mocks.dataset import Mocks
 from sfhnet.networks import Spec, build
@@ -16,6 +23,7 @@ from sfhnet.training.muon import optimizer_for
 from sfhnet.training.setup import make_spec
 from sfhnet.training.trainer import Trainer
 from sfhnet.training.transfer import Start, start_of
+from sfhnet.validation.learning_curve import learning_point
 from small_networks import small_model
 
 NEW = ("F435W", "F770W")
@@ -253,3 +261,23 @@ def test_the_configuration_says_where_to_start():
     start = start_of(config.models["jwst"])
     assert str(start.folder) == "data/models/x" and start.trunk_rate == 0.05
     assert start_of(small_model("pca_mlp")) is None
+
+
+def test_points_of_the_learning_curve_go_on_from_it(base, wider_shards, tmp_path):
+    old = load(base).network
+    model = small_model(old.spec.kind).model_copy(update={"start_from": base})
+    config = Config(
+        models={"more": model},
+        galaxies={"model": "more"},
+        training=TrainingConfig(epochs=1, batch=32, validation_galaxies=48, fit_galaxies=96, device="cpu"),
+        validation=ValidationConfig(galaxies=48),
+        learning_curve=LearningCurveConfig(model="more"),
+    )
+    paths = {"validation": wider_shards[2:3], "test": wider_shards[3:]}
+    folder = tmp_path / "point"
+    point = learning_point(config, wider_shards[:2], 2, **paths, folder=folder, provenance={})
+    new = load(folder).network
+    assert point["draws"] == 384 and point["real"]["w1_dex"] > 0
+    assert new.spec.learnt == (BANDS, NEW)
+    kept = dict(new.named_parameters())
+    assert all(torch.equal(value, kept[name]) for name, value in old.named_parameters())
