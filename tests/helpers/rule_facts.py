@@ -29,6 +29,7 @@ def facts_of(rule: Any) -> dict[str, Any]:
         "log": [str(file) for file in rule.log],
         "message": rule.message,
         "shell": rule.shellcmd,
+        "input": list(dict(rule.input.items())),
         "resources": [name for name in rule.resources if not name.startswith("_")],
         "params": list(dict(rule.params.items())),
     }

@@ -111,6 +111,9 @@ def names_imported(path: Path, in_functions: bool) -> set[str]:
                 package = list(inside[: len(inside) - node.level])
             base = ".".join([*package, *([node.module] if node.module else [])])
             names |= {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
+            # pyprospect.extras imports what it is given the name of
+            names |= {word.value for word in node.args[:1] if isinstance(word, ast.Constant)}
     return names - {"__future__.annotations"}
 
 

@@ -9,13 +9,14 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from distributions import requirements
+from rule_facts import rule_facts
 from step_imports import ROOT, VARIANTS, Step, from_index, imported, libraries, packages, steps
 
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 # conda-forge name -> name in the package index, where they differ
 INDEX_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "dust_extinction": "dust-extinction"}
-# snakemake and psutil run the workflow itself; rdata reads ProSpect's own tables in pyprospect, which no step does
-NOT_OF_A_STEP = ("snakemake", "psutil", "rdata")
+# they run the workflow itself
+NOT_OF_A_STEP = ("snakemake", "psutil")
 # of steps that not every user runs; the code says how to install them when they are missing
 OPTIONAL = {"astroquery", "pyvo", "ppxf", "bagpipes"}
 # what conda-forge does not have
@@ -38,6 +39,14 @@ def test_step_finds_what_it_imports(step: Step):
         assert needed <= libraries(env), (
             f"{env.name} lacks {sorted(needed - libraries(env))} for {step.script.name}"
         )
+
+
+def test_steps_that_make_spectra_can_read_the_tables_of_dust():
+    """Bands beyond 2 um see dust, whose templates are a table of ProSpect's."""
+    makers = {name: facts for name, facts in rule_facts().items() if "dust" in facts["input"]}
+    assert {"synthesize", "simulate_galaxy", "check_galaxy"} <= set(makers)
+    for name, facts in makers.items():
+        assert "rdata" in libraries(env_file(facts["env"])), f"{facts['env']}.yaml lacks rdata for {name}"
 
 
 @pytest.mark.parametrize("env", ENVS, ids=lambda env: env.stem)
