@@ -18,7 +18,7 @@ from sfhnet.mocks.dataset import Mocks
 from sfhnet.validation.benchmark_sets import make_benchmark
 from sfhnet.validation.metrics import AGE_RANGES_MYR, age_ranges
 
-__all__ = ["MEASURED", "band_sets", "band_value", "table"]
+__all__ = ["MEASURED", "band_sets", "band_value", "measured", "table"]
 
 SCHEMA = "sfhnet.band_value/1"
 
@@ -87,7 +87,7 @@ def band_value(
         for name, bands in band_sets(names).items():
             keep = torch.tensor([band in bands for band in names])
             answer = model.infer_batch(made.batch.only_bands(keep))
-            found[name] = dict(_measured(answer, made.truth))
+            found[name] = dict(measured(answer, made.truth))
         usable = np.all([np.isfinite(error) for one in found.values() for error, _ in one.values()], axis=0)
         for name, one in found.items():
             # A band is worth what its absence costs, or what its presence saves.
@@ -116,10 +116,22 @@ def band_value(
     }
 
 
-def _measured(
+def measured(
     answer: Posterior, truth: Mapping[str, np.ndarray]
 ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-    """Give error and width of each galaxy by quantity, (n,); NaN where there is no answer."""
+    """Give what is measured of each galaxy, by quantity of `MEASURED`.
+
+    Parameters
+    ----------
+    answer : Posterior
+    truth : mapping of str to ndarray
+        Of `sfhnet.validation.metrics.truth_from_labels`.
+
+    Yields
+    ------
+    str, (ndarray (n,), ndarray (n,))
+        Quantity, absolute error and width of the 68 % interval; NaN where there is no answer.
+    """
     mass, quantiles = answer.mass_fraction, answer.mass_fraction_q
     for name, bins in age_ranges(answer.age_edges_myr).items():
         error = np.abs(mass - truth["mass_fraction"])[:, bins].mean(axis=1)

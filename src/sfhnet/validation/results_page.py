@@ -9,17 +9,21 @@ from typing import Any
 from sfhnet.core.quantities import FROM_DRAWS, OF_BINS, QUANTITIES
 from sfhnet.inference.model import CALIBRATION
 from sfhnet.tools.hdf5 import read_json
+from sfhnet.validation.band_value import MEASURED
 from sfhnet.validation.benchmark_sets import BENCHMARK_KINDS
 from sfhnet.validation.metrics import AGE_RANGES_MYR
 from sfhnet.validation.model_card import learnt_from
 
-__all__ = ["FOREIGN", "SIMULATED_GALAXY", "galaxy_results", "results_page"]
+__all__ = ["BAND_VALUE", "FOREIGN", "SIMULATED_GALAXY", "galaxy_results", "results_page"]
 
 SIMULATED_GALAXY = "simulated_galaxy.json"
 """What `galaxy_results` keeps of the simulated galaxy, in the folder of a shipped model."""
 
 FOREIGN = "foreign.json"
 """What `sfhnet.foreign.measure.measure_foreign` found, in the folder of a shipped model."""
+
+BAND_VALUE = "band_value.json"
+"""What `sfhnet.validation.band_value.band_value` found, in the folder of a shipped model."""
 
 _SNR = 50.0
 _UNIVERSE_MYR = 14000.0
@@ -44,8 +48,8 @@ def results_page(
     Parameters
     ----------
     folders : sequence of Path
-        Of shipped models: ``metrics.json``, ``model.json``, and ``calibration.json``, `SIMULATED_GALAXY` and `FOREIGN` if they
-        were kept.
+        Of shipped models: ``metrics.json``, ``model.json``, and ``calibration.json``, `BAND_VALUE`, `FOREIGN` and
+        `SIMULATED_GALAXY` if they were kept.
     foreign : callable, optional
         Turns what `FOREIGN` holds into lines of Markdown.
 
@@ -61,6 +65,8 @@ def results_page(
         calibration = folder / CALIBRATION
         if calibration.is_file() and (of_draws := read_json(calibration).get("from_draws")):
             parts += _of_draws(of_draws)
+        if (folder / BAND_VALUE).is_file():
+            parts += _of_bands(read_json(folder / BAND_VALUE))
         if foreign and (folder / FOREIGN).is_file():
             parts += foreign(read_json(folder / FOREIGN))
         galaxy = folder / SIMULATED_GALAXY
@@ -234,6 +240,30 @@ def _of_draws(found: Mapping[str, Any]) -> Iterator[str]:
         ["probability in the answer", "bursts", "answers"],
         [[f"{100 * b['said']:.0f} %", f"{100 * b['was']:.0f} %", f"{b['n']:,}"] for b in found["bursts"]],
     )
+
+
+def _of_bands(result: Mapping[str, Any]) -> Iterator[str]:
+    calibrated = "" if result["calibrated"] else "not "
+    yield (
+        f"### What each band brings\n\n{result['galaxies']:,} mocks of `real`, the same for all rows. The first two rows are mean "
+        "errors; the others are changes in %, of the error with its standard error, in brackets of the width of the 68 % interval "
+        f"({calibrated}calibrated): where a band is taken away from all, against all; where it is given alone, against none.\n"
+    )
+    rows = {(row["snr"], row["bands"], row["quantity"]): row for row in result["rows"]}
+    order = [f"{kind} {band}" for kind in ("without", "only") for band in result["band_names"]]
+    for snr in dict.fromkeys(row["snr"] for row in result["rows"]):
+
+        def cells(name: str, show: Callable[[Mapping[str, Any]], str], snr: float = snr) -> list[str]:
+            return [name, *(show(rows[snr, name, quantity]) for quantity in MEASURED)]
+
+        found = [cells(name, lambda row: f"{row['error']:.4f}") for name in ("none", "all")]
+        yield _table(
+            [f"S/N {snr:g}", *MEASURED.values()], [*found, *(cells(name, _changed) for name in order)]
+        )
+
+
+def _changed(row: Mapping[str, Any]) -> str:
+    return f"{row['error_change']:+.1f} ± {row['error_change_err']:.1f} ({row['width_change']:+.1f})"
 
 
 def _of_galaxy(kept: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,8 @@ import pytest
 
 from sfhnet.tools.hdf5 import read_json, write_json
 from sfhnet.tools.shipped_files import model_names, shipped_model
-from sfhnet.validation.results_page import FOREIGN, SIMULATED_GALAXY, galaxy_results, results_page
+from sfhnet.validation.band_value import MEASURED, band_sets
+from sfhnet.validation.results_page import BAND_VALUE, FOREIGN, SIMULATED_GALAXY, galaxy_results, results_page
 
 
 @pytest.fixture
@@ -103,3 +104,30 @@ def test_the_simulated_galaxy_is_shown_where_it_was_kept(folder):
     assert "not kept" not in page
     with pytest.raises(ValueError, match="a: its truth is not known"):
         galaxy_results({"galaxy": "a"})
+
+
+def test_what_each_band_brings_is_shown_where_it_was_kept(folder):
+    names = ("F275W", "F814W")
+    rows = [
+        {
+            "snr": 20.0,
+            "bands": bands,
+            "quantity": quantity,
+            "error": 0.1 + 0.01 * k,
+            "error_change": -3.21 if bands == "only F814W" else 0.0,
+            "error_change_err": 0.44,
+            "width_change": 1.56,
+        }
+        for bands in band_sets(names)
+        for k, quantity in enumerate(MEASURED)
+    ]
+    result = {"galaxies": 1234, "calibrated": True, "band_names": names, "rows": rows}
+    write_json(folder / BAND_VALUE, result)
+    lines = results_page([folder]).splitlines()
+    assert any(line.startswith("1,234 mocks of `real`") for line in lines)
+    table = lines[next(k for k, line in enumerate(lines) if line.startswith("| S/N 20 |")) :]
+    assert table[0].count("|") == 2 + len(MEASURED)
+    starts = [line.split(" | ")[0].removeprefix("| ") for line in table[2:8]]
+    assert starts == ["none", "all", "without F275W", "without F814W", "only F275W", "only F814W"]
+    assert table[3].startswith("| all | 0.1000 | 0.1100 |")
+    assert table[7].startswith("| only F814W | -3.2 ± 0.4 (+1.6) |")
