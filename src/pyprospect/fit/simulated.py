@@ -90,12 +90,20 @@ def together(many: Sequence[Data]) -> Data:
     def joined(part: str, column: str) -> Array:
         return np.concatenate([getattr(getattr(one, part), column) for one in many])
 
-    spectrum = photometry = None
-    if first.spectrum is not None:
-        spectrum = replace(first.spectrum, **{k: joined("spectrum", k) for k in ("flux", "sigma", "mask")})
-    if first.photometry is not None:
-        columns = {k: joined("photometry", k) for k in ("flux", "sigma", "mask", "upper_limit")}
-        photometry = replace(first.photometry, bands=list(first.photometry.bands), **columns)
+    spectrum, photometry = first.spectrum, first.photometry
+    if spectrum is not None:
+        flux, sigma, mask = (joined("spectrum", k) for k in ("flux", "sigma", "mask"))
+        spectrum = replace(spectrum, flux=flux, sigma=sigma, mask=mask)
+    if photometry is not None:
+        flux, sigma, mask = (joined("photometry", k) for k in ("flux", "sigma", "mask"))
+        photometry = replace(
+            photometry,
+            bands=list(photometry.bands),
+            flux=flux,
+            sigma=sigma,
+            mask=mask,
+            upper_limit=joined("photometry", "upper_limit"),
+        )
     redshift, distance = (np.concatenate([getattr(d, k) for d in many]) for k in ("redshift", "lum_dist_mpc"))
     return Data(spectrum, photometry, redshift=redshift, lum_dist_mpc=distance)
 
