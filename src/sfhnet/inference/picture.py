@@ -112,7 +112,8 @@ def _draw_spectrum(answers: Answers, row: int, spectrum: Axes, residual: Axes) -
         residual.plot(seen.wave_aa, off, color=_DATA, lw=0.5)
         residual.axhline(0, color=_MODEL, lw=0.8)
         most = float(np.nanquantile(np.abs(off), 0.995)) if np.isfinite(off).any() else _LEAST_RESIDUAL
-        residual.set_ylim(np.array([-1.0, 1.0]) * np.clip(1.5 * most, _LEAST_RESIDUAL, _MOST_RESIDUAL))
+        end = min(max(1.5 * most, _LEAST_RESIDUAL), _MOST_RESIDUAL)
+        residual.set_ylim(-end, end)
     if np.isfinite(flux).any():
         low, high = np.nanquantile(flux, [0.003, 0.995])
         spectrum.set_ylim(min(0.0, low), 1.15 * high)

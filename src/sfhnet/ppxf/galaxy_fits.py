@@ -155,7 +155,7 @@ def read_galaxy(path: Path, scheme: str) -> tuple[Posterior, dict[str, np.ndarra
 def fitted_spectra(path: Path) -> str:
     """Return the checksum (SHA-256) of the file of spectra that `fit_galaxy` fitted, as its provenance has it; else empty."""
     with open_h5(path, SCHEMA, SCHEMA_VERSION) as file:
-        return json.loads(file.attrs["provenance"]).get("inputs", {}).get("spectra.h5", "")
+        return str(json.loads(file.attrs["provenance"]).get("inputs", {}).get("spectra.h5", ""))
 
 
 def compare_galaxy(

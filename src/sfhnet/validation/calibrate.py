@@ -98,8 +98,7 @@ def calibrate(
     of_draws = None
     if model.draws_samples:
         drawn, true = _draws(model, mocks, config, noise, seed)
-        half = np.tile(tested, 2)
-        of_draws = _report_draws(first, drawn, true, odd=half, least=config.min_stratum)
+        of_draws = _report_draws(first, drawn, true, odd=np.tile(tested, 2), least=config.min_stratum)
         conformal = conformal.with_draws(drawn, true, min_stratum=config.min_stratum)
     familiarity, unlike = None, None
     if components is not None:
