@@ -147,7 +147,7 @@ $(DOCS_VENV)/.stamp: pyproject.toml | $(VENV)/bin/python
 
 docs-site: $(DOCS_VENV)/.stamp ## build the documentation as a site in site/; a warning or a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict --clean 2>$(DOCS_VENV)/log || { cat $(DOCS_VENV)/log; exit 1; }
-	@echo "site/index.html: open it in a browser"
+	@echo "site/index.html: open it in a browser; for its search: python3 -m http.server --directory site"
 
 rule-graph: env ## draw the rules of the workflow into docs/images (needs Debian's graphviz)
 	@$(PY) -m snakemake --rulegraph --cores 1 2>/dev/null | $(PY) docs_site/rule_graph.py docs/images/rules.svg

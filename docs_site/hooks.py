@@ -94,7 +94,7 @@ def notebook(source: str) -> str:
         parts += [f"![What the cell draws](../images/{name}.png)" for name in kept]
     name = Path(source).name
     # The site has the script beside the page; as Markdown the link would lead to the page itself.
-    parts.insert(1, f'As a script to run: <a href="../{name}"><code>{name}</code></a>.')
+    parts.insert(1, f'As a script to run: <a href="{name}"><code>{name}</code></a>.')
     return "\n\n".join(parts) + "\n"
 
 
