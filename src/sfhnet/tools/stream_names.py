@@ -40,6 +40,7 @@ STREAMS: dict[str, str] = {
     "noise.telluric": "strengths of telluric lines; one for all seeds",
     "noise.sigma": "table of the scatter of quoted errors from pixel to pixel; one for all seeds",
     "calibrate.noise": "noise of the calibration mocks (pass)",
+    "calibrate.halves": "which calibration mocks test the factors that the others teach",
     "screens.noise": "noise of the mocks that the checks beside an answer are learned from",
     "screens.redshift": "redshifts that mocks are moved to, and noise of spectra without features",
     "limits.noise": "noise of the mocks that the limits of the predictive check are learned from",

@@ -24,6 +24,7 @@ from sfhnet.mocks.dataset import Mocks
 from sfhnet.mocks.draw import draw
 from sfhnet.tools.hdf5 import write_json
 from sfhnet.tools.progress import track
+from sfhnet.tools.random_streams import stream
 from sfhnet.validation.interval_scores import coverage, strata_coverage
 from sfhnet.validation.learn_screens import learn_screens
 from sfhnet.validation.metrics import truth_from_labels
@@ -77,9 +78,10 @@ def calibrate(
         Coverage before and after, as stored.
     """
     model = replace(load(folder), conformal=None, familiarity=None, screens=Screens(), surviving=surviving)
-    # Odd mocks test what even mocks taught: all realisations of one mock stay on one side.
-    index = np.arange(len(mocks))
-    taught, tested = index % 2 == 0, index % 2 == 1
+    # Half of the mocks test what the others taught: all realisations of one mock stay on one side. Chance halves them, for
+    # neighbours in a Sobol sequence take turns: most of the even ones have smooth histories, most of the odd ones bursty ones.
+    tested = stream("calibrate.halves", seed).permutation(len(mocks)) % 2 == 1
+    taught = ~tested
     answers, truths, components, widths = _answers(model, mocks, config, noise, seed)
     # Each realisation is answered twice, with its bands and without any.
     many = np.tile(np.arange(len(mocks)), 2 * config.realisations)
@@ -98,15 +100,15 @@ def calibrate(
     of_draws = None
     if model.draws_samples:
         drawn, true = _draws(model, mocks, config, noise, seed)
-        of_draws = _report_draws(first, drawn, true, odd=np.tile(tested, 2), least=config.min_stratum)
+        of_draws = _report_draws(first, drawn, true, tested=np.tile(tested, 2), least=config.min_stratum)
         conformal = conformal.with_draws(drawn, true, min_stratum=config.min_stratum)
     familiarity, unlike = None, None
     if components is not None:
-        seen, odd = answers.take(with_bands), tested[many[with_bands]]
-        half = _familiarity(components[~odd], seen.take(~odd), widths[~odd], config)
-        rest = seen.take(odd)
+        seen, apart = answers.take(with_bands), tested[many[with_bands]]
+        half = _familiarity(components[~apart], seen.take(~apart), widths[~apart], config)
+        rest = seen.take(apart)
         unlike = float(
-            np.mean(half.score(components[odd], chi2=rest.chi2, snr=rest.snr, log_ew=widths[odd]) > 1)
+            np.mean(half.score(components[apart], chi2=rest.chi2, snr=rest.snr, log_ew=widths[apart]) > 1)
         )
         familiarity = _familiarity(components, seen, widths, config)
     screens, redshifts = learn_screens(
@@ -160,12 +162,12 @@ def _draws(
 
 
 def _report_draws(
-    conformal: Conformal, drawn: Posterior, true: dict[str, np.ndarray], *, odd: np.ndarray, least: int
+    conformal: Conformal, drawn: Posterior, true: dict[str, np.ndarray], *, tested: np.ndarray, least: int
 ) -> dict[str, Any]:
-    """Coverage of what joint samples say, before and after factors that the even mocks teach, and how often bursts are."""
-    after = conformal.with_draws(drawn.take(~odd), _rows(true, ~odd), min_stratum=least)
-    before = drawn.take(odd)
-    truth = _rows(true, odd)
+    """Coverage of what joint samples say, before and after factors that the other half teaches, and how often bursts are."""
+    after = conformal.with_draws(drawn.take(~tested), _rows(true, ~tested), min_stratum=least)
+    before = drawn.take(tested)
+    truth = _rows(true, tested)
     report: dict[str, Any] = {}
     for state, answers in (("before", before), ("after", after.apply(before))):
         report[state] = {}
