@@ -65,4 +65,12 @@ def make_page(path, side=12, *, compared=False, **changes):
     """Write the page of such a galaxy."""
     spectra, answer, predictive, table = make_checked(side, **changes)
     ppxf = make_ppxf(answer) if compared else None
-    return write_explorer(path, spectra, answer, table=table, predictive=predictive, ppxf=ppxf)
+    made = {
+        "made_utc": "2026-01-01",
+        "git_commit": 8 * "01234",
+        "code_sha256": 8 * "abcd1234",
+        "interpreter": "/a/place",
+    }
+    return write_explorer(
+        path, spectra, answer, table=table, predictive=predictive, ppxf=ppxf, provenance=made
+    )

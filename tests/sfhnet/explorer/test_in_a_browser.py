@@ -250,6 +250,9 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened, address, scheme):
     page = opened(f"{address}#bin=0", 390, 800, color_scheme=scheme)
     page.wait_for_selector("#panel pre")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    foot = page.inner_text("#foot")
+    assert "code_sha256 abcd1234" in foot
+    assert "/a/place" not in foot
 
 
 def test_a_damaged_page_says_so(browser, tmp_path):

@@ -228,7 +228,7 @@ function numbersTable(shared, bin, contents, group) {
   const table = made("table");
   const head = table.createTHead().insertRow();
   const beside = comparedWith(contents);
-  for (const word of ["quantity", "value", "68 %", ...(beside ? ["pPXF"] : []), "unit"]) head.append(made("th", word));
+  for (const word of ["quantity", "value", "68 %", ...(beside ? ["pPXF"] : []), "unit"]) head.append(made("th", word, word === "quantity" || word === "unit" ? "" : "number"));
   const body = table.createTBody();
   const at = (name) => {
     const index = META.quantities.findIndex((quantity) => quantity.name === name);
@@ -270,7 +270,8 @@ function flagsList(flags, quality) {
 function python(bin) {
   return ["from sfhnet.core.posterior import Posterior",
     `answer = Posterior.read("results/galaxies/${META.galaxy}/posterior.h5")`,
-    `print(answer.scalars["mw_log_age"][${bin}], answer.interval("mw_log_age", 0.68)[0][${bin}], answer.interval("mw_log_age", 0.68)[1][${bin}])`].join("\n");
+    'low, high = answer.interval("mw_log_age", 0.68)',
+    `print(answer.scalars["mw_log_age"][${bin}], low[${bin}], high[${bin}])`].join("\n");
 }
 
 async function showBin(shared, bin) {

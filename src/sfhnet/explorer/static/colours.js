@@ -17,6 +17,7 @@ const ink = (name) => getComputedStyle(document.documentElement).getPropertyValu
 // A number for people: as many digits as matter.
 function shown(value) {
   if (value === null || !Number.isFinite(value)) return "–";
+  if (Number.isInteger(value) && Math.abs(value) < 1e5) return value.toString();
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
   return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3);

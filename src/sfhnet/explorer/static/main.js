@@ -114,7 +114,7 @@ async function start() {
   Object.assign(shared, { bins, columns, flags });
   const where = META.sky ? `, centre ${META.sky.ra_deg.toFixed(5)} ${META.sky.dec_deg.toFixed(5)}` : "";
   element("about").textContent = `${META.n} bins${where}, distance ${shown(META.distance_mpc)} Mpc, network ${META.model || "unknown"}`;
-  element("foot").textContent = Object.entries(META.provenance).filter(([, value]) => typeof value === "string").map(([name, value]) => `${name} ${value}`).join(" · ").slice(0, 400);
+  element("foot").textContent = ["made_utc", "git_commit", "code_sha256"].filter((name) => META.provenance[name]).map((name) => `${name} ${META.provenance[name]}`).join(" · ");
   panel.append(made("p", "Click a bin of a map, or drag a region, to see what is behind its numbers.", "hint"));
   const wanted = ["mw_log_age", "quality"].map((name) => (META.quantities.some((one) => one.name === name) ? name : META.quantities[0].name));
   maps = wanted.map((name, i) => new SkyMap(i, name, ["viridis", "cividis"][i], shared));

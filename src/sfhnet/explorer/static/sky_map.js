@@ -143,7 +143,8 @@ class SkyMap {
     this.drawSky(context);
     const { bin } = this.shared.state;
     const about = this.described;
-    const here = bin === null ? "" : ` Bin ${bin}: ${shown(this.values[bin])} ${about.unit}.`;
+    // The unit stands in the meaning: that of a logarithm is not that of its title.
+    const here = bin === null ? "" : ` Bin ${bin}: ${shown(this.values[bin])}.`;
     this.box.querySelector(".value").textContent = `${about.meaning}.${here}`;
     this.canvas.setAttribute("aria-label", `Map of ${about.title}, ${shown(this.range[0])} to ${shown(this.range[1])} ${about.unit}.${here}`);
   }
@@ -299,7 +300,7 @@ class SkyMap {
       this.place ||= [nx >> 1, ny >> 1];
       this.place = [Math.min(nx - 1, Math.max(0, this.place[0] + step[0])), Math.min(ny - 1, Math.max(0, this.place[1] + step[1]))];
       const bin = this.binAt(this.place);
-      this.shared.say(bin < 0 ? "outside of the bins" : `bin ${bin}: ${shown(this.values[bin])} ${this.described.unit}`);
+      this.shared.say(bin < 0 ? "outside of the bins" : `bin ${bin}: ${shown(this.values[bin])}`);
       this.draw();
     } else if (event.key === "Enter" && this.place && this.shared.state.tool === "region") {
       if (!this.corner) {
