@@ -86,6 +86,14 @@ def plot_band_value(result: Mapping[str, Any], stem: Path, config: FiguresConfig
             if not axis.has_data():
                 axis.axis("off")
         axes[0, 0].invert_yaxis()
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        # A column for each S/N; as they come, what has error bars is behind.
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        order = sorted(range(len(labels)), key=labels.__getitem__)
+        figure.legend(
+            [handles[k] for k in order],
+            [labels[k] for k in order],
+            loc="outside lower center",
+            ncols=len(snrs),
+        )
         figure.suptitle(f"{label(result['model'])}: what each band brings, {result['galaxies']:,} mocks")
         return save(figure, stem)
