@@ -5,6 +5,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from ingredients import MUSE_WAVE_AA
+from sfhnet.core.bands import find_band
 
 UNIT = "10**(-20)*erg/s/cm**2/Angstrom"
 
@@ -53,7 +54,8 @@ def write_cube(path, data, variance=None, dq=None, header=None, names=("DATA", "
 
 def write_image(path, image, wcs, band="F555W", unit="ELECTRONS/S", photflam=1.8e-19, weight=None, **cards):
     header = wcs.to_header()
-    header["BUNIT"], header["FILTER"], header["PHOTPLAM"], header["EXPTIME"] = unit, band, 5306.0, 600.0
+    header["BUNIT"], header["FILTER"], header["EXPTIME"] = unit, band, 600.0
+    header["PHOTPLAM"] = find_band(band).pivot_aa
     if photflam is not None:
         header["PHOTFLAM"] = photflam
     header.update(cards)

@@ -335,8 +335,10 @@ def declare_file(name: str, path: str | Path) -> Band:
     """
     if name in all_bands():
         raise ValueError(f"{name} is a known band; call the one of {path} otherwise")
-    if not name.isidentifier():
-        raise ValueError(f"{name!r} cannot name a band; use letters, digits and _, a letter first")
+    if not (name.isascii() and name.isidentifier()) or name.endswith("_err"):
+        raise ValueError(
+            f"{name!r} cannot name a band; use letters, digits and _, a letter first, and no _err at the end, which is the error's"
+        )
     if not Path(path).is_file():
         raise ValueError(f"{path} does not exist; give the file of the curve of {name}")
     try:

@@ -17,6 +17,8 @@ from sfhnet.observation.fits_files import open_fits, science_image
 from sfhnet.observation.hst_errors import read_weights, valid_and_variance
 from sfhnet.observation.image_units import image_unit_cgs
 
+# Pivots of filters of one name, on detectors that differ, agree within this share.
+_SAME_BAND = 0.1
 # Sky is looked for in so many pixels outside the cube, and not judged from fewer than the second number.
 _MAX_SKY_PIXELS, _MIN_SKY_PIXELS = 2_000_000, 1000
 
@@ -199,7 +201,7 @@ def _described(hdus: fits.HDUList, path: Path, band: str, galaxy: str, field: Fi
     wcs = WCS(hdu.header, fobj=hdus).celestial
     if wcs.naxis != 2 or not wcs.has_celestial:
         raise ValueError(f"{where} has no celestial WCS (CTYPE1 = {header.get('CTYPE1')!r})")
-    pivot_aa = float(header.get("PHOTPLAM") or find_band(band).pivot_aa)
+    pivot_aa = _pivot_aa(header, band, where)
     area = float(wcs.proj_plane_pixel_area().to_value(u.arcsec**2))
     factor = image_unit_cgs(header, where, pivot_aa=pivot_aa, pixel_arcsec2=area)
     cut = slice(None), slice(None)
@@ -285,6 +287,17 @@ def _sky(hdu: fits.hdu.image.ImageHDU, cut: tuple[slice, slice]) -> tuple[float 
     if pixels.size < _MIN_SKY_PIXELS:
         return None, int(pixels.size)
     return float(sigma_clipped_stats(pixels, sigma=3.0, maxiters=5)[1]), int(pixels.size)
+
+
+def _pivot_aa(header: fits.Header, band: str, where: str) -> float:
+    """Return PHOTPLAM, or the pivot of the band's curve if there is none; an image of another band has another."""
+    expected, said = find_band(band).pivot_aa, float(header.get("PHOTPLAM") or 0)
+    if said and not abs(said / expected - 1) < _SAME_BAND:
+        raise ValueError(
+            f"{where} has PHOTPLAM {said:g} Angstrom, {band} has its pivot at {expected:.0f}: is it an image of another filter? "
+            "Correct the sample sheet or the header"
+        )
+    return said or expected
 
 
 def _check_filter(header: fits.Header, band: str, where: str) -> None:

@@ -147,8 +147,13 @@ def _unquoted(cell: str) -> str:
 
 
 def _header_faults(header: Sequence[str], bands: Sequence[str]) -> list[str]:
-    known = [name for name in Galaxy.model_fields if name != "images"] + list(bands)
-    faults = []
+    own = [name for name in Galaxy.model_fields if name != "images"]
+    known = own + list(bands)
+    faults = [
+        f"the band {name} has the name of a column; call it otherwise in band_files"
+        for name in bands
+        if name in own
+    ]
     for name in header:
         if name not in known and name not in all_bands():
             close = difflib.get_close_matches(name, known, 1, 0.6)

@@ -153,6 +153,9 @@ def test_a_file_that_is_not_there_or_takes_a_name(forget, tmp_path):
         config_from_dict({"band_files": {"mine": str(tmp_path / "none.dat")}})
     with pytest.raises(ConfigError, match="F814W is a known band"):
         config_from_dict({"band_files": {"F814W": str(tmp_path / "none.dat")}})
+    for name in ("mine_err", "b\u00e4nd", "a b", "../a", "$(touch a)"):
+        with pytest.raises(ConfigError, match="cannot name a band"):
+            config_from_dict({"band_files": {name: str(tmp_path / "none.dat")}})
 
 
 def test_the_point_spread_function_can_be_ones_own():

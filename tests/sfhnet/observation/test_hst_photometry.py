@@ -62,7 +62,7 @@ def test_a_flat_sky_keeps_its_surface_brightness(tmp_path, roll, pixel):
     error = np.sqrt(16 * 8 * (0.2 / pixel) ** 2 / 25) * PHOTFLAM
     np.testing.assert_allclose(found.sigma[:, 1], error, rtol=0.02)
     assert np.isnan(found.flux[:, 0]).all()
-    assert found.pivot_aa[1] == 5306.0
+    assert found.pivot_aa[1] == pytest.approx(5308.15)
 
 
 def test_the_flux_of_a_galaxy_is_conserved(tmp_path):
@@ -199,6 +199,10 @@ def test_faults_of_images(tmp_path):
     ones = np.ones((50, 50))
     with pytest.raises(ValueError, match=r"G: .*a\.fits \[PRIMARY\] is an image in F555W, listed as F814W"):
         read_image(write_image(tmp_path / "a.fits", ones, wcs), "F814W", "G")
+    # Without FILTER the pivot still tells.
+    other = write_image(tmp_path / "g.fits", ones, wcs, FILTER="", PHOTPLAM=3355.0)
+    with pytest.raises(ValueError, match="has PHOTPLAM 3355 Angstrom, F555W has its pivot at 5308"):
+        read_image(other, "F555W", "G")
     with pytest.raises(ValueError, match="has no PHOTFLAM"):
         read_image(write_image(tmp_path / "b.fits", ones, wcs, photflam=None), "F555W", "G")
     with pytest.raises(ValueError, match="BUNIT 'furlong'"):

@@ -117,6 +117,11 @@ def test_refused_header(tmp_path, header, words):
     assert words in refused(sheet(tmp_path, header=header))
 
 
+def test_a_band_is_no_column(tmp_path):
+    with pytest.raises(SheetError, match="the band distance_mpc has the name of a column"):
+        load_sheet(sheet(tmp_path, row()), [*BANDS, "distance_mpc"])
+
+
 def test_too_many_cells(tmp_path):
     assert "cells but" in refused(sheet(tmp_path, [*row(), "more"]))
 
