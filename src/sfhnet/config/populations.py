@@ -86,34 +86,4 @@ POPULATIONS: dict[str, dict[str, Any]] = {
         "metallicity": {"constant": {"weight": 1.0, "parameters": {"z_final": "log_uniform(0.0004, 0.04)"}}},
         "nuisance": {"tau_screen": "normal(0, 0.4, 0, 2)"},
     },
-    "globulars": {
-        "share": 0.04,
-        "families": {
-            "single_burst": {
-                "weight": 1.0,
-                "parameters": {
-                    "burst_age_myr": "uniform(7000, 13600)",
-                    "burst_width_fraction": "uniform(0.01, 0.1)",
-                },
-            }
-        },
-        "metallicity": {"constant": {"weight": 1.0, "parameters": {"z_final": "log_uniform(0.0004, 0.03)"}}},
-        "nuisance": {"tau_screen": "normal(0, 0.25, 0, 2)"},
-    },
-    "episodes": {
-        "share": 0.06,
-        "families": {
-            "bursty": {
-                "weight": 1.0,
-                "parameters": {
-                    "start_gyr": "uniform(3, 13.7)",
-                    "slope_dex_per_gyr": "normal(0, 0.1)",
-                    "spacing_myr": "log_uniform(500, 6000)",
-                    "duty_fraction": "log_uniform(0.03, 0.5)",
-                    "scatter_dex": "uniform(0, 0.6)",
-                    "log_quiet_ratio": "uniform(-4, -1.5)",
-                },
-            }
-        },
-    },
 }

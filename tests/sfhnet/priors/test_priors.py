@@ -84,7 +84,7 @@ def test_impossible_distributions_are_refused(text, message):
         ),
         ({"families": {"delay": {"parameters": {}}}}, "unknown kind 'delay'"),
         ({"held_out_families": ["snorm"]}, "not in families"),
-        ({"populations": {"red": {"share": 0.9}}}, "shares of populations add up to 1.38"),
+        ({"populations": {"red": {"share": 0.9}}}, "shares of populations add up to 1.28"),
         (
             {"populations": {"red": {"share": 0.1, "nuisance": {"dust": 1}}}},
             "populations.red.nuisance: unknown",
