@@ -240,9 +240,13 @@ def exact(
     own = target.start(2 * data.n, stream("speed.starts", args.seed)).view(data.n, 2, -1)
     found = modes(target, torch.cat([near[:, None], own], dim=1), rows)
     normal = laplace(target, found.u, rows, found.log_prob)
-    u, _ = sample_many(
-        target, normal, range(data.n), seed=args.seed, n_chain=4, n_draw=args.draws, progress=True
-    )
+    if args.by == "laplace":
+        u = normal.draws(4 * args.draws, stream("speed.normals", args.seed)).numpy()
+        u = u.reshape(data.n, 4, args.draws, -1)
+    else:
+        u, _ = sample_many(
+            target, normal, range(data.n), seed=args.seed, n_chain=4, n_draw=args.draws, progress=True
+        )
     sizes = np.array([min(effective_size(one[..., k]) for k in range(one.shape[2])) for one in u])
     flat = torch.as_tensor(u.reshape(-1, u.shape[-1]))
     return target.values(flat, rows.repeat_interleave(4 * args.draws)), sizes
@@ -277,6 +281,12 @@ if __name__ == "__main__":
     parser.add_argument("--learn-from", type=int, default=15000, help="mocks that the prior is learned from")
     parser.add_argument("--components", type=int, default=16, help="normals in the prior")
     parser.add_argument("--draws", type=int, default=100, help="of each of four chains a galaxy")
+    parser.add_argument(
+        "--by",
+        choices=["nuts", "laplace"],
+        default="nuts",
+        help="chains, or the normal about the mode: 30 times quicker",
+    )
     parser.add_argument("--ways", nargs="+", default=["exact", "calibrated"], choices=["exact", "calibrated"])
     parser.add_argument("--out", type=Path, required=True, help="JSON of the results")
     args = parser.parse_args()
@@ -345,4 +355,4 @@ if __name__ == "__main__":
             f"{np.quantile(sizes, (0.1, 0.5)).round()} (10 %, median), {load()}", flush=True,
         )  # fmt: skip
     print(table(result))
-    print(f"{args.galaxies} galaxies, S/N {args.snr:g}")
+    print(f"{args.galaxies} galaxies by {args.by}, S/N {args.snr:g}")

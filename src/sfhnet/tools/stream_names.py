@@ -62,6 +62,7 @@ STREAMS: dict[str, str] = {
     "speed.nuclei": "galaxies that may have a nucleus, and their noise (number)",
     "speed.prior": "mocks that a prior is learned from, and where its mixture starts",
     "speed.starts": "starts of the exact fits beside the truth",
+    "speed.normals": "draws of the normal about the mode in place of chains",
     "speed.exact": "noise of the galaxies that exact posteriors are compared on",
     "speed.order": "order of the draws that networks are compared on (pass)",
 }
