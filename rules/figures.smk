@@ -119,6 +119,7 @@ step(
             "results/galaxies/{galaxy}/{page}.png", galaxy=GALAXIES, page=("summary", "quality", "examples")
         ),
         "truths": expand("results/galaxies/{galaxy}/truth.png", galaxy=SIMULATED),
+        "explorers": expand("results/galaxies/{galaxy}/explorer.html", galaxy=GALAXIES),
         "template": plain(of_project("report/page.html.j2")),
         "captions": [
             plain(of_project(f"report/{kind}.rst"))
@@ -146,7 +147,7 @@ step(
     },
     options="--metrics {input.metrics} --figures {input.figures} {params.more_figures} --galaxies {params.galaxies} "
     "--templates {params.templates} --ppxf {params.ppxf} --foreign {params.foreign} --learning {params.learning} "
-    "--out {output}",
+    "--benchmarks benchmarks --out {output}",
     env="figures",
     mem_mb=2000,
     minutes=10,

@@ -35,6 +35,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--learning", type=Path, nargs="*", default=[], metavar="FILE", help="points of the learning curve"
     )
+    parser.add_argument(
+        "--benchmarks", type=Path, metavar="DIR", help="time and memory of jobs, a folder a step"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file")
     args = parser.parse_args()
     script_options.setup(args)
@@ -52,4 +55,5 @@ if __name__ == "__main__":
         learning=args.learning,
         comparison=args.ppxf[0] if args.ppxf else None,
         foreign=args.foreign,
+        benchmarks=args.benchmarks,
     )

@@ -46,7 +46,7 @@ free = {"log_mass": Uniform(7, 12), "mpeak": Uniform(1, 12), "tau_screen": Unifo
 model = GalaxyModel(stars, Data(Spectrum(wave_aa, ones, ones), redshift=0.01), free, history="snorm")
 truth = {"log_mass": [10.0], "mpeak": [6.0], "tau_screen": [0.4]}
 values = model.parameters.values(model.parameters.to_normal(truth))
-observed = mock(model, values, snr=30, band_error=0.0, rng=np.random.default_rng(1))
+observed = mock(model, values, snr=30, band_error=0.03, rng=np.random.default_rng(1))
 
 found = fit(observed, model)
 best = found.map()

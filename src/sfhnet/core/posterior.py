@@ -237,12 +237,15 @@ class Posterior:
                 **{name: file[name][()] for name in ("age_edges_myr", "levels", *_PLAIN)},
                 scalars={name: value[()] for name, value in file["scalars"].items()},
                 scalars_q={name: value[()] for name, value in file["scalars_q"].items()},
-                **{
-                    part: {name: value[()] for name, value in file[part].items()} if part in file else {}
-                    for part in ("samples", "from_draws")
-                },
+                samples=_optional(file, "samples"),
+                from_draws=_optional(file, "from_draws"),
                 meta=json.loads(file.attrs["meta"]),
             )
+
+
+def _optional(file: Any, group: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a group of an HDF5 file that need not be there."""
+    return {name: value[()] for name, value in file[group].items()} if group in file else {}
 
 
 def point_posterior(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import csv
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +113,7 @@ def write_report(
     learning: Sequence[Path] = (),
     comparison: Path | None = None,
     foreign: Sequence[Path] = (),
+    benchmarks: Path | None = None,
 ) -> None:
     """Write the page.
 
@@ -134,6 +137,8 @@ def write_report(
         ``comparison.json`` of the models and pPXF on the same mocks.
     foreign : sequence of Path, optional
         Of `sfhnet.foreign.measure.measure_foreign`, one a model.
+    benchmarks : Path, optional
+        Folder with a folder a step, in which the workflow noted time and memory of its jobs.
 
     Raises
     ------
@@ -143,7 +148,10 @@ def write_report(
     caption = Captions(templates)
     pages = [page_of_galaxy(folder, caption) for folder in galaxies]
     models = [read_json(path) for path in metrics]
-    summaries = [read_json(page.summary) | {"figures": page.figures} for page in pages]
+    summaries = [
+        read_json(page.summary) | {"figures": page.figures, "explorer": _explorer(page, out)}
+        for page in pages
+    ]
     made = provenance(config, inputs={})
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined, autoescape=True
@@ -167,6 +175,7 @@ def write_report(
         figures=[Figure(path, caption(caption.kind_of(path), figure=path.stem)) for path in figures],
         rivals=rivals,
         foreign=[read_json(path) for path in foreign],
+        steps=_steps(benchmarks) if benchmarks else [],
         versions=made["versions"] | {"configuration (SHA-256)": made["config_sha256"]},
         inputs=[
             (product, name, digest)
@@ -176,6 +185,35 @@ def write_report(
         config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, width=120),
     )
     write_text(out, page)
+
+
+def _explorer(page: GalaxyPage, out: Path) -> str | None:
+    """Address of the page of a galaxy to click on, as seen from the report; None where there is none."""
+    path = page.summary.parent / "explorer.html"
+    return Path(os.path.relpath(path, out.parent)).as_posix() if path.is_file() else None
+
+
+def _steps(benchmarks: Path) -> list[dict[str, Any]]:
+    """Return jobs, seconds, the longest job and the most memory [MB] of each step, the longest step first."""
+    found = []
+    for folder in sorted(path for path in benchmarks.glob("*") if path.is_dir()):
+        rows = []
+        for file in folder.rglob("*.tsv"):
+            with file.open() as lines:
+                rows += list(csv.DictReader(lines, delimiter="\t"))
+        seconds = [float(row["s"]) for row in rows]
+        memory = [float(row["max_rss"]) for row in rows if row["max_rss"] not in ("-", "NA")]
+        if rows:
+            found.append(
+                {
+                    "name": folder.name,
+                    "jobs": len(rows),
+                    "seconds": sum(seconds),
+                    "longest": max(seconds),
+                    "memory_mb": max(memory, default=math.nan),
+                }
+            )
+    return sorted(found, key=lambda step: -step["seconds"])
 
 
 def _cases(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from sfhnet.config import FiguresConfig, PriorConfig
 from sfhnet.core.bands import find_band
+from sfhnet.figures import report_page
 from sfhnet.figures.prior import FIGURES, draw_prior
 from sfhnet.figures.prior_colours import break_colour
 from sfhnet.figures.report_page import Captions, page_of_galaxy
@@ -57,3 +58,21 @@ def test_a_page_shows_what_was_drawn_of_a_galaxy(root, tmp_path):
     assert all("NGC1796" in figure.caption for figure in page.figures)
     assert caption.kind_of(tmp_path / "prior_labels.png") == "prior_labels"
     assert caption.kind_of(tmp_path / "loss_flow.png") == "validation"
+
+
+def test_the_report_tells_time_and_memory_of_steps_and_leads_to_explorers(tmp_path):
+    for step, jobs in {
+        "train_model": {"flow": "60.5\t1200.0"},
+        "map": {"a": "1.5\t90", "b": "2.0\t-"},
+    }.items():
+        (tmp_path / "benchmarks" / step).mkdir(parents=True)
+        for name, row in jobs.items():
+            (tmp_path / "benchmarks" / step / f"{name}.tsv").write_text(f"s\tmax_rss\n{row}\n")
+    first, second = report_page._steps(tmp_path / "benchmarks")
+    assert first == {"name": "train_model", "jobs": 1, "seconds": 60.5, "longest": 60.5, "memory_mb": 1200.0}
+    assert (second["jobs"], second["seconds"], second["longest"], second["memory_mb"]) == (2, 3.5, 2.0, 90.0)
+    page = report_page.GalaxyPage(tmp_path / "results/galaxies/toy/summary.json")
+    page.summary.parent.mkdir(parents=True)
+    assert report_page._explorer(page, tmp_path / "results/report.html") is None
+    (page.summary.parent / "explorer.html").touch()
+    assert report_page._explorer(page, tmp_path / "results/report.html") == "galaxies/toy/explorer.html"
