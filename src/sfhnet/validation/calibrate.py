@@ -148,7 +148,7 @@ def _draws(
 ) -> tuple[Posterior, dict[str, np.ndarray]]:
     """Answers with what their joint samples say, with bands and without any, and the truth of that."""
     batch, _ = draw(mocks, np.arange(len(mocks)), noise, key=("calibrate.noise", seed, 0))
-    parts = []
+    parts: list[Posterior] = []
     for given in (batch, batch.without_bands()):
         for start in track(range(0, len(given), _ROWS), "calibrating draws", unit="chunks"):
             rows = given[start : start + _ROWS]
