@@ -18,6 +18,7 @@ from scipy.signal import fftconvolve
 
 from pyprospect.constants import FWHM_PER_SIGMA
 from sfhnet.observation.band_weights import MIN_SHARE
+from sfhnet.tools.random_streams import stream
 
 if TYPE_CHECKING:
     from sfhnet.config import RegistrationConfig
@@ -123,9 +124,10 @@ class Registration:
 
 @dataclass(frozen=True)
 class _Scene:
-    """An image on a grid finer than the cube's and wider by a margin, and what the cube shows."""
+    """An image on a grid finer than the cube's and wider by a margin, noise as the image has, and what the cube shows."""
 
     fine: np.ndarray
+    noise: np.ndarray  # as `fine`, of a blank image
     over: int
     margin: int
     own_sigma: float  # of the image as it is there, in fine pixels
@@ -134,11 +136,11 @@ class _Scene:
     mask: np.ndarray
     smooth_sigma: float  # in spaxels
 
-    def seen(self, place: np.ndarray) -> np.ndarray:
-        """Return the image as a cube at (dx, dy, rotation in radians, sigma in spaxels) would show it."""
+    def seen(self, place: np.ndarray, fine: np.ndarray | None = None) -> np.ndarray:
+        """Return the image, or another fine one, as a cube at (dx, dy, rotation in radians, sigma in spaxels) would show it."""
         dx, dy, angle, sigma = place
         width = np.sqrt(max((sigma * self.over) ** 2 - self.own_sigma**2, 0.0))
-        blurred = gaussian_filter(self.fine, width, mode="nearest", truncate=5.0)
+        blurred = gaussian_filter(self.fine if fine is None else fine, width, mode="nearest", truncate=5.0)
         ny, nx = (size * self.over for size in self.data.shape)
         cosine, sine = np.cos(angle), np.sin(angle)
         matrix = np.array([[cosine, sine], [-sine, cosine]])  # rows are (y, x)
@@ -279,12 +281,13 @@ def _scene(
     blur = np.sqrt(half_arcsec**2 - own_arcsec**2) / image.pixel_arcsec
     seen = gaussian_filter(image.valid.astype(float), blur, mode="constant")
     blurred = gaussian_filter(image.flux, blur, mode="constant") / np.maximum(seen, 0.5)
-    stack = np.stack([np.where(seen > 0.5, blurred, 0.0), seen])
+    drawn = stream("registration.noise", 0).standard_normal(image.flux.shape) * np.sqrt(image.variance)
+    noise = gaussian_filter(drawn, blur, mode="constant") / np.maximum(seen, 0.5)
+    stack = np.stack([np.where(seen > 0.5, blurred, 0.0), seen, np.where(seen > 0.5, noise, 0.0)])
     projected = np.nan_to_num(
         reproject_interp((stack, image.wcs), target, shape_out=size, order="bicubic")[0]
     )
-    covered = projected[1]
-    fine = projected[0] * (scale / over / image.pixel_arcsec) ** 2
+    covered, per_pixel = projected[1], (scale / over / image.pixel_arcsec) ** 2
     inner = covered[margin * over : (margin + ny) * over, margin * over : (margin + nx) * over]
     on_image = inner.reshape(ny, over, nx, over).mean(axis=(1, 3)) > 0.95
     good = np.isfinite(shown.flux) & (shown.variance > 0) & on_image
@@ -292,7 +295,8 @@ def _scene(
         return None
     level = gaussian_filter(np.where(good, shown.flux, 0.0), fwhm_arcsec / scale)
     return _Scene(
-        fine=fine,
+        fine=projected[0] * per_pixel,
+        noise=projected[2] * per_pixel,
         over=over,
         margin=margin,
         # The fine pixels, which the image is only sampled at, are averaged over too.
@@ -318,7 +322,11 @@ def _first_guess(scene: _Scene, sigma: float, reach: float) -> np.ndarray:
 
 
 def _fit(scene: _Scene, start: np.ndarray, in_range: bool) -> tuple[np.ndarray, np.ndarray, float]:
-    """Fit place, width and amplitude by least squares; outliers count less. Errors from parts of the map."""
+    """Fit place, width and amplitude by least squares; outliers count less. Errors from parts of the map.
+
+    The image has noise too, and the broader it is blurred the less: alone, least squares would find a width that is too large.
+    What a blank image with that noise adds to the squares is taken off.
+    """
     ny, nx = scene.data.shape
     # Beyond the cube the colours differ, and turn and width would take that up.
     free = np.array([True, True, in_range, in_range])
@@ -334,7 +342,19 @@ def _fit(scene: _Scene, start: np.ndarray, in_range: bool) -> tuple[np.ndarray, 
             ahead, behind = (scene.structure(scene.seen(place + sign * step)) for sign in (1, -1))
             columns.append((ahead - behind) / (2 * steps[i]))
         weight = scene.weight * _down(data, model, scene.weight)
-        amplitude = float((weight * data * model).sum() / max((weight * model**2).sum(), 1e-300))
+        squares, extra = float((weight * model**2).sum()), np.zeros((len(columns), weight.size))
+        if in_range:
+            # The last step was that of the width.
+            blank = scene.structure(scene.seen(place, scene.noise))
+            ahead, behind = (
+                scene.structure(scene.seen(place + sign * step, scene.noise)) for sign in (1, -1)
+            )
+            extra[0] = (weight * blank**2).ravel()
+            extra[-1] = (weight * blank * (ahead - behind)).ravel() / (2 * steps[3])
+        amplitude = float(
+            (weight * data * model).sum() / max(squares - extra[0].sum(), 0.5 * squares, 1e-300)
+        )
+        extra *= amplitude * np.array([1.0, *[amplitude] * (len(columns) - 1)])[:, None]
         design = np.stack([columns[0], *(amplitude * column for column in columns[1:])]).reshape(
             len(columns), -1
         )
@@ -344,7 +364,9 @@ def _fit(scene: _Scene, start: np.ndarray, in_range: bool) -> tuple[np.ndarray, 
         normal = (design * weight.ravel()) @ design.T + np.diag([0.0, *held])
         if not np.isfinite(normal).all() or np.linalg.cond(normal) > 1e14:
             return place, np.full(4, np.inf), np.nan
-        pulled = (design * weight.ravel()) @ residual - [0.0, *(held * (place - start)[free])]
+        pulled = (
+            (design * weight.ravel()) @ residual + extra.sum(axis=1) - [0.0, *(held * (place - start)[free])]
+        )
         change = np.linalg.solve(normal, pulled)
         step_taken = np.zeros(4)
         # No step is longer than half a width: the structure is linear over that.
@@ -359,7 +381,12 @@ def _fit(scene: _Scene, start: np.ndarray, in_range: bool) -> tuple[np.ndarray, 
     # Residuals of neighbours go together: parts of the map are independent where pixels are not.
     rows, cells = (np.arange(size) * _N_TILES // size for size in (ny, nx))
     tile = (rows[:, None] * _N_TILES + cells[None, :]).ravel()
-    scores = np.stack([np.bincount(tile, (row * weight.ravel() * residual), _N_TILES**2) for row in design])
+    scores = np.stack(
+        [
+            np.bincount(tile, row * weight.ravel() * residual + more, _N_TILES**2)
+            for row, more in zip(design, extra, strict=True)
+        ]
+    )
     spread = np.diag(inverse @ (scores @ scores.T) @ inverse) * _N_TILES**2 / (_N_TILES**2 - len(columns))
     errors[free] = np.sqrt(np.maximum(formal, spread))[1:]
     both = np.sqrt((weight * data**2).sum() * (weight * model**2).sum())

@@ -52,6 +52,7 @@ STREAMS: dict[str, str] = {
     "claims.bootstrap": "galaxies drawn again for the range of a ratio; one for all seeds",
     "relations.bootstrap": "bins drawn again for the errors of a plane; one for all seeds (number of bins)",
     "inference.samples": "joint samples of a spectrum (its number)",
+    "registration.noise": "noise of a blank image beside the one that a cube is registered on; one for all seeds",
     "simulation.clusters": "clusters and HII regions of a simulated galaxy; one for all seeds",
     "simulation.instrument": "calibration, zero points and line ratios of a simulated galaxy",
     "simulation.cube": "noise and faults of its cube",
@@ -64,5 +65,6 @@ STREAMS: dict[str, str] = {
     "speed.starts": "starts of the exact fits beside the truth",
     "speed.normals": "draws of the normal about the mode in place of chains",
     "speed.exact": "noise of the galaxies that exact posteriors are compared on",
+    "speed.transfer": "noise of the mocks that transfer to new bands is measured on (ten times the S/N)",
     "speed.order": "order of the draws that networks are compared on (pass)",
 }

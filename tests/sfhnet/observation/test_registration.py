@@ -57,6 +57,20 @@ def test_errors_are_the_scatter(rng):
     assert 0.5 < np.std(pulls) < 1.8
 
 
+def test_noise_of_the_image_is_not_taken_for_a_broader_cube():
+    found = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        shown, image, claimed, _ = make_scene(rng)
+        flux = image.flux + 1.2 * rng.standard_normal(image.flux.shape)
+        for variance in (image.variance + 1.2**2, np.full(flux.shape, 1e-9)):
+            noisy = dataclasses.replace(image, flux=flux, variance=variance)
+            found.append(register(shown, noisy, claimed, **MUSE, config=RegistrationConfig()).fwhm_arcsec)
+    known, unknown = np.mean(np.reshape(found, (4, 2)), axis=0)
+    assert known == pytest.approx(0.8, abs=0.03)
+    assert unknown > known + 0.03
+
+
 def test_nothing_is_applied_where_nothing_is_wrong_or_known(rng):
     shown, image, claimed, _ = make_scene(rng)
     right = register(shown, image, claimed, **MUSE, config=RegistrationConfig())
