@@ -5,12 +5,27 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import warnings
 
 import numpy as np
 import pytest
+import torch
+from scipy import stats
 
 from pyprospect.arguments import RANGES, checked
+from pyprospect.fast.synthesizer import Synthesizer
+from pyprospect.fit import (
+    Calibration,
+    Data,
+    Dirichlet,
+    FromScipy,
+    Normal,
+    Nucleus,
+    Spectrum,
+    Student,
+    TruncatedNormal,
+)
 from pyprospect.stars.toy import toy_library
 
 ROOMS = ("bands", "dust", "fast", "fit", "gas", "histories", "line_of_sight", "numerics", "prospect", "stars")
@@ -21,6 +36,7 @@ UNCHECKED = {
         *("fit.figures.corner", "fit.figures.plot_sed", "fit.figures.plot_sfh", "fit.fitting.fit"),
         *(
             "fit.chains.run_chains",
+            "fit.simulated.together",
             "fit.laplace.laplace",
             "fit.map.climb",
             "fit.map.modes",
@@ -44,6 +60,8 @@ UNCHECKED = {
         *(
             "fit.simulated.mock",
             "fit.simulated.ranks",
+            "fit.simulated.ranks_together",
+            "fit.chains.sample_many",
             "fit.weigh.pareto_smoothed",
             "histories.ages.check_ages",
         ),
@@ -81,6 +99,7 @@ UNCHECKED = {
         *("fit.answers.read_answers", "fit.answers.write_answers", "fit.histories.mass_function_parameters"),
         *("histories.by_name.by_name", "histories.in_library_bins.as_library", "histories.massfunc.resolve"),
         *("histories.zfunc.resolve", "prospect.agn.agn_template", "prospect.r_names.find"),
+        "prospect.agn_tables.read_agn_grid",
         *("stars.prospect_fits.is_prospect_fits", "stars.prospect_fits.read_prospect_fits"),
         "stars.variants.add_variants",
     },
@@ -130,6 +149,8 @@ SLOW = {
     "co_vol_gpc3": 20,
 }
 WAVE = np.geomspace(100.0, 2e4, 60)
+# A grid for synthesizers, where the toy library has light.
+WAVE_AA = np.arange(4800.0, 6800.0, 20.0)
 
 
 def public_functions():
@@ -289,3 +310,66 @@ def test_what_is_checked_and_what_is_not():
     with pytest.raises(ValueError, match=r"z=40 values, 1 not finite must be a finite number"):
         function(np.where(np.arange(40) == 3, np.nan, 1.0))
     assert inspect.signature(function).parameters["z"].name == "z"
+
+
+def one_spectrum(**changed):
+    return Spectrum(**{"wave_aa": [5000.0, 5010.0], "flux": [1.0, 1.0], "sigma": [0.1, 0.1], **changed})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Normal(np.nan, 1), "Normal: mean=nan must be a finite number"),
+        (lambda: TruncatedNormal(np.inf, 1, 0, 1), "TruncatedNormal: mean=inf must be a finite"),
+        (lambda: Student(0, 1, np.nan), "Student: dof=nan must be a positive number"),
+        (lambda: Dirichlet([1.0, np.inf]), "at least two positive concentrations"),
+        (lambda: FromScipy(stats.beta(-1, 5)), "the median of this distribution is no number"),
+        (lambda: Calibration(order=3, sigma=np.nan), "sigma must be positive"),
+        (lambda: Calibration(level=np.inf), "level finite and not negative"),
+        (lambda: Nucleus(power_law=True, lines_veldisp_kms=np.nan), "lines_veldisp_kms=nan must be positive"),
+        (lambda: one_spectrum(wave_aa=[5000.0, np.nan]), "Spectrum: wave_aa="),
+        (lambda: one_spectrum(wave_aa=[5000.0, 1e30]), "Spectrum: wave_aa="),
+        (lambda: Data(one_spectrum(), redshift=np.inf, lum_dist_mpc=10), "redshift runs inf .. inf"),
+        (lambda: Data(one_spectrum(), redshift=np.nan, lum_dist_mpc=10), "redshift runs nan .. nan"),
+        (lambda: Data(one_spectrum(), redshift=0.1, lum_dist_mpc=np.inf), "Data: lum_dist_mpc="),
+        (lambda: Synthesizer(LIBRARY, WAVE_AA, veldisp_kms=(np.nan,)), "Synthesizer: veldisp_kms="),
+        (lambda: Synthesizer(LIBRARY, WAVE_AA, redshift=(np.inf,)), "Synthesizer: redshift="),
+        (lambda: Synthesizer(LIBRARY, WAVE_AA * np.nan), "Synthesizer: wave_aa="),
+    ],
+)
+def test_parts_of_fits_and_synthesizers_refuse_what_is_no_number(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.fixture(scope="module")
+def synthesizer():
+    return Synthesizer(LIBRARY, WAVE_AA)
+
+
+def test_galaxies_are_finite_or_refused(synthesizer):
+    rng = np.random.default_rng(11)
+    usual = {"tau_birth": 1.0, "tau_screen": 0.3, "pow_birth": -0.7, "pow_screen": -0.7, "bump": 0.5}
+    n_age, finite, refused = LIBRARY.age_yr.size, 0, []
+    for _ in range(300):
+        mass = rng.dirichlet(np.ones(n_age), 2) * 10 ** rng.uniform(-3, 12)
+        z = 10 ** rng.uniform(-4, -1.5, (2, n_age))
+        given = {name: value * rng.uniform(0.5, 1.5) for name, value in usual.items()}
+        odd = rng.choice([np.nan, np.inf, -np.inf, -1.0, 0.0, 1e30, -1e30, 25.0, 1e-30])
+        where = rng.integers(8)
+        if where == 0:
+            mass[1, rng.integers(n_age)] = odd
+        elif where == 1:
+            z[1, rng.integers(n_age)] = odd
+        elif where < 7:
+            given[list(usual)[where - 2]] = odd
+        try:
+            found = synthesizer(mass, z, **given)
+        except ValueError as error:
+            refused.append(str(error))
+        else:
+            assert bool(torch.isfinite(found.flux).all()), (where, odd)
+            finite += 1
+    named = re.compile(r"galaxy \d forms|galaxy \d has metallicity|(tau|pow|bump)\w* (runs|has values)")
+    assert all(named.match(message) for message in refused), refused
+    assert min(finite, len(refused)) > 50

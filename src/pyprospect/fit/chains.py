@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pyprospect.arguments import check_counts
 from pyprospect.fit.convergence import effective_size, r_hat
 from pyprospect.fit.laplace import Laplace
 from pyprospect.fit.nuts import Chains, sample_nuts
@@ -179,6 +180,7 @@ def sample_many(
         In the coordinates of the target.
     log_prob : ndarray, shape (n, n_chain, n_draw)
     """
+    check_counts("sample_many", n_chain=n_chain, n_draw=n_draw)
     metric, found = _warmed(
         target, mode, galaxies, n_chain=n_chain, n_draw=n_draw, seed=seed, shown=_Shown(progress)
     )

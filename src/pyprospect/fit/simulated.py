@@ -135,6 +135,7 @@ def ranks_together(
     -------
     ndarray, shape (n_mock, n_label)
     """
+    check_counts("ranks_together", n_mock=n_mock, n_rank=n_rank, n_chain=n_chain, n_draw=n_draw)
     p, streams = model.parameters, [np.random.default_rng([seed, first + i]) for i in range(n_mock)]
     truth = torch.cat([torch.as_tensor(rng.standard_normal((1, p.n_free))) for rng in streams])
     many = [

@@ -16,6 +16,7 @@ from sfhnet.inference.basis import Basis, line_pixels
 from sfhnet.inference.measured import LineMeasures, measure_lines
 from sfhnet.inference.screens import widened
 from sfhnet.inference.stability import VARIANTS, ask_again
+from sfhnet.observation.artefacts import runs
 from sfhnet.observation.medians import beside_too, far_medians
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _ROUNDS = 3
 _NEAR_LINES_AA = 20.0
 # Pixels of the surroundings of one, and the share of their flux beyond which it is set aside at first.
 _SURROUNDINGS, _STANDS_OUT = 41, 0.5
+# Wings are set aside with it down to this.
+_WINGS = 0.01
 # Pixels of a block in which residuals are summed.
 _BLOCK = 16
 # Steps of the broadening that is undone, and how many of them are something [km/s].
@@ -192,18 +195,27 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
     part = batch[torch.from_numpy(rows)]
     flux, sigma, given = part.flux.double().numpy(), part.sigma.double().numpy(), part.mask.numpy()
     may = given & ~line_pixels(basis.grid.wave_aa, _NEAR_LINES_AA)
-    # What stands out of its surroundings like no band of stars would drag the first fit with it.
+    # What stands out of its surroundings like no band of stars would drag the first fit with it, its wings too.
     least = np.where(may, _OUTLIER_SIGMA * sigma, np.inf)
     local = far_medians(np.where(given, flux, 1.0), _SURROUNDINGS, least=least)
-    off = np.abs(flux - local)
-    mask = given & ~(may & (off > np.maximum(_OUTLIER_SIGMA * sigma, _STANDS_OUT * np.abs(local))))
+    off = np.where(given, np.abs(flux - local), 0.0)
+    stands_out = may & (off > np.maximum(_OUTLIER_SIGMA * sigma, _STANDS_OUT * np.abs(local)))
+    for i in np.flatnonzero(stands_out.any(axis=1)):
+        stands_out[i] = _with_wings(stands_out[i], off[i])
+    mask = given & ~(stands_out & may)
     amplitudes = basis.fit(flux, sigma, mask)
     left = np.arange(len(rows))
     for _ in range(_ROUNDS):
         expected = basis.model(amplitudes[left])
-        off = np.abs(flux[left] - expected)
+        residual = np.where(given[left], flux[left] - expected, 0.0)
         limit = np.maximum(_OUTLIER_SIGMA * sigma[left], _OUTLIER_SHARE * np.abs(expected))
-        wild = beside_too((off > limit) & may[left], 2) & given[left]
+        wild = (np.abs(residual) > limit) & may[left]
+        # Where the fit misses a wide stretch in which nothing stood out, it is the fit that is wrong, not the pixels.
+        rough = np.flatnonzero(wild.any(axis=1))
+        least = np.where(wild[rough], 0.5 * limit[rough], np.inf)
+        wide = far_medians(residual[rough], _SURROUNDINGS, least=least)
+        wild[rough] &= (np.abs(residual[rough] - wide) > least) | stands_out[left[rough]]
+        wild = beside_too(wild, 2) & given[left]
         wild[wild.sum(axis=1) > _MOST_OUTLIERS * given[left].sum(axis=1)] = False
         changed = ((given[left] & ~wild) != mask[left]).any(axis=1)
         mask[left] = given[left] & ~wild
@@ -217,6 +229,27 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
     of_batch = torch.zeros_like(batch.mask)
     of_batch[torch.from_numpy(rows)] = torch.from_numpy(hidden)
     return batch.hiding(of_batch), amplitudes
+
+
+def _with_wings(stands_out: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """Return what stands out, each stretch with the wings that a line of its height and width has.
+
+    Parameters
+    ----------
+    stands_out : ndarray of bool (n_wave,)
+        Pixels that stand out.
+    off : ndarray (n_wave,)
+        By how much they differ from their surroundings, over the normalising flux.
+    """
+    result = stands_out.copy()
+    for start, stop in runs(stands_out):
+        peak = off[start:stop].max()
+        above = start + np.flatnonzero(off[start:stop] > 0.5 * peak)
+        # A Gaussian's reach in units of its half width at half maximum.
+        reach = np.sqrt(np.log2(max(peak / _WINGS, 2.0))) * 0.5 * (above[-1] + 1 - above[0])
+        centre = 0.5 * (above[0] + above[-1])
+        result[max(int(centre - reach), 0) : int(np.ceil(centre + reach)) + 1] = True
+    return result
 
 
 def _sharpened(batch: Batch, rows: np.ndarray, excess_kms: np.ndarray, basis: Basis) -> Batch:
