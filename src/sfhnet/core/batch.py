@@ -256,7 +256,9 @@ class Batch:
         return cls.cat(parts) if len(parts) > 1 else parts[0]
 
     @classmethod
-    def from_spectra(cls, spectra: Spectra, band_names: Sequence[str] | None = None) -> Batch:
+    def from_spectra(
+        cls, spectra: Spectra, band_names: Sequence[str] | None = None, rows: slice = slice(None)
+    ) -> Batch:
         """Build from observed spectra.
 
         Parameters
@@ -265,6 +267,8 @@ class Batch:
             Rest-frame spectra on the training grid with band fluxes in the same unit.
         band_names : sequence of str, optional
             The network's bands and their order; bands the spectra lack are absent, others are ignored.
+        rows : slice
+            Which of the spectra.
 
         Returns
         -------
@@ -273,20 +277,20 @@ class Batch:
         """
         names = list(spectra.band_names)
         wanted = list(band_names) if band_names is not None else names
-        n = len(spectra.flux)
+        n = len(spectra.flux[rows])
         band_flux, band_sigma = np.zeros((n, len(wanted))), np.ones((n, len(wanted)))
         band_mask = np.zeros((n, len(wanted)), dtype=bool)
         for column, name in enumerate(wanted):
             if name in names:
                 source = names.index(name)
-                band_flux[:, column] = spectra.band_flux[:, source]
-                band_sigma[:, column] = spectra.band_sigma[:, source]
-                band_mask[:, column] = spectra.band_mask[:, source]
+                band_flux[:, column] = spectra.band_flux[rows, source]
+                band_sigma[:, column] = spectra.band_sigma[rows, source]
+                band_mask[:, column] = spectra.band_mask[rows, source]
         return cls.from_arrays(
             spectra.wave_aa,
-            spectra.flux,
-            spectra.sigma,
-            mask=spectra.mask,
+            spectra.flux[rows],
+            spectra.sigma[rows],
+            mask=spectra.mask[rows],
             band_flux=band_flux,
             band_sigma=band_sigma,
             band_mask=band_mask,

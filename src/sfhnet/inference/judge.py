@@ -202,7 +202,11 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
     stands_out = may & (off > np.maximum(_OUTLIER_SIGMA * sigma, _STANDS_OUT * np.abs(local)))
     for i in np.flatnonzero(stands_out.any(axis=1)):
         stands_out[i] = _with_wings(stands_out[i], off[i])
-    mask = given & ~(stands_out & may)
+    stands_out &= may
+    mask = given & ~stands_out
+    # One bright line may be all that a narrow window has too much of.
+    few = stands_out.sum(axis=1) <= 2 * _MOST_OUTLIERS * given.sum(axis=1)
+    sure = stands_out & few[:, None]
     amplitudes = basis.fit(flux, sigma, mask)
     left = np.arange(len(rows))
     for _ in range(_ROUNDS):
@@ -214,9 +218,10 @@ def _without_outliers(batch: Batch, rows: np.ndarray, basis: Basis) -> tuple[Bat
         rough = np.flatnonzero(wild.any(axis=1))
         least = np.where(wild[rough], 0.5 * limit[rough], np.inf)
         wide = far_medians(residual[rough], _SURROUNDINGS, least=least)
-        wild[rough] &= (np.abs(residual[rough] - wide) > least) | stands_out[left[rough]]
+        wild[rough] &= (np.abs(residual[rough] - wide) > least) | sure[left[rough]]
         wild = beside_too(wild, 2) & given[left]
-        wild[wild.sum(axis=1) > _MOST_OUTLIERS * given[left].sum(axis=1)] = False
+        misfit = (wild & ~sure[left]).sum(axis=1) > _MOST_OUTLIERS * given[left].sum(axis=1)
+        wild[misfit] &= sure[left[misfit]]
         changed = ((given[left] & ~wild) != mask[left]).any(axis=1)
         mask[left] = given[left] & ~wild
         left = left[changed]

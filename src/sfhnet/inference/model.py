@@ -35,6 +35,7 @@ from sfhnet.inference.widths import WidthFitter
 from sfhnet.networks import Network
 from sfhnet.networks.storage import load_network
 from sfhnet.tools.hdf5 import read_json
+from sfhnet.tools.memory import give_back
 from sfhnet.tools.shipped_files import shipped_model, verify
 
 __all__ = ["CALIBRATION", "CALIBRATION_SCHEMA", "Model", "load"]
@@ -43,8 +44,9 @@ _log = logging.getLogger("sfhnet.inference.model")
 
 CALIBRATION, CALIBRATION_SCHEMA = "calibration.json", "sfhnet.calibration/4"
 
-# Spectra in one pass: large enough to be fast, small enough for any memory.
-_CHUNK = 512
+# Spectra in one pass of the network, and as observed, whose copies in double precision are far larger: large enough to be
+# fast, small enough for any memory.
+_CHUNK, _OBSERVED = 512, 256
 
 
 def load(folder: str | os.PathLike, device: str = "cpu") -> Model:
@@ -263,18 +265,16 @@ class Model:
                 f"spectra run {wave[0]:.2f}-{wave[-1]:.2f} AA in {len(wave)} pixels, the model wants "
                 f"{self.wave_aa[0]:.2f}-{self.wave_aa[-1]:.2f} in {len(self.wave_aa)}; prepare them with its grid"
             )
-        batch = Batch.from_spectra(spectra, self.band_names)
-        nan = np.full(len(batch), np.nan)
+        nan = np.full(spectra.n, np.nan)
         sigma = np.asarray(spectra.sigma_kms, dtype=float)
         # The dispersion of bins that were too faint to fit was assumed, and nothing is made of it.
         fitted = np.isfinite(np.asarray(spectra.sigma_err_kms, dtype=float))
         excess = np.where(fitted, self.frame.excess_kms(sigma), 0.0)
         parts = []
-        for start in range(0, len(batch), _CHUNK):
+        for start in range(0, spectra.n, _CHUNK):
             rows = slice(start, start + _CHUNK)
-            found = judge(
-                self, batch[rows], excess_kms=excess[rows], n_samples=n_samples, seed=seed, first=start
-            )
+            batch = Batch.from_spectra(spectra, self.band_names, rows)
+            found = judge(self, batch, excess_kms=excess[rows], n_samples=n_samples, seed=seed, first=start)
             parts.append(found if keep_spectra else replace(found, seen=found.seen.take(slice(0))))
         measured = {
             "redshift": np.asarray(spectra.redshift, dtype=float),
@@ -396,8 +396,8 @@ class Model:
         parts: list[Judged] = []
         kinematics: list[Kinematics] = []
         scales, notes = [], dict[str, None]()
-        for start in range(0, n, _CHUNK):
-            rows = slice(start, min(start + _CHUNK, n))
+        for start in range(0, n, _OBSERVED):
+            rows = slice(start, min(start + _OBSERVED, n))
             given = read_arrays(
                 wave_aa,
                 some_rows(flux, rows, n),
@@ -445,6 +445,9 @@ class Model:
             kinematics.append(lines)
             scales.append(spectra.noise_scale)
             notes |= dict.fromkeys(spectra.notes)
+            del given, spectra, batch, found
+            if n > _OBSERVED:
+                give_back()
         if told.redshift is not None and told.redshift_err == 0:
             notes |= dict.fromkeys(other_medium(told.redshift, kinematics, medium))
         for note in notes:

@@ -1,10 +1,12 @@
 """Applying a model: from any sampling, medium and file; bad spectra are flagged alone; calibration covers."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from sfhnet.core.quantities import LEVELS, SCALARS
 from sfhnet.inference.conformal import Conformal, Strata
 from sfhnet.inference.familiarity import Familiarity
 from sfhnet.mocks.draw import draw
+from sfhnet.observation.stored_spectra import StoredRows
 from sfhnet.tools.hdf5 import read_json, write_json
 from sfhnet.validation.benchmark_sets import make_benchmark
 from sfhnet.validation.metrics import coverage
@@ -58,6 +61,23 @@ def test_the_same_grid_passes_through(model, spectra):
     assert posterior.usable.all()
     assert posterior.mass_fraction.sum(1) == pytest.approx(1.0, abs=1e-5)
     assert posterior.meta["calibrated"]
+
+
+@pytest.mark.parametrize(
+    ("height", "sigma_aa"), [(-0.6, 2.7), (0.9, 2.7), (40.0, 2.7), (40.0, 6.0), (400.0, 6.0)]
+)
+def test_a_foreign_line_takes_its_own_width_and_no_more(model, spectra, height, sigma_aa):
+    # Where no line of a galaxy is.
+    off_aa = model.wave_aa - 6100.0
+    line = height * np.exp(-0.5 * (off_aa / sigma_aa) ** 2)
+    flux = spectra["flux"]  # zero where a spectrum sees nothing
+    plain = model.infer(model.wave_aa, flux, spectra["sigma"], **KNOWN)
+    lined = model.infer(model.wave_aa, np.where(flux == 0, 0, flux + line), spectra["sigma"], **KNOWN)
+    lost = plain.seen.mask & ~lined.seen.mask
+    assert not lined.seen.mask[:, np.abs(off_aa) < 1.2 * sigma_aa].any()
+    assert not lost[:, np.abs(off_aa) > 7 * sigma_aa].any()
+    half = 0.5 * np.diff(plain.interval("mw_log_age", 0.68), axis=0)[0]
+    assert (np.abs(lined.scalars["mw_log_age"] - plain.scalars["mw_log_age"]) < 0.5 * half).all()
 
 
 def test_sampling_and_units_hardly_matter(model, spectra):
@@ -516,3 +536,31 @@ def test_a_spectrum_that_is_cut_short_is_an_error(model, spectra, tmp_path):
     path.write_bytes(path.read_bytes()[:20000])
     with pytest.raises(ValueError, match=r"s\.fits is truncated: extension 1 \[DATA\] .*fetch it again"):
         read_spectra(path)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_spectra(model, spectra, monkeypatch):
+    # An answer holds 5 kB; of the spectra, some 400 kB each on the way, nothing may stay.
+    from sfhnet.inference import model as module
+
+    monkeypatch.setattr(module, "_OBSERVED", 64)
+    n, seen = 16 * 64, []
+
+    def watched(*args, **options):
+        seen.append(rss_bytes())
+        return read_arrays(*args, **options)
+
+    read_arrays = module.read_arrays
+    monkeypatch.setattr(module, "read_arrays", watched)
+    rows = np.arange(n) % len(spectra["flux"])
+    flux = np.broadcast_to(spectra["flux"][0], (n, len(model.wave_aa)))
+    flux, sigma = StoredRows(flux.shape, lambda some: spectra["flux"][rows[some]]), spectra["sigma"][0]
+    answers = model.infer(model.wave_aa, flux, sigma, keep_spectra=False, **KNOWN)
+    assert len(answers) == n
+    assert len(seen) == 16
+    assert (seen[-1] - seen[4]) / (11 * 64) < 20_000
+
+
+def rss_bytes():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
