@@ -89,7 +89,8 @@ class WidthFitter:
         # A shift of one km/s.
         slope = np.gradient(templates, axis=2) * (wave / np.gradient(wave) / C_KMS)
         self._slopes = slope[:, :, self._step].astype(np.float32)
-        self._row, self._column = np.triu_indices(_N_TEMPLATE)
+        self._n_template = templates.shape[1]  # of a network with few components fewer
+        self._row, self._column = np.triu_indices(self._n_template)
 
     @cached_property
     def _products(self) -> np.ndarray:
@@ -130,16 +131,16 @@ class WidthFitter:
         weight = np.where(used, 2.0 / (spread**2 + _TEMPLATE_ERROR**2), 0.0) / _SHARED_NOISE
         n, n_grid = len(data), len(_GRID_KMS)
         sums = (weight.astype(np.float32) @ self._products.T).reshape(n, n_grid, -1)
-        gram = np.empty((n, n_grid, _N_TEMPLATE, _N_TEMPLATE))
+        gram = np.empty((n, n_grid, self._n_template, self._n_template))
         gram[:, :, self._row, self._column] = gram[:, :, self._column, self._row] = sums
-        diagonal = np.arange(_N_TEMPLATE)
+        diagonal = np.arange(self._n_template)
         gram[:, :, diagonal, diagonal] *= 1 + 1e-6
         flat = self._templates.reshape(-1, data.shape[1])
         right = ((weight * data).astype(np.float32) @ flat.T).reshape(n, n_grid, -1).astype(float)
         amplitudes = np.linalg.solve(gram, right[..., None])[..., 0]
         chi2 = (weight * data**2).sum(axis=1)[:, None] - (amplitudes * right).sum(axis=2)
         best = chi2.argmin(axis=1)
-        freedom = np.maximum(used.sum(axis=1) - _N_TEMPLATE, 1)
+        freedom = np.maximum(used.sum(axis=1) - self._n_template, 1)
         scale = np.maximum(chi2.min(axis=1) / freedom, 1.0)
         velocities = (
             self._velocity(data[i], weight[i], amplitudes[i, k], int(k)) for i, k in enumerate(best)

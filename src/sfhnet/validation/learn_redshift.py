@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfhnet.core.batch import Batch
-from sfhnet.inference.familiarity import upper_limit
+from sfhnet.inference.screens import Screens
 from sfhnet.observation.redshift import REDSHIFT_RANGE, RedshiftFinder, Redshifts
 from sfhnet.tools.random_streams import stream
 
@@ -18,7 +18,9 @@ _N_REDSHIFT = 12
 # A redshift within this of the truth is right.
 _RIGHT = 1e-3
 # Share of the believed redshifts that shall be right, and of spectra without any features that shall not be believed.
-_RIGHT_SHARE, _REFUSED_SHARE = 0.995, 0.999
+_RIGHT_SHARE, _REFUSED_SHARE = 0.995, 0.995
+# Share of the right redshifts, and of those of bright galaxies, that a limit may cost.
+_COST = 0.01
 # Order of the polynomial that is left of a spectrum without features.
 _FEATURELESS = 5
 # S/N from which on redshifts are expected.
@@ -73,31 +75,44 @@ def learn_redshift(finder: RedshiftFinder, wave_aa: np.ndarray, batch: Batch, *,
     )
     right = np.abs(found.z - redshift) < _RIGHT * (1 + redshift)
     taught = np.arange(len(batch)) % 2 == 0
-    lead, gain = _limits(found, empty, right, taught)
-    tested, snr = ~taught, 10.0 ** batch.log_snr.double().numpy()
+    bright = batch.log_snr.double().numpy() > np.log10(_BRIGHT_SNR)
+    lead, gain = _limits(found, empty, right=right, bright=bright, rows=taught)
+    tested = ~taught
     believed = (found.lead > lead) & (found.gain > gain)
     without = (empty.lead > lead) & (empty.gain > gain)
     report = {
-        "believed": _share(believed, tested & (snr > _BRIGHT_SNR)),
+        "believed": _share(believed, tested & bright),
         "right": _share(right, tested & believed),
         "probability": _share(found.probability, tested),
         "right_of_all": _share(right, tested),
         "believed_without_features": _share(without, tested),
     }
-    return RedshiftLimits(*_limits(found, empty, right, np.ones(len(batch), dtype=bool)), report)
+    every = np.ones(len(batch), dtype=bool)
+    return RedshiftLimits(*_limits(found, empty, right=right, bright=bright, rows=every), report)
 
 
-def _limits(found: Redshifts, empty: Redshifts, right: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
-    """Return the least gain that featureless spectra do not reach, and the least lead that makes enough redshifts right."""
-    gain = upper_limit(np.maximum(empty.gain[rows], 0.0), _REFUSED_SHARE)
-    of = rows & (found.gain > gain) & (found.lead > 0)
-    order = np.argsort(-found.lead[of])
-    leads, shares = found.lead[of][order], np.cumsum(right[of][order]) / np.arange(1, of.sum() + 1)
-    if not leads.size:
-        return 0.0, gain
+def _limits(
+    found: Redshifts, empty: Redshifts, *, right: np.ndarray, bright: np.ndarray, rows: np.ndarray
+) -> tuple[float, float]:
+    """Return the least lead and gain: what makes enough redshifts right and refuses spectra without features, at little cost."""
+    leading = rows & (found.lead > 0)
+    if not (leading & right).any():
+        return Screens.redshift_lead, Screens.redshift_gain
+    order = np.argsort(-found.lead[leading])
+    leads, shares = (
+        found.lead[leading][order],
+        np.cumsum(right[leading][order]) / np.arange(1, leading.sum() + 1),
+    )
     # The longest list, from the clearest on, of which enough are right; beyond all of them if there is none.
     enough = np.flatnonzero(shares >= _RIGHT_SHARE)
-    return float(leads[enough[-1]] if enough.size else leads[0]), gain
+    lead = float(leads[enough[-1]] if enough.size else leads[0])
+    gain = float(np.quantile(found.gain[leading & right], _COST))
+    strange = empty.lead[rows & (empty.gain > gain)]
+    if strange.size:
+        lead = max(lead, float(np.quantile(strange, _REFUSED_SHARE)))
+    # Bright galaxies are not given up for it.
+    clear = found.lead[leading & right & bright]
+    return min(lead, float(np.quantile(clear, _COST))) if clear.size else lead, gain
 
 
 def _share(values: np.ndarray, rows: np.ndarray) -> float | None:
