@@ -19,8 +19,8 @@ _N_REDSHIFT = 12
 _RIGHT = 1e-3
 # Share of the believed redshifts that shall be right, and of spectra without any features that shall not be believed.
 _RIGHT_SHARE, _REFUSED_SHARE = 0.995, 0.995
-# Share of the right redshifts, and of those of bright galaxies, that a limit may cost.
-_COST = 0.01
+# Share of the right redshifts that the limit of the gain costs, and of those of bright galaxies that the lead may cost.
+_COST, _BRIGHT_COST = 0.01, 0.05
 # Order of the polynomial that is left of a spectrum without features.
 _FEATURELESS = 5
 # S/N from which on redshifts are expected.
@@ -112,7 +112,7 @@ def _limits(
         lead = max(lead, float(np.quantile(strange, _REFUSED_SHARE)))
     # Bright galaxies are not given up for it.
     clear = found.lead[leading & right & bright]
-    return min(lead, float(np.quantile(clear, _COST))) if clear.size else lead, gain
+    return min(lead, float(np.quantile(clear, _BRIGHT_COST))) if clear.size else lead, gain
 
 
 def _share(values: np.ndarray, rows: np.ndarray) -> float | None:
