@@ -112,7 +112,8 @@ class _Metric:
 
     def inside(self, u: Array) -> Array:
         """Return points (n, n_chain, p) in units of the metric."""
-        return np.linalg.solve(self.factor[:, None], (u - self.centre[:, None])[..., None])[..., 0]
+        found = np.linalg.solve(self.factor[:, None], (u - self.centre[:, None])[..., None])
+        return np.asarray(found[..., 0], dtype=float)
 
 
 def _warmed(
