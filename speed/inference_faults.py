@@ -120,7 +120,7 @@ def faults(
 
 def redshift_line(model: Model, galaxies: Galaxies, low_snr: float = 5.0, high_snr: float = 100.0) -> str:
     """Return what redshifts are found of galaxies anywhere in the range."""
-    rng, n = stream("speed.faults", 2), len(galaxies.flux)
+    rng, n = stream("speed.redshifts", 2), len(galaxies.flux)
     redshift = rng.uniform(0.0, 0.14, n)
     snr = np.exp(rng.uniform(np.log(low_snr), np.log(high_snr), n))
     wave, values, sigma = observed(galaxies.flux, galaxies.wave_aa, snr=snr, seed=3, redshift=redshift)

@@ -59,6 +59,7 @@ STREAMS: dict[str, str] = {
     "simulation.images": "noise of its images",
     "speed.cube": "noise of the cube that preparation is timed on",
     "speed.faults": "noise of the spectra that get faults",
+    "speed.redshifts": "redshifts and S/N of spectra whose redshift is looked for",
     "speed.fits": "galaxies that fits are timed on, and their noise",
     "speed.nuclei": "galaxies that may have a nucleus, and their noise (number)",
     "speed.prior": "mocks that a prior is learned from, and where its mixture starts",

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from sfhnet.config import CalibrationConfig, NoiseConfig
+from sfhnet.core.batch import Batch
 from sfhnet.core.posterior import Posterior
 from sfhnet.core.quantities import INTERVALS
 from sfhnet.inference.conformal import Conformal, Strata
@@ -143,11 +144,16 @@ def _fit(answers: Posterior, truth: dict[str, np.ndarray], config: CalibrationCo
     return Conformal.fit(answers, truth, strata, min_stratum=config.min_stratum)
 
 
+def _noisy(mocks: Mocks, noise: NoiseConfig, seed: int, number: int) -> Batch:
+    """Return all mocks with one realisation of the noise."""
+    return draw(mocks, np.arange(len(mocks)), noise, key=("calibrate.noise", seed, number))[0]
+
+
 def _draws(
     model: Model, mocks: Mocks, config: CalibrationConfig, noise: NoiseConfig, seed: int
 ) -> tuple[Posterior, dict[str, np.ndarray]]:
     """Answers with what their joint samples say, with bands and without any, and the truth of that."""
-    batch, _ = draw(mocks, np.arange(len(mocks)), noise, key=("calibrate.noise", seed, 0))
+    batch = _noisy(mocks, noise, seed, 0)
     parts: list[Posterior] = []
     for given in (batch, batch.without_bands()):
         for start in track(range(0, len(given), _ROWS), "calibrating draws", unit="chunks"):
@@ -209,9 +215,8 @@ def _answers(
     model: Model, mocks: Mocks, config: CalibrationConfig, noise: NoiseConfig, seed: int
 ) -> tuple[Posterior, dict[str, np.ndarray], np.ndarray | None, np.ndarray]:
     parts, labels, components, widths = [], [], [], []
-    index = np.arange(len(mocks))
     for number in track(range(config.realisations), "calibrating", unit="realisations"):
-        batch, _ = draw(mocks, index, noise, key=("calibrate.noise", seed, number))
+        batch = _noisy(mocks, noise, seed, number)
         label = {name: value.numpy() for name, value in batch.labels.items()}
         # Few mocks lose all their bands: without bands each is answered once more, which costs no new noise.
         for given in (batch, batch.without_bands()):

@@ -82,5 +82,5 @@ def test_bad_times(times):
 def test_bad_arguments():
     with pytest.raises(ValueError, match="must be positive"):
         dense_basis([0.5], mass_msun=-1)
-    with pytest.raises(ValueError, match="positive concentration"):
+    with pytest.raises(ValueError, match="alpha=0 must be positive"):
         draw_times(np.random.default_rng(0), alpha=0)

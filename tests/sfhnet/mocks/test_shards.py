@@ -263,7 +263,7 @@ def test_impossible_input_is_refused(toy_ssp, synthesizer, config, bands):
     ):
         with pytest.raises(ValueError, match=message):
             synthesizer(change.get("mass", mass), change.get("z", z), redshift=0.0)
-    with pytest.raises(ValueError, match="tau_birth is negative"):
+    with pytest.raises(ValueError, match=r"tau_birth runs -1 \.\. -1; it must be from 0"):
         synthesizer(mass, z, tau_birth=-1.0, redshift=0.0)
     with pytest.raises(ValueError, match=r"redshift runs 0\.5"):
         synthesizer(mass, z, redshift=0.5)

@@ -6,6 +6,7 @@ from astropy.io import fits
 from scipy.ndimage import gaussian_filter
 
 from galaxy_files import map_header, write_image
+from sfhnet.core.bands import declare_file
 from sfhnet.observation.hst_image import read_image
 from sfhnet.observation.hst_photometry import image_field, measure_bands
 from sfhnet.observation.point_spread import PointSpread, matching_kernel
@@ -187,6 +188,9 @@ def test_header_of_a_published_image(shared_dir, tmp_path):
         header.remove(key, ignore_missing=True)
     image = np.full((40, 40), 3.0, dtype=np.float32)
     fits.HDUList([fits.PrimaryHDU(image, header)]).writeto(tmp_path / "real.fits", output_verify="fix")
+    # A narrow band is in no list: its user brings the curve.
+    np.savetxt(tmp_path / "f657n.dat", [[6499, 0], [6500, 1], [6633, 1], [6634, 0]])
+    declare_file("F657N", tmp_path / "f657n.dat")
     found = read_image(tmp_path / "real.fits", "F657N", "NGC1087")
     assert found.detector == "WFC3/UVIS"
     assert found.pixel_arcsec == pytest.approx(0.03962, abs=1e-4)
