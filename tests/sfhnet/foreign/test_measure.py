@@ -171,6 +171,8 @@ def measured(model_dir, shard_paths, tmp_path_factory):
 def test_every_kind_that_has_mocks_is_measured(measured):
     result, mocks, _ = measured
     wanted = [name for name, kind in BENCHMARK_KINDS.items() if kind.foreign and kind.mocks in mocks]
+    # This grid ends where that one begins to hide: it would be `bagpipes` again.
+    wanted.remove("bagpipes_blue")
     assert list(result["mocks"]) == wanted and "bagpipes_tilted" in wanted
     assert all(case["all"]["n"] + case["unusable"] == 60 for case in result["mocks"].values())
     # the same galaxies and noise under two names; hiding and tilting change what is answered
