@@ -14,7 +14,9 @@ step(
     "Find the best regularisation of pPXF on {wildcards.case}",
     input=PPXF_MOCKS,
     output="results/ppxf/{case}/regularisation.json",
-    reads=section("seed", "validation", "ppxf", "grid", without=["ppxf.cases", "ppxf.chunk", "ppxf.in_explorer"]),
+    reads=section(
+        "seed", "validation", "ppxf", "grid", without=["ppxf.cases", "ppxf.chunk", "ppxf.in_explorer"]
+    ),
     params=FILTER_FOLDER,
     options="--case {wildcards.case} --shards {input.shards} --stress {input.stress} "
     f"{WITH_FORWARD} --out {{output}}",

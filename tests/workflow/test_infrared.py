@@ -20,10 +20,10 @@ OVERLAY = {
             "pairs": True,
             "start_from": "results/model/flow",
             "trunk_rate": 1.0,
-            "training": {"epochs": 1, "batch": 32},
+            "training": {"epochs": 2, "batch": 32},
         }
     },
-    "learning_curve": {"model": "later", "epochs": [1]},
+    "learning_curve": {"model": "later", "epochs": [2]},
 }
 
 
@@ -37,7 +37,7 @@ def test_bands_of_jwst_from_their_curves_to_maps(project: Project, upstream):
         "galaxies/NGC3073/maps.fits",
         "validation/later/metrics.json",
         "band_value/flow.json",
-        "learning_curve/1.json",
+        "learning_curve/2.json",
     ]
     targets = [f"results/{name}" for name in wanted]
     done = project.snakemake("--cores", "2", *targets, "--configfile", "configs/tiny.yaml", "infrared.yaml")

@@ -35,7 +35,7 @@ KILLED = (
     *("prepare_galaxy", "infer_galaxy"),
 )
 # What a clock or a machine says.
-MEASURED = {"validation_seconds", "peak_memory_mb", "seconds", "provenance"}
+MEASURED = {"validation_seconds", "peak_memory_mb", "seconds", "inference_ms_per_spectrum", "provenance"}
 
 
 def commands(project: Project) -> list[list[str]]:

@@ -49,7 +49,9 @@ def test_report_is_one_page_with_everything(tiny_run: Project):
     results = tiny_run.folder / "results"
     figures = [*results.glob("figures/*.png"), *results.glob("galaxies/*/*.png")]
     assert page.count('<img alt="') == len(figures)
-    assert not re.search(r'(src|href)="(?!data:|#)', page), "the page asks for another file"
+    assert not re.search(r'src="(?!data:)|<link', page), "the page asks for another file"
+    links = re.findall(r'<a [^>]*href="([^#"][^"]*)"', page)
+    assert links and all((results / link).is_file() for link in links)
 
 
 def test_every_step_wrote_its_log(tiny_run: Project):
