@@ -130,7 +130,7 @@ def test_killed_run_is_taken_up_with_its_finished_shards(project: Project):
             project.command(*arguments), cwd=project.folder, stdout=out, stderr=out, start_new_session=True
         )
     shards = project.folder / "results" / "synthesis"
-    until = time.monotonic() + 300
+    until = time.monotonic() + 600
     while len(list(shards.glob("[0-9]*.h5"))) < 2 and head.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     assert head.poll() is None, (project.folder / "head.txt").read_text()[-3000:]
@@ -157,7 +157,7 @@ def test_lock_of_a_living_run_is_left_alone(project: Project):
     head = subprocess.Popen(command, cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         locks = project.folder / ".snakemake" / "locks"
-        until = time.monotonic() + 300
+        until = time.monotonic() + 600
         while not list(locks.glob("*.lock")) and time.monotonic() < until:
             time.sleep(0.01)
         os.kill(head.pid, signal.SIGSTOP)
