@@ -92,6 +92,19 @@ def kill(command: list[str], folder: Path, after: float) -> bool:
     return False
 
 
+def kill_at_checkpoint(command: list[str], folder: Path) -> bool:
+    """Start a training and end it without a warning once it has written a checkpoint."""
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as step:
+        while step.poll() is None:
+            if list((folder / "results" / "model").rglob("checkpoint.safetensors")):
+                os.killpg(step.pid, signal.SIGKILL)
+                return True
+            time.sleep(0.01)
+    return False
+
+
 def test_killed_steps_end_with_the_same_bits(project: Project, tmp_path: Path, rng):
     quiet, other = project.folder, tmp_path / "killed"
     (quiet / "killed.yaml").write_text(OVERLAY)
@@ -108,6 +121,8 @@ def test_killed_steps_end_with_the_same_bits(project: Project, tmp_path: Path, r
             again = [word.replace(str(quiet), str(other)) for word in command]
             moments = seconds * rng.uniform(0.3, 1.0, N_KILL)
             killed[script] = sum(kill(again, other, moment) for moment in moments)
+            if script == "train_model":
+                killed[script] += kill_at_checkpoint(again, other)
             run(again, other)
             made, expected = products(other), products(quiet)
             assert set(made) == set(expected)
